@@ -98,7 +98,7 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing", expected="the output of an earlier stage",
                         remedy="run `dvc repro`, which makes what is missing") from error
-    except (safetensors.SafetensorError, OSError) as error:
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read", expected="a whole safetensors file", found=str(error),
                         remedy=f"delete {path} and run `dvc repro`") from error
 

@@ -1,0 +1,1 @@
+"""What the adversarial nets are compared with."""

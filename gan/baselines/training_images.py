@@ -1,0 +1,51 @@
+"""The training images themselves as "samples": what the score gives to data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from gan.linear_algebra import random_stream
+from gan.settings import STRICT, Strict
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    __pydantic_config__: ClassVar[Strict] = STRICT
+
+    kind: Literal["training_images"]
+
+
+class TrainingImagesModel:
+    """Draws distinct training images in an order that the seed shuffles."""
+
+    variants = ("raw",)
+    epochs = 0
+    selects_epoch = False
+    epoch = 0
+
+    def __init__(self, settings: TrainingImages, train: Tensor, seed: int, device: torch.device) -> None:
+        self._train = train.to(device)
+        self._order = torch.randperm(len(train), generator=random_stream(seed, "order of the training images"))
+
+    def fit_epoch(self) -> Mapping[str, float]:
+        raise RuntimeError("there is nothing to fit")
+
+    def weights(self, variant: str) -> dict[str, Tensor]:
+        return {"order": self._order}
+
+    def sample(self, weights: Mapping[str, Tensor], n: int, stream: torch.Generator) -> Tensor:
+        """The first n of the shuffled training images, [n, d]; ValueError if there are fewer."""
+        if n > len(self._train):
+            raise ValueError(f"{n} samples were asked for, but there are only {len(self._train)} training images")
+        return self._train[weights["order"][:n].to(self._train.device)]
+
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        pass

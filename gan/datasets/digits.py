@@ -1,0 +1,79 @@
+"""scikit-learn's digits: 1,797 handwritten digits, 8×8, values 0–16 (Alpaydin, Kaynak 1998). Needs no network.
+
+The raw file is one array of the pixels. They come ordered by writer, so the splits are taken after one fixed shuffle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gan.datasets.sources import Availability, Say, StartProgress, reason, redo, verify_names
+from gan.errors import DataError
+
+SHAPE = (1, 8, 8)
+DIVISOR = 16
+TRAINING_IMAGES, VALIDATION_IMAGES, TEST_IMAGES = 1197, 300, 300
+SIZES = {"train": TRAINING_IMAGES, "validation": VALIDATION_IMAGES, "test": TEST_IMAGES}
+SHUFFLE_SEED = 2014
+
+FILE = "digits.npy"
+PIXELS_SHA256 = "8f26b2bd9d135c256808f68f14fdabddde6d9c7f869ae419704b051f0f14b3b3"
+
+_SOURCE = "scikit-learn, installed here"
+
+
+def availability(local: Sequence[Path], probe: bool = True) -> Availability:
+    """See `gan.datasets.Loader`. Always there."""
+    return Availability("found", _SOURCE)
+
+
+def fetch(folder: Path, local: Sequence[Path], say: Say, progress: StartProgress) -> str:
+    """See `gan.datasets.Loader`."""
+    from sklearn.datasets import load_digits  # here because importing it takes seconds
+
+    pixels = load_digits().data.astype(np.uint8)
+    _check(pixels, _SOURCE, "install scikit-learn in the version of the lock file")
+    np.save(folder / FILE, pixels, allow_pickle=False)
+    return _SOURCE
+
+
+def verify(folder: Path) -> None:
+    """See `gan.datasets.Loader`."""
+    _read(folder)
+
+
+def splits(folder: Path) -> dict[str, torch.Tensor]:
+    """See `gan.datasets.Loader`: 1,197, 300 and 300 images, by the permutation of RandomState(`SHUFFLE_SEED`).
+
+    NumPy guarantees that RandomState gives the same permutation in every version.
+    """
+    pixels = _read(folder)
+    shuffled = torch.from_numpy(pixels[np.random.RandomState(SHUFFLE_SEED).permutation(len(pixels))])
+    train, validation, test = torch.split(shuffled, [TRAINING_IMAGES, VALIDATION_IMAGES, TEST_IMAGES])
+    return {"train": train, "validation": validation, "test": test}
+
+
+def _read(folder: Path) -> np.ndarray:
+    """uint8 [1797, 64], checked."""
+    path = folder / FILE
+    verify_names(folder, {FILE})
+    try:
+        pixels: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} cannot be read", expected="an array in NumPy's format", found=reason(error),
+                        remedy=redo(folder)) from error
+    _check(pixels, str(path), redo(folder))
+    return pixels
+
+
+def _check(pixels: np.ndarray, origin: str, remedy: str) -> None:
+    expected = (TRAINING_IMAGES + VALIDATION_IMAGES + TEST_IMAGES, SHAPE[1] * SHAPE[2])
+    found = hashlib.sha256(pixels.tobytes()).hexdigest()
+    if pixels.dtype != np.uint8 or pixels.shape != expected or found != PIXELS_SHA256:
+        raise DataError(f"{origin}: these are not the digits", expected=f"uint8 {expected}, SHA-256 {PIXELS_SHA256}",
+                        found=f"{pixels.dtype} {pixels.shape}, SHA-256 {found}", remedy=remedy)

@@ -1,0 +1,192 @@
+"""One interface for every row of Table 1: a model can be fitted to a data set and can then draw n samples.
+
+`create` makes a model from its settings; `Fit` trains it and chooses its epoch on validation images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from gan import parzen
+from gan.baselines.kmeans import KMeans, KMeansModel
+from gan.baselines.training_images import TrainingImages, TrainingImagesModel
+from gan.linear_algebra import random_stream
+from gan.settings import STRICT, Strict, require
+from gan.training import AdversarialNets, Training
+
+Settings = AdversarialNets | TrainingImages | KMeans
+
+
+class Model(Protocol):
+    variants: tuple[str, ...]
+    """rows that come of one fit: `raw`, and for some models `ema`"""
+    epochs: int
+    """how many there are to be fitted; 0 where nothing is fitted"""
+    epoch: int
+    """how many are done"""
+    selects_epoch: bool
+    """whether the epoch is chosen on validation; else the last one is taken"""
+
+    def fit_epoch(self) -> Mapping[str, float]:
+        """Fit for one epoch and return its statistics."""
+
+    def weights(self, variant: str) -> dict[str, Tensor]:
+        """What `sample` needs, as it is now. The tensors are the model's own: copy what is to be kept."""
+
+    def sample(self, weights: Mapping[str, Tensor], n: int, stream: torch.Generator) -> Tensor:
+        """n samples [n, d] in the data's scale, with random numbers from `stream` alone."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that further epochs depend on, as copies on the CPU."""
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` returned."""
+
+
+class AdversarialNetsModel(Training):
+    """Adversarial nets behind the interface of `Model`."""
+
+    variants = ("raw", "ema")
+    selects_epoch = True
+
+    @property
+    def epochs(self) -> int:
+        return self.recipe.epochs
+
+    def fit_epoch(self) -> Mapping[str, float]:
+        statistics = vars(self.run_epoch())
+        return {name: value for name, value in statistics.items() if name != "epoch"}
+
+    def weights(self, variant: str) -> dict[str, Tensor]:
+        parameters = self.generator.parameters if variant == "raw" else self.average
+        return {str(i): parameter for i, parameter in enumerate(parameters)}
+
+    def sample(self, weights: Mapping[str, Tensor], n: int, stream: torch.Generator) -> Tensor:
+        return self.transform(weights, self.nets.noise.draw(n, stream))
+
+    def interpolate(self, weights: Mapping[str, Tensor], rows: int, columns: int, stream: torch.Generator) -> Tensor:
+        """Figure 3: `rows` straight lines in z, each between two draws, in `columns` steps: [rows·columns, d]."""
+        start, end = self.nets.noise.draw(2 * rows, stream).view(2, rows, 1, -1)
+        way = torch.linspace(0, 1, columns, device=stream.device).view(1, columns, 1)
+        return self.transform(weights, torch.lerp(start, end, way).flatten(0, 1))
+
+    @torch.no_grad()
+    def transform(self, weights: Mapping[str, Tensor], z: Tensor) -> Tensor:
+        """G(z) [n, d] for noise z [n, dimensions] under `weights`."""
+        parameters = iter([weights[str(i)].to(self.device) for i in range(len(self.generator.parameters))])
+        own = [layer.parameters[:] for layer in self.generator.layers]
+        try:
+            for layer in self.generator.layers:
+                layer.parameters[:] = [next(parameters) for _ in layer.parameters]
+            return torch.cat([self.generator.forward(block) for block in z.to(self.device).split(1000)])
+        finally:
+            for layer, mine in zip(self.generator.layers, own, strict=True):
+                layer.parameters[:] = mine
+
+
+def create(settings: Settings, train: Tensor, seed: int, device: torch.device | str = "cpu") -> Model:
+    """An untrained model for training images [N, d] in [0, 1]."""
+    device = torch.device(device)
+    match settings:
+        case AdversarialNets():
+            return AdversarialNetsModel(settings, train, seed, device)
+        case KMeans():
+            return KMeansModel(settings, train, seed, device)
+        case TrainingImages():
+            return TrainingImagesModel(settings, train, seed, device)
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """How validation images choose the epoch: their Parzen log-likelihood every `every` epochs and after the last."""
+
+    __pydantic_config__: ClassVar[Strict] = STRICT
+
+    every: int
+    samples: int
+    images: int
+    grid: parzen.Grid
+
+    def __post_init__(self) -> None:
+        require(self.every >= 1, f"every must be at least 1, not {self.every}")
+        require(self.samples >= 1, f"samples must be at least 1, not {self.samples}")
+        require(self.images >= 1, f"images must be at least 1, not {self.images}")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best epoch of one variant so far, by validation log-likelihood in nats."""
+
+    epoch: int
+    validation_log_likelihood: float
+    weights: dict[str, Tensor]
+
+
+class Fit:
+    """The fit of one model with one seed: its epochs, its curves, and the weights chosen on validation.
+
+    Test images never come near it. The samples that score an epoch are drawn from the same noise each time, so that
+    epochs differ by their weights alone, and not from the noise that the published samples are drawn from.
+    """
+
+    def __init__(self, model: Model, validation: Tensor, seed: int, monitor: Monitor) -> None:
+        self.model, self.seed, self.monitor = model, seed, monitor
+        self._validation = validation[:monitor.images]
+        self.rows: list[dict[str, Any]] = []
+        self.choices: dict[str, Choice] = {}
+
+    def run(self) -> Iterator[dict[str, Any]]:
+        """Fit until the last epoch; after each, yield its row: statistics, and validation log-likelihood if measured.
+
+        Whoever iterates may stop at any row, keep `state`, and go on from it later.
+        """
+        if self.model.epochs == 0 and not self.choices:
+            self._choose()
+        while self.model.epoch < self.model.epochs:
+            row: dict[str, Any] = {"seed": self.seed, "epoch": self.model.epoch + 1, **self.model.fit_epoch()}
+            last = self.model.epoch == self.model.epochs
+            if last or (self.model.selects_epoch and self.model.epoch % self.monitor.every == 0):
+                row |= {f"validation_log_likelihood{'' if variant == 'raw' else f'_{variant}'}": score
+                        for variant, score in self._choose().items()}
+            self.rows.append(row)
+            yield row
+
+    def _choose(self) -> dict[str, float]:
+        scores = {}
+        for variant in self.model.variants:
+            weights = self.model.weights(variant)
+            stream = random_stream(self.seed, "validation samples", self._device(weights))
+            samples = self.model.sample(weights, self.monitor.samples, stream)
+            score = parzen.search(self._validation, samples, [self.monitor.grid])[0].validation_log_likelihood
+            best = self.choices.get(variant)
+            if best is None or not self.model.selects_epoch or score > best.validation_log_likelihood:
+                kept = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+                self.choices[variant] = Choice(self.model.epoch, score, kept)
+            scores[variant] = score
+        return scores
+
+    @staticmethod
+    def _device(weights: Mapping[str, Tensor]) -> torch.device:
+        return next(iter(weights.values())).device
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and plain JSON values from which `restore` goes on."""
+        tensors = {f"model/{name}": tensor for name, tensor in self.model.state().items()}
+        for variant, choice in self.choices.items():
+            tensors |= {f"choice/{variant}/{name}": tensor for name, tensor in choice.weights.items()}
+        return tensors, {"rows": self.rows, "choices": {
+            variant: [choice.epoch, choice.validation_log_likelihood] for variant, choice in self.choices.items()}}
+
+    def restore(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        def below(prefix: str) -> dict[str, Tensor]:
+            return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+        self.model.restore(below("model/"))
+        self.rows = list(about["rows"])
+        self.choices = {variant: Choice(epoch, score, below(f"choice/{variant}/"))
+                        for variant, (epoch, score) in about["choices"].items()}

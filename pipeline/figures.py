@@ -1,0 +1,523 @@
+"""Stage `figures`: an experiment's pictures, each beside the numbers that it shows.
+
+    python -m pipeline.figures mnist
+
+Nothing is chosen by hand: the samples shown are the first that were drawn, and the seed is the one that the headline
+reports. Equal inputs give equal bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator, NullLocator
+from numpy.typing import NDArray
+from PIL import Image
+
+from gan.errors import DataError, ParameterError
+from pipeline.files import read_json, read_tensors, write_bytes, write_text
+from pipeline.prepare import prepared_file, read_dataset
+from pipeline.results import ARTIFACTS, FIGURES, best_seed, variants
+from pipeline.stage import run
+
+Array = NDArray[np.float64]
+Curves = Mapping[str, Mapping[int, Mapping[int, float]]]
+"""By column of curves.csv, seed and epoch"""
+
+DPI = 240  # twice the pixels that the report shows, for screens of double density
+WIDTH = 5.2  # inches; narrow, so that 9 pt stays readable on a telephone
+PIXELS = round(WIDTH * DPI)
+STYLE: Any = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has it
+    "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8,
+    "legend.fontsize": 8, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.color": "#e4e4e4", "grid.linewidth": 0.6, "axes.axisbelow": True,
+    "axes.edgecolor": "#606060", "lines.linewidth": 1.6,
+    "text.parse_math": False,  # a dollar sign in an experiment's name is a dollar sign
+}
+
+# Okabe and Ito's colours: told apart by the colour-blind.
+BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+BLACK, GREY, YELLOW = "#000000", "#707070", "#f5d400"
+VARIANT_COLOURS = {"raw": BLUE, "ema": VERMILION}
+EITHER = "D cannot tell"
+
+BLOCK_ELEMENTS = 2 ** 22  # of the training set at a time in float64: 32 MiB
+GAP = 12  # pixels between images
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What one experiment's stages left on disk."""
+
+    name: str
+    settings: Mapping[str, Any]
+    training: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    bandwidth: Mapping[str, Any]
+    folder: Path
+
+    @classmethod
+    def read(cls, name: str) -> Experiment:
+        folder = ARTIFACTS / name
+        return cls(name, settings=read_json(folder / "configuration/figures.json"),
+                   training=read_json(folder / "training.json"), evaluation=read_json(folder / "evaluation.json"),
+                   bandwidth=read_json(folder / "bandwidth.json"), folder=folder)
+
+    def seed(self, variant: str) -> Any:
+        return figure_seed(self.settings, self.evaluation, variant)
+
+    def epoch(self, variant: str) -> int | None:
+        """The epoch whose weights the figures of `variant` show; None for models without epochs."""
+        seed = _of_seed(self.evaluation, self.seed(variant))
+        epoch: int | None = seed["variants"][variant]["epoch"]
+        return epoch
+
+    def title(self, what: str, variant: str | None = None) -> str:
+        """"mnist: what, profile cpu, seed 1, epoch 40": everything that tells this picture from a like one."""
+        parts = [f"profile {self.evaluation['profile']}"]
+        if variant is not None:
+            parts.append(f"seed {self.seed(variant)}")
+            if self.epoch(variant) is not None:
+                parts.append(f"epoch {self.epoch(variant)}")
+        return f"{self.name}: {what}\n{', '.join(parts)}"
+
+
+def figure_seed(settings: Mapping[str, Any], evaluation: Mapping[str, Any], variant: str) -> Any:
+    """The seed shown: the one that the settings name, else the headline's, chosen on validation images."""
+    seed = settings.get("seed")
+    if seed is None:
+        return best_seed(evaluation, variant)
+    known = [one["seed"] for one in evaluation["seeds"]]
+    if seed not in known:
+        raise ParameterError(f"figures.seed is {seed}", expected=f"one of this experiment's seeds {known}, or null",
+                             found=str(seed), remedy="set figures.seed in params.yaml to one of them, or to null for "
+                                                     "the seed with the best validation log-likelihood")
+    return seed
+
+
+def _of_seed(document: Mapping[str, Any], seed: Any) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = next(one for one in document["seeds"] if one["seed"] == seed)
+    return found
+
+
+def main(experiment: str) -> None:
+    """Write reports/figures/<experiment>/ anew."""
+    done = Experiment.read(experiment)
+    folder = FIGURES / experiment
+    folder.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever a matplotlibrc on this machine says
+        matplotlib.rcParams.update(STYLE)
+        written = {*sample_figures(done, folder), *training_figure(done, folder), *bandwidth_figure(done, folder)}
+    for old in {*folder.glob("*.png"), *folder.glob("*.csv")} - written:
+        old.unlink()
+
+
+# Samples and interpolations.
+
+def sample_figures(experiment: Experiment, folder: Path) -> list[Path]:
+    """Figure 2 for each variant, and figure 3 where there are interpolations."""
+    dataset = read_dataset(prepared_file(experiment.evaluation["dataset"]))
+    train = torch.as_tensor(dataset.train)
+    shape = tuple(dataset.shape)
+    written = []
+    for variant in variants(experiment.evaluation):
+        path = experiment.folder / f"samples/seed-{experiment.seed(variant)}.safetensors"
+        tensors, about = read_tensors(path)
+        if variant not in tensors:
+            raise DataError(f"{path} has no samples of {variant}", expected=f"a tensor named {variant}",
+                            found=", ".join(sorted(tensors)), remedy=f"delete {path} and run `dvc repro`")
+        written.append(_samples(experiment, variant, tensors[variant], train, shape, folder))
+        lines = interpolation_of(variant, tensors)
+        if lines is not None:
+            written.append(_interpolation(experiment, variant, lines, about, train, shape, folder))
+    return written
+
+
+def _samples(experiment: Experiment, variant: str, samples: torch.Tensor, train: torch.Tensor,
+             shape: Sequence[int], folder: Path) -> Path:
+    rows, columns = int(experiment.settings["rows"]), int(experiment.settings["columns"])
+    shown = samples[:rows * columns]
+    rows = max(1, math.ceil(len(shown) / columns))
+    last_of_row = [min(row * columns + columns, len(shown)) - 1 for row in range(rows)]
+    neighbours = train[nearest(shown[last_of_row], train)]
+    scale = pixel_scale(train, shown)
+    grid = [list(to_pixels(shown[row * columns:row * columns + columns], shape, scale)) for row in range(rows)]
+    pairs = to_pixels(neighbours, shape, scale)
+    rows_of_images = [[*images, *[blank(shape)] * (columns - len(images)), pair]
+                      for images, pair in zip(grid, pairs, strict=True)]
+    canvas, step = mosaic(rows_of_images)
+    figure, axes = _picture(canvas, experiment.title(f"first {len(shown)} samples, {variant}", variant),
+                            "framed: the training image nearest to the sample on its left")
+    for row in range(rows):
+        axes.add_patch(Rectangle((columns * step[1] + GAP / 2, row * step[0] + GAP / 2), *step[::-1], fill=False,
+                                 edgecolor=YELLOW, linewidth=2.4, joinstyle="miter", clip_on=False))
+    return _save(figure, folder / f"samples-{variant}.png")
+
+
+def interpolation_of(variant: str, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+    """The interpolation of a variant, as the sample stage names it; None where there is none."""
+    return tensors.get("interpolation" if variant == "raw" else f"interpolation_{variant}")
+
+
+def grid_shape(images: int, about: Mapping[str, Any]) -> tuple[int, int]:
+    """(rows, columns) of an interpolation: as its header says, else the widest near-square grid."""
+    given = about.get("interpolation")
+    if given is not None and len(given) == 2 and int(given[0]) * int(given[1]) == images:
+        return int(given[0]), int(given[1])
+    rows = next(rows for rows in range(math.isqrt(images), 0, -1) if images % rows == 0)
+    return rows, images // rows
+
+
+def _interpolation(experiment: Experiment, variant: str, lines: torch.Tensor, about: Mapping[str, Any],
+                   train: torch.Tensor, shape: Sequence[int], folder: Path) -> Path:
+    rows, columns = grid_shape(len(lines), about)
+    images = to_pixels(lines, shape, pixel_scale(train, lines))
+    canvas, _ = mosaic([list(images[row * columns:(row + 1) * columns]) for row in range(rows)])
+    figure, _ = _picture(canvas, experiment.title(f"along straight lines in z, {variant}", variant))
+    return _save(figure, folder / f"interpolation-{variant}.png")
+
+
+def nearest(samples: torch.Tensor, train: torch.Tensor) -> torch.Tensor:
+    """Row of `train` [n, d] nearest to each of `samples` [m, d] in L2, the first one on a tie; int64 [m].
+
+    In float64, because ‖x‖² − 2x·s cancels, and in blocks, so that memory does not grow with the training set.
+    """
+    wanted = samples.to(torch.float64)
+    best = torch.full((len(wanted),), math.inf, dtype=torch.float64)
+    index = torch.zeros(len(wanted), dtype=torch.int64)
+    step = max(1, BLOCK_ELEMENTS // train.shape[1])
+    for start in range(0, len(train), step):
+        block = train[start:start + step].to(torch.float64)
+        distances = (block * block).sum(1) - 2 * wanted @ block.T  # ‖s‖² is the same for all
+        values, places = distances.min(1)
+        closer = values < best
+        best[closer], index[closer] = values[closer], places[closer] + start
+    return index
+
+
+def pixel_scale(train: torch.Tensor, shown: torch.Tensor) -> float | None:
+    """None for data in [0, 1]; for centred data the largest |value| shown, which becomes black or white."""
+    return None if float(train.min()) >= 0 else max(float(shown.abs().max()), 1e-12)
+
+
+def to_pixels(images: torch.Tensor, shape: Sequence[int], scale: float | None) -> NDArray[np.uint8]:
+    """[n, C·H·W] in the data's scale → uint8 [n, H, W, 3]."""
+    channels, height, width = shape
+    values = images.to(torch.float64)
+    values = values if scale is None else (values / scale + 1) / 2
+    pixels = (values.clamp(0, 1) * 255).round().to(torch.uint8).reshape(-1, channels, height, width)
+    pixels = pixels.expand(-1, 3, -1, -1) if channels == 1 else pixels[:, :3]
+    return np.asarray(pixels.permute(0, 2, 3, 1).contiguous().numpy(), dtype=np.uint8)
+
+
+def blank(shape: Sequence[int]) -> NDArray[np.uint8]:
+    return np.full((shape[1], shape[2], 3), 255, np.uint8)
+
+
+def mosaic(grid: Sequence[Sequence[NDArray[np.uint8]]]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Images [H, W, 3] in rows on white, GAP pixels around each, and the (down, across) from one to the next.
+
+    Enlarged by a whole number, so that every pixel stays a square of the same size, to fill the figure's width.
+    """
+    height, width = grid[0][0].shape[:2]
+    rows, columns = len(grid), max(len(row) for row in grid)
+    enlarged = max(1, ((PIXELS - GAP) // columns - GAP) // width)
+    down, across = height * enlarged + GAP, width * enlarged + GAP
+    canvas = np.full((rows * down + GAP, columns * across + GAP, 3), 255, np.uint8)
+    for row, images in enumerate(grid):
+        for column, image in enumerate(images):
+            large = image.repeat(enlarged, axis=0).repeat(enlarged, axis=1)
+            top, left = GAP + row * down, GAP + column * across
+            canvas[top:top + down - GAP, left:left + across - GAP] = large
+    return canvas, (down, across)
+
+
+def _picture(canvas: NDArray[np.uint8], title: str, note: str = "") -> tuple[Figure, Axes]:
+    """A figure with `canvas` in it, pixel for pixel, between its title and a note; axes in the canvas's pixels."""
+    head, foot = 100, 56 if note else 8
+    across, down = max(3 * PIXELS // 4, canvas.shape[1]), canvas.shape[0] + head + foot
+    figure = Figure(figsize=(across / DPI, down / DPI))
+    axes = figure.add_axes((0, foot / down, canvas.shape[1] / across, canvas.shape[0] / down))
+    axes.imshow(canvas, interpolation="nearest", extent=(0, canvas.shape[1], canvas.shape[0], 0))
+    axes.set_axis_off()
+    figure.text(GAP / across, 1 - 8 / down, title, ha="left", va="top")
+    figure.text((canvas.shape[1] - GAP) / across, 14 / down, note, ha="right", va="bottom", fontsize=8)
+    return figure, axes
+
+
+# Training.
+
+def read_curves(path: Path) -> dict[str, dict[int, dict[int, float]]]:
+    """curves.csv as {column: {seed: {epoch: value}}}, without the cells that were not measured."""
+    curves: dict[str, dict[int, dict[int, float]]] = {}
+    try:
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                seed, epoch = int(row.pop("seed")), int(row.pop("epoch"))
+                for column, cell in row.items():
+                    by_seed = curves.setdefault(column, {}).setdefault(seed, {})
+                    if cell:
+                        by_seed[epoch] = float(cell)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing", expected="the curves that training wrote",
+                        remedy="run `dvc repro`, which makes what is missing") from error
+    except (KeyError, ValueError) as error:
+        raise DataError(f"{path} cannot be read", expected="seed, epoch and one number or nothing per cell",
+                        found=str(error), remedy=f"delete {path} and run `dvc repro`") from error
+    return curves
+
+
+def mean_curve(by_seed: Mapping[int, Mapping[int, float]]) -> dict[int, float]:
+    """Mean over seeds at every epoch where all of them have a value: a mean over a changing set would jump."""
+    if not by_seed:
+        return {}
+    common = set.intersection(*(set(curve) for curve in by_seed.values()))
+    return {epoch: math.fsum(curve[epoch] for curve in by_seed.values()) / len(by_seed) for epoch in sorted(common)}
+
+
+LOSSES = {"discriminator": "discriminator_loss", "generator": "generator_loss"}
+DISCRIMINATOR = {"on_data": "d_on_data", "on_samples": "d_on_samples"}
+VALIDATION = {"raw": "validation_log_likelihood", "ema": "validation_log_likelihood_ema"}
+
+
+def training_figure(experiment: Experiment, folder: Path) -> list[Path]:
+    """Losses, D's answers and validation log-likelihood by epoch; nothing for models without epochs."""
+    curves = read_curves(experiment.folder / "curves.csv")
+    if not curves:
+        return []
+    epochs = {epoch for column in VALIDATION.values() for curve in curves[column].values() for epoch in curve}
+    played = any(curves["discriminator_loss"].values())
+    drawn: list[Callable[[Axes], None]] = []
+    if played:
+        drawn += [lambda axes: _losses_panel(axes, curves), lambda axes: _discriminator_panel(axes, curves)]
+    if (played and epochs) or len(epochs) > 1:
+        drawn.append(lambda axes: _validation_panel(axes, curves, experiment.training))
+    if not drawn:
+        return []  # a single value is no curve
+    figure = Figure(figsize=(WIDTH, 0.6 + 2 * len(drawn)), layout="constrained")
+    panels = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, draw in zip(panels, drawn, strict=True):
+        draw(axes)
+    panels[-1].set_xlabel("epoch")
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    seeds = [one["seed"] for one in experiment.training["seeds"]]
+    many = f"seeds {', '.join(map(str, seeds))} (thin) and their mean" if len(seeds) > 1 else f"seed {seeds[0]}"
+    figure.suptitle(f"{experiment.title('training')}, {many}", x=0.012, ha="left", fontsize=9)
+    tables = {"losses": LOSSES, "discriminator": DISCRIMINATOR} if played else {}
+    tables |= {"validation": VALIDATION} if epochs else {}
+    return [_save(figure, folder / "training.png"),
+            *(_write_curves(folder / f"{name}.csv", curves, columns) for name, columns in tables.items())]
+
+
+def _losses_panel(axes: Axes, curves: Curves) -> None:
+    _line_at(axes, math.log(2), f"log 2: {EITHER}")
+    _draw(axes, curves["discriminator_loss"], BLUE, "discriminator")
+    _draw(axes, curves["generator_loss"], VERMILION, "generator")
+    axes.set_ylabel("loss / nats")
+    _legend(axes)
+
+
+def _discriminator_panel(axes: Axes, curves: Curves) -> None:
+    _line_at(axes, 0.5, f"½: {EITHER}")
+    _draw(axes, curves["d_on_data"], GREEN, "on data, D(x)")
+    _draw(axes, curves["d_on_samples"], PURPLE, "on samples, D(G(z))")
+    axes.set_ylabel("mean output of D")
+    axes.set_ylim(-0.03, 1.03)
+    _legend(axes)
+
+
+def _validation_panel(axes: Axes, curves: Curves, training: Mapping[str, Any]) -> None:
+    for variant, column in VALIDATION.items():
+        colour = VARIANT_COLOURS[variant]
+        _draw(axes, {seed: curve for seed, curve in curves[column].items() if curve}, colour, variant, dots=True)
+        chosen = [(seed["variants"][variant]["epoch"], seed["variants"][variant]["validation_log_likelihood"])
+                  for seed in training["seeds"] if variant in seed["variants"]]
+        points = [(epoch, value) for epoch, value in chosen if epoch is not None and value is not None]
+        if points:
+            axes.plot(*zip(*points, strict=True), linestyle="none", marker="o", markersize=7, markerfacecolor="none",
+                      markeredgecolor=colour, markeredgewidth=1.4, zorder=4)
+    axes.plot([], [], linestyle="none", marker="o", markersize=7, markerfacecolor="none", markeredgecolor=GREY,
+              markeredgewidth=1.4, label="epoch chosen")
+    axes.set_ylabel("validation\nlog-likelihood / nats")
+    _legend(axes)
+
+
+def _draw(axes: Axes, by_seed: Mapping[int, Mapping[int, float]], colour: str, label: str, dots: bool = False) -> None:
+    """Every seed as a thin line, their mean as a thick one."""
+    marker = "." if dots else ""
+    if len(by_seed) > 1:
+        for curve in by_seed.values():
+            axes.plot(list(curve), list(curve.values()), color=colour, linewidth=0.7, alpha=0.55)
+    mean = mean_curve(by_seed)
+    if mean:
+        alone = "o" if len(mean) == 1 else marker
+        axes.plot(list(mean), list(mean.values()), color=colour, label=label, marker=alone, markersize=4)
+
+
+def _line_at(axes: Axes, height: float, label: str) -> None:
+    axes.axhline(height, color=GREY, linewidth=1, linestyle=(0, (4, 3)), label=label, zorder=1)
+
+
+def _legend(axes: Axes, columns: int = 3) -> None:
+    """Above the axes, where it hides no line."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.1, handlelength=1.6,
+                columnspacing=1.4)
+
+
+def _write_curves(path: Path, curves: Curves, columns: Mapping[str, str]) -> Path:
+    """`epoch`, the mean over seeds of each column, then each seed's; without what was not measured.
+
+    `dvc plots` takes an empty cell for 0, so there is none but where seeds were measured at different epochs.
+    """
+    measured = {name: {seed: curve for seed, curve in curves[column].items() if curve}
+                for name, column in columns.items()}
+    series: dict[str, Mapping[int, float]] = {}
+    series |= {name: mean_curve(by_seed) for name, by_seed in measured.items() if by_seed}
+    series |= {f"{name}_seed_{seed}": curve for name, by_seed in measured.items() for seed, curve in by_seed.items()}
+    epochs = sorted({epoch for one in series.values() for epoch in one})
+    return _write_csv(path, ["epoch", *series], ([epoch, *(one.get(epoch) for one in series.values())]
+                                                 for epoch in epochs))
+
+
+# Bandwidth.
+
+@dataclass(frozen=True)
+class Search:
+    """Validation log-likelihood in nats at each bandwidth tried, in ascending order, and the one chosen."""
+
+    bandwidths: Array
+    log_likelihoods: Array
+    chosen: float
+    best: float
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> Search:
+        bandwidths = np.array(content["bandwidths"], dtype=np.float64)
+        values = np.array([math.nan if value is None else value for value in content["log_likelihoods"]], np.float64)
+        order = np.argsort(bandwidths, kind="stable")
+        return cls(bandwidths[order], values[order], float(content["chosen"]),
+                   float(content["validation_log_likelihood"]))
+
+
+def bandwidth_figure(experiment: Experiment, folder: Path) -> list[Path]:
+    """Validation log-likelihood against σ: the whole of the paper's grid, and the top, where both searches choose."""
+    searches = {}
+    for variant in variants(experiment.evaluation):
+        found = _of_seed(experiment.bandwidth, experiment.seed(variant))["variants"][variant]
+        searches[variant] = (Search.read(found["paper_grid"]), Search.read(found["refined"]))
+    figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
+    whole, top = figure.subplots(2, 1)
+    for variant, (grid, refined) in searches.items():
+        colour = VARIANT_COLOURS.get(variant, BLACK)
+        whole.plot(*_united(grid, refined), color=colour, label=variant)
+        whole.plot(grid.bandwidths, grid.log_likelihoods, linestyle="none", marker="s", markersize=4, color=colour)
+        _top_lines(top, variant, grid, refined)
+    whole.set_xscale("log")
+    ticks = [0.1, 0.2, 0.3, 0.5, 1.0]
+    whole.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    whole.xaxis.set_minor_locator(NullLocator())
+    whole.set_ylabel("validation\nlog-likelihood / nats")
+    whole.plot([], [], color=GREY, linestyle="none", marker="s", markersize=4, label="the paper's grid")
+    _legend(whole)
+    _zoom(top, list(searches.values()))
+    top.set_ylabel("below the best / nats")
+    top.set_xlabel("bandwidth σ (pixels run from 0 to 1)")
+    _legend(top, columns=2)
+    seeds = ", ".join(f"{variant} seed {experiment.seed(variant)}" for variant in searches)
+    figure.suptitle(f"{experiment.title('choice of the bandwidth')}, {seeds}", x=0.012, ha="left", fontsize=9)
+    return [_save(figure, folder / "bandwidth.png"), _write_bandwidths(folder / "bandwidth.csv", searches)]
+
+
+def _top_lines(axes: Axes, variant: str, grid: Search, refined: Search) -> None:
+    """What is lost against the best bandwidth: variants far apart in log-likelihood are drawn on one scale."""
+    colour = VARIANT_COLOURS.get(variant, BLACK)
+    bandwidths, values = _united(grid, refined)
+    best = max(grid.best, refined.best)
+    axes.plot(bandwidths, values - best, color=colour)
+    axes.plot(grid.bandwidths, grid.log_likelihoods - best, linestyle="none", marker="s", markersize=4, color=colour)
+    for search, style, marker, name in ((refined, "-", "o", "refined"), (grid, (0, (2, 2)), "D", "paper's grid")):
+        axes.axvline(search.chosen, color=colour, linewidth=0.9, linestyle=style, zorder=1)
+        axes.plot([search.chosen], [search.best - best], linestyle="none", marker=marker, markersize=8,
+                  markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.3,
+                  label=f"{variant}, {name}: σ = {search.chosen:.3f}")
+
+
+def _zoom(axes: Axes, searches: Sequence[tuple[Search, Search]]) -> None:
+    """Both chosen bandwidths of every variant, and as much again around them."""
+    chosen = [search.chosen for pair in searches for search in pair]
+    margin = max(0.5 * (max(chosen) - min(chosen)), 0.12 * min(chosen))
+    low, high = min(chosen) - margin, max(chosen) + margin
+    losses = []
+    for grid, refined in searches:
+        bandwidths, values = _united(grid, refined)
+        seen = [*values[(bandwidths >= low) & (bandwidths <= high)], *np.interp([low, high], bandwidths, values)]
+        losses += [value - max(grid.best, refined.best) for value in seen if math.isfinite(value)]
+    depth = max(1.0, -min(losses, default=0.0))
+    axes.set_xlim(low, high)
+    axes.set_ylim(-1.06 * depth, 0.09 * depth)
+
+
+def _united(grid: Search, refined: Search) -> tuple[Array, Array]:
+    """Both searches evaluate the same function of σ; here its values at every σ tried."""
+    bandwidths, first = np.unique(np.concatenate([refined.bandwidths, grid.bandwidths]), return_index=True)
+    return bandwidths, np.concatenate([refined.log_likelihoods, grid.log_likelihoods])[first]
+
+
+def _write_bandwidths(path: Path, searches: Mapping[str, tuple[Search, Search]]) -> Path:
+    """`bandwidth`, one column per variant with its validation log-likelihood, and the `grid` each σ belongs to."""
+    curves = {variant: dict(zip(*(part.tolist() for part in _united(*pair)), strict=True))
+              for variant, pair in searches.items()}
+    of_paper = {float(bandwidth) for grid, _ in searches.values() for bandwidth in grid.bandwidths}
+    return _write_csv(path, ["bandwidth", *curves, "grid"], (
+        [bandwidth, *(curve.get(bandwidth) for curve in curves.values()),
+         "paper" if bandwidth in of_paper else "refined"]
+        for bandwidth in sorted({bandwidth for curve in curves.values() for bandwidth in curve})))
+
+
+# Files.
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
+    """Numbers to seven digits; an empty cell where there is none."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    write_text(path, text.getvalue())
+    return path
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    return f"{value:.7g}" if isinstance(value, float) else str(value)
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    """PNG without a date or a program's name in it, in as few bytes as 256 colours give."""
+    raw = io.BytesIO()
+    figure.savefig(raw, format="png", dpi=DPI, metadata={"Software": None})
+    raw.seek(0)
+    with Image.open(raw) as image:
+        colours = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    packed = io.BytesIO()
+    colours.save(packed, format="PNG", optimize=True)
+    write_bytes(path, packed.getvalue())
+    return path
+
+
+if __name__ == "__main__":
+    run(main)

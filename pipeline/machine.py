@@ -1,0 +1,138 @@
+"""The machine that makes a result: what it is, which device to use, and from which commit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gan.errors import ReproductionError
+
+GIB = 2**30
+
+# What a run of the pipeline itself rewrites: a change there is no change of what made the result.
+RESULTS = ("dvc.lock", "reports/metrics.json", "reports/index.html")
+
+
+def hardware(device: torch.device) -> dict[str, Any]:
+    """What made a result on `device`: processor, cores, memory in GiB, accelerator or None, threads, versions.
+
+    The same on each call on one machine; holds no host name, path or time. `accelerator` is None when `device` is the
+    processor, whatever else the machine has.
+    """
+    on_gpu = device.type == "cuda"
+    return {
+        "processor": _processor(),
+        "physical_cores": _physical_cores(),
+        "logical_cores": len(_available()),
+        "memory_gib": _memory_gib(),
+        "accelerator": torch.cuda.get_device_name(device) if on_gpu else None,
+        "threads": torch.get_num_threads(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "cuda": torch.version.cuda if on_gpu else None,
+    }
+
+
+def describe(hardware: Mapping[str, Any]) -> str:
+    """One line, such as "AMD EPYC, 2 cores, 24 GiB, no GPU; torch 2.14.1, Python 3.11"."""
+    cores = hardware.get("logical_cores")
+    memory = hardware.get("memory_gib")
+    parts = [hardware.get("processor") or "unknown processor",
+             f"{cores} core{'' if cores == 1 else 's'}" if cores else "",
+             f"{memory} GiB" if memory else "",
+             hardware.get("accelerator") or "no GPU"]
+    versions = [f"torch {str(hardware['torch']).partition('+')[0]}" if hardware.get("torch") else "",
+                f"Python {'.'.join(str(hardware['python']).split('.')[:2])}" if hardware.get("python") else ""]
+    return "; ".join(", ".join(filter(None, group)) for group in (parts, versions) if any(group))
+
+
+def choose_device() -> torch.device:
+    """The device that GAN_DEVICE names (`cpu`, `cuda` or `cuda:<number>`), else a CUDA GPU if there is one, else the
+    processor. Raises ReproductionError when GAN_DEVICE names something else or a GPU that is not there."""
+    wanted = os.environ.get("GAN_DEVICE", "").strip().lower()
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not wanted:
+        return torch.device("cuda" if count else "cpu")
+    if not re.fullmatch(r"cpu|cuda(:[0-9]+)?", wanted):
+        raise ReproductionError(f"GAN_DEVICE={wanted} is not a device", expected="cpu, cuda, or cuda:<number>",
+                                found=wanted, remedy="set GAN_DEVICE to one of these, or leave it unset")
+    index = int(wanted.partition(":")[2] or 0)
+    if wanted != "cpu" and index >= count:
+        there = ", ".join(f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(count))
+        raise ReproductionError(f"GAN_DEVICE={wanted}, but this machine has no such GPU",
+                                expected="a CUDA GPU that torch can use",
+                                found=there or f"none (torch {torch.__version__})",
+                                remedy="unset GAN_DEVICE, or set it to cpu" + (" or one of these" if there else ""))
+    return torch.device(wanted)
+
+
+def commit() -> tuple[str, bool]:
+    """The git commit of the current folder, and whether its tracked files are as committed; ("", False) without git.
+
+    Files that the pipeline itself rewrites while it runs are left out of the comparison.
+    """
+    try:
+        identity = _git("rev-parse", "HEAD").strip()
+        changes = _git("status", "--porcelain", "--untracked-files=no", "--", ":/",
+                       *(f":(top,exclude){name}" for name in RESULTS))
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return "", False
+    return identity, not changes.strip()
+
+
+def _git(*words: str) -> str:
+    # Without optional locks: a status that refreshes the index would get in the way of the user's own git.
+    return subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=20,
+                          env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"}).stdout
+
+
+def _processor() -> str:
+    """The processor's model, as its maker calls it where the system tells."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip().lower() in ("model name", "cpu model") and value.strip():
+                return " ".join(value.split())
+    if platform.system() == "Darwin":
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            return subprocess.run(["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True,
+                                  check=True, timeout=5).stdout.strip()
+    return platform.processor() or platform.machine() or "unknown processor"
+
+
+def _available() -> list[int]:
+    """The logical processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _physical_cores() -> int | None:
+    """How many physical cores lie under the available logical ones; None where the system does not tell."""
+    try:
+        return len({Path(f"/sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list").read_text()
+                    for number in _available()})
+    except OSError:
+        return None
+
+
+def _memory_gib() -> int | None:
+    """Physical memory, or a container's limit where that is lower, rounded to whole GiB (it varies by kilobytes)."""
+    amounts = []
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        amounts.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):  # "max" where there is no limit
+            amounts.append(int(Path(limit).read_text()))
+    return round(min(amounts) / GIB) if amounts else None

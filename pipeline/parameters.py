@@ -1,0 +1,297 @@
+"""params.yaml, read and checked: an unknown key or a value out of range is named before any work is done.
+
+Any block may hold `profiles: {name: overrides}`: what a profile changes in it. `paper` changes nothing. The blocks
+themselves are the dataclasses of `gan` and of this module; pydantic fills them from YAML and refuses what they lack.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+from ruamel.yaml import YAML, YAMLError
+
+from gan.errors import ParameterError
+from gan.models import Monitor, Settings
+from gan.parzen import Grid
+from gan.settings import STRICT, Strict, require
+from pipeline import files
+
+FILE = Path("params.yaml")
+PROFILES = ("paper", "cpu", "smoke")
+KINDS = ("adversarial_nets", "training_images", "kmeans")
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """An entry of `datasets`."""
+
+    __pydantic_config__: ClassVar[Strict] = STRICT
+
+    loader: str
+    """a module of gan.datasets"""
+
+
+@dataclass(frozen=True)
+class Parzen:
+    """The estimate that scores every model."""
+
+    __pydantic_config__: ClassVar[Strict] = STRICT
+
+    samples: int
+    validation_images: int
+    paper_grid: Grid
+    refined_grid: Grid
+
+    def __post_init__(self) -> None:
+        require(self.samples >= 1, f"samples must be at least 1, not {self.samples}")
+        require(self.validation_images >= 1, f"validation_images must be at least 1, not {self.validation_images}")
+
+
+@dataclass(frozen=True)
+class Train:
+    __pydantic_config__: ClassVar[Strict] = STRICT
+
+    seeds: list[int]
+    model: Annotated[Settings, Field(discriminator="kind")]
+
+    def __post_init__(self) -> None:
+        require(bool(self.seeds), "seeds must name at least one seed")
+        require(len(set(self.seeds)) == len(self.seeds), f"seeds must differ from each other: {self.seeds}")
+        require(all(seed >= 0 for seed in self.seeds), f"seeds must not be negative: {self.seeds}")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The grid of figure 2 (`rows` × (`columns` samples and a neighbour)) and the lines of figure 3."""
+
+    __pydantic_config__: ClassVar[Strict] = STRICT
+
+    rows: int
+    columns: int
+    interpolations: int
+    steps: int
+
+    def __post_init__(self) -> None:
+        for name in ("rows", "columns", "interpolations"):
+            require(1 <= getattr(self, name) <= 100, f"{name} must be from 1 to 100, not {getattr(self, name)}")
+        require(2 <= self.steps <= 100, f"steps must be from 2 to 100, not {self.steps}")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An entry of `experiments` as one profile has it."""
+
+    __pydantic_config__: ClassVar[Strict] = STRICT
+
+    title: str
+    dataset: str
+    profile: str | None
+    runs_in: list[str]
+    train: Train
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `make plan` chose: the data sets and experiments of the graph, and why others are not in it."""
+
+    __pydantic_config__: ClassVar[Strict] = STRICT
+
+    datasets: list[str]
+    experiments: dict[str, str]
+    """each with its data set, which is how dvc.yaml knows it"""
+    left_out: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """A checked params.yaml. `raw` is the file's content."""
+
+    raw: dict[str, Any]
+    profile: str
+    run: Run
+    datasets: dict[str, DataSource]
+
+    def profile_of(self, experiment: str) -> str:
+        return self.raw["experiments"][experiment]["profile"] or self.profile
+
+    def experiment(self, name: str) -> Experiment:
+        """An experiment as its profile has it; ParameterError if there is none of that name."""
+        require_known(name, self.raw["experiments"], "experiment", f"{FILE}: experiments")
+        return _block(Experiment, f"experiments.{name}", resolved(
+            self.raw["experiments"][name], self.profile_of(name), f"experiments.{name}."))
+
+    def parzen(self, profile: str) -> Parzen:
+        return _block(Parzen, "parzen", resolved(self.raw["parzen"], profile, "parzen."))
+
+    def monitor(self, profile: str) -> Monitor:
+        return _block(Monitor, "monitor", resolved(self.raw["monitor"], profile, "monitor."))
+
+    def configuration(self, experiment: str) -> dict[str, dict[str, Any]]:
+        """What each stage of `experiment` reads, by stage: plain values, everything resolved."""
+        profile = self.profile_of(experiment)
+        entry = resolved(self.raw["experiments"][experiment], profile)
+        parzen, monitor = resolved(self.raw["parzen"], profile), resolved(self.raw["monitor"], profile)
+        shared = {"experiment": experiment, "dataset": entry["dataset"]}
+        grids = {name: parzen[name] for name in ("validation_images", "paper_grid", "refined_grid")}
+        lines = {"interpolations": entry["figures"]["interpolations"], "steps": entry["figures"]["steps"]}
+        return {
+            "train": {**shared, "profile": profile, **entry["train"], "monitor": monitor},
+            "sample": {**shared, "samples": parzen["samples"], **lines},
+            "bandwidth": {**shared, **grids},
+            "evaluate": {**shared, "profile": profile, "title": entry["title"]},
+            "figures": {**shared, "profile": profile, "title": entry["title"], **entry["figures"]},
+        }
+
+
+def load(path: Path = FILE) -> Parameters:
+    """Read and check all of params.yaml, every experiment under every profile. Raises ParameterError."""
+    try:
+        raw = YAML(typ="safe").load(path.read_text())
+    except FileNotFoundError as error:
+        raise ParameterError(f"{path} is missing", remedy="run this at the top of the repository, or "
+                                                          f"`git checkout {path}`") from error
+    except YAMLError as error:
+        raise ParameterError(f"{path} is not YAML", found=str(error), remedy="mend the line it names") from error
+    return check(raw)
+
+
+def check(raw: Any) -> Parameters:
+    """The checked parameters of a params.yaml's content. Raises ParameterError."""
+    if not isinstance(raw, dict):
+        raise ParameterError(f"{FILE} is empty or not a mapping", remedy=f"`git checkout {FILE}`")
+    known = ("profile", "run", "datasets", "parzen", "monitor", "experiments")
+    _require_keys(raw, known, str(FILE))
+    require_known(raw["profile"], PROFILES, "profile", f"{FILE}: profile")
+    for name, block in [("datasets", raw["datasets"]), ("experiments", raw["experiments"]),
+                        *((f"experiments.{key}", entry) for key, entry in dict(raw["experiments"] or {}).items())]:
+        if not isinstance(block, dict):
+            raise ParameterError(f"{FILE}: {name}", expected="a mapping", found=repr(block))
+    parameters = Parameters(
+        raw, raw["profile"], _block(Run, "run", raw["run"]),
+        {name: _block(DataSource, f"datasets.{name}", entry) for name, entry in raw["datasets"].items()})
+    for name in raw["experiments"]:
+        _check_experiment(parameters, name)
+    for profile in PROFILES:
+        parameters.parzen(profile)
+        parameters.monitor(profile)
+    for name, dataset in parameters.run.experiments.items():
+        require_known(name, raw["experiments"], "experiment", f"{FILE}: run.experiments")
+        if dataset != raw["experiments"][name]["dataset"] or dataset not in parameters.run.datasets:
+            raise ParameterError(f"{FILE}: run.experiments.{name} does not fit",
+                                 expected=f"{raw['experiments'][name]['dataset']}, also in run.datasets", found=dataset,
+                                 remedy="run `make plan`, which writes the block `run`")
+    for name in parameters.run.datasets:
+        require_known(name, raw["datasets"], "data set", f"{FILE}: run.datasets")
+    return parameters
+
+
+def _check_experiment(parameters: Parameters, name: str) -> None:
+    raw = parameters.raw["experiments"][name]
+    where = f"experiments.{name}"
+    for profile in PROFILES:
+        entry = _block(Experiment, where, resolved(raw, profile, f"{where}."), profile)
+        for named in [*entry.runs_in, *([] if entry.profile is None else [entry.profile])]:
+            require_known(named, PROFILES, "profile", f"{FILE}: {where}")
+        require_known(entry.dataset, parameters.datasets, "data set", f"{FILE}: {where}.dataset")
+
+
+def resolved(block: Any, profile: str, where: str = "") -> Any:
+    """`block` as `profile` has it: overrides merged key by key, and no `profiles` left in it."""
+    if not isinstance(block, dict):
+        return block
+    overrides = block.get("profiles") or {}
+    if isinstance(overrides, dict):
+        for name in overrides:
+            require_known(name, PROFILES, "profile", f"{FILE}: {where}profiles")
+        block = _merged({key: value for key, value in block.items() if key != "profiles"}, overrides.get(profile) or {})
+    return {key: resolved(value, profile, f"{where}{key}.") for key, value in block.items()}
+
+
+def _merged(block: Any, override: Any) -> Any:
+    if not isinstance(block, dict) or not isinstance(override, dict):
+        return override
+    return block | {key: _merged(block.get(key), value) for key, value in override.items()}
+
+
+def _block(kind: Any, where: str, value: Any, profile: str = "") -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        raise _parameter_error(where, value, error, profile) from error
+
+
+def _parameter_error(where: str, value: Any, error: ValidationError, profile: str) -> ParameterError:
+    """The first thing that is wrong, named by its path in params.yaml."""
+    details = error.errors(include_url=False)
+    # A misspelt key is also a missing one: the unknown name says more.
+    first = next((d for d in details if d["type"] == "unexpected_keyword_argument"), details[0])
+    path = [part for part in first["loc"] if part not in KINDS]  # pydantic puts a union's tag into the path
+    name = f"{FILE}: {'.'.join(map(str, [where, *path]))}"
+    aside = f" (profile {profile})" if profile and profile != "paper" else ""
+    if first["type"] == "unexpected_keyword_argument":
+        missing = [str(d["loc"][-1]) for d in details if d["type"] in ("missing", "missing_argument")
+                   and d["loc"][:-1] == first["loc"][:-1]]
+        others = [key for key in _fields_at(value, path) if key != path[-1]]
+        return ParameterError(f"{name}: unknown key{aside}", remedy=_nearest(str(path[-1]), missing + others))
+    if first["type"] in ("missing", "missing_argument"):
+        return ParameterError(f"{name} is missing{aside}", remedy=f"write it in, or see `git diff {FILE}`")
+    return ParameterError(f"{name} is not right{aside}", expected=str(first["msg"]).removeprefix("Value error, "),
+                          found="" if isinstance(first["input"], dict) else repr(first["input"]),
+                          remedy="correct the value")
+
+
+def _fields_at(value: Any, path: list[Any]) -> list[str]:
+    for part in path[:-1]:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return []
+    return list(value) if isinstance(value, dict) else []
+
+
+def _require_keys(block: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    for key in block:
+        require_known(key, known, "key", where)
+    for key in known:
+        if key not in block:
+            raise ParameterError(f"{where}: {key} is missing", remedy=f"write it in, or `git diff {FILE}`")
+
+
+def require_known(name: Any, known: Iterable[str], what: str, where: str) -> None:
+    """Raise ParameterError naming the nearest of `known` unless `name` is one of them."""
+    known = list(known)
+    if name not in known:
+        raise ParameterError(f"{where}: unknown {what} {name!r}", expected=f"one of {', '.join(known)}",
+                             remedy=_nearest(str(name), known))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else "remove it, or see the comments in params.yaml"
+
+
+def update(path: Path, profile: str, run: Run) -> bool:
+    """Write `profile` and `run` into params.yaml, comments and all else left as they are; whether that changed it."""
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 120, True
+    old = path.read_text()
+    content = yaml.load(old)
+    content["profile"] = profile
+    for name, value in (("datasets", run.datasets), ("experiments", run.experiments), ("left_out", run.left_out)):
+        if content["run"][name] != value:
+            content["run"][name] = value
+            if hasattr(content["run"][name], "fa"):
+                content["run"][name].fa.set_flow_style()
+    stream = StringIO()
+    yaml.dump(content, stream)
+    if yaml.load(old) == yaml.load(stream.getvalue()):
+        return False
+    files.write_text(path, stream.getvalue())
+    return True

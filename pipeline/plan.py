@@ -1,0 +1,181 @@
+"""Say what this machine can do, and write it into params.yaml: the profile, and the experiments whose data can be had.
+
+`python -m pipeline.plan` works on nothing and downloads nothing. Environment: GAN_PROFILE names the profile instead of
+the machine; GAN_EXPERIMENTS names the experiments, with commas or spaces between, instead of all that the profile runs.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from ruamel.yaml import YAML, YAMLError
+
+from gan.datasets import Availability
+from gan.models import AdversarialNetsModel, KMeans, create
+from gan.parzen import Grid, search
+from gan.training import AdversarialNets
+from pipeline import machine, parameters, stage
+from pipeline.download import data_availability, loader_of
+from pipeline.parameters import PROFILES, Experiment, Parameters, Run
+from pipeline.progress import duration
+
+MARKS = {"found": "found in", "downloadable": "to be downloaded from", "unavailable": "not to be had:"}
+
+
+def main() -> None:
+    current = parameters.load()
+    device = machine.choose_device()
+    profile, why = choose_profile(device)
+    print(f"machine      {machine.describe(machine.hardware(device))}")
+    print(f"device       {device}")
+    print(f"profile      {profile} ({why})", flush=True)
+    wanted, left_out = choose_experiments(current, profile)
+    data = {name: availability(name) for name in _datasets(current, [*wanted, *_asked_for_data(current, profile)])}
+    for name, state in data.items():
+        print(f"data         {name}: {MARKS[state.state]} {state.detail}", flush=True)
+        if state.remedy and state.state == "unavailable":
+            print(f"             {state.remedy}")
+    experiments = [name for name in wanted if data[_dataset(current, name)].state != "unavailable"]
+    left_out |= {name: f"its data set {_dataset(current, name)} is not to be had here: "
+                       f"{data[_dataset(current, name)].remedy or data[_dataset(current, name)].detail}"
+                 for name in wanted if name not in experiments}
+    run = Run(_datasets(current, experiments), {name: _dataset(current, name) for name in experiments}, left_out)
+    planned = parameters.Parameters(current.raw, profile, run, current.datasets)
+    _print_experiments(planned, device)
+    changed = parameters.update(parameters.FILE, profile, run)
+    print(f"params.yaml  {'changed: `git diff params.yaml` shows how' if changed else 'says so already'}", flush=True)
+
+
+def choose_profile(device: torch.device) -> tuple[str, str]:
+    """The profile and the reason for it. ParameterError if GAN_PROFILE names one that does not exist."""
+    named = os.environ.get("GAN_PROFILE", "").strip()
+    if named:
+        parameters.require_known(named, PROFILES, "profile", "GAN_PROFILE")
+        return named, "named by GAN_PROFILE"
+    if device.type == "cuda":
+        return "paper", "there is a CUDA GPU; GAN_PROFILE=cpu or smoke for less"
+    return "cpu", "there is no CUDA GPU; GAN_PROFILE=paper runs the paper's numbers all the same"
+
+
+def choose_experiments(current: Parameters, profile: str) -> tuple[list[str], dict[str, str]]:
+    """The experiments to run if their data can be had, in the order of params.yaml; and why others are left out."""
+    named = os.environ.get("GAN_EXPERIMENTS", "").replace(",", " ").split()
+    known = current.raw["experiments"]
+    for name in named:
+        parameters.require_known(name, known, "experiment", "GAN_EXPERIMENTS")
+    if named:
+        runs = [name for name in known if name in named]
+        return runs, {name: "not among those that GAN_EXPERIMENTS named" for name in known
+                      if name not in named and profile in known[name]["runs_in"]}
+    return [name for name in known if profile in known[name]["runs_in"]], {}
+
+
+def _asked_for_data(current: Parameters, profile: str) -> list[str]:
+    """Experiments of the profile, whether wanted or not: the state of their data is worth a line."""
+    return [name for name, entry in current.raw["experiments"].items() if profile in entry["runs_in"]]
+
+
+def availability(dataset: str) -> Availability:
+    """As `data_availability`; what DVC's cache holds of a data set counts as found, for `dvc repro` takes it from there."""
+    state = data_availability(dataset)
+    if state.state == "unavailable" and _in_cache(dataset):
+        return Availability("found", "DVC's cache")
+    return state
+
+
+def _in_cache(dataset: str) -> bool:
+    """Whether DVC's cache holds what `prepare` made of a data set, by dvc.lock."""
+    try:
+        lock = YAML(typ="safe").load(Path("dvc.lock").read_text())
+        outs = lock["stages"][f"prepare@{dataset}"]["outs"]
+        return all((Path(".dvc/cache/files/md5") / out["md5"][:2] / out["md5"][2:]).exists() for out in outs)
+    except (OSError, YAMLError, KeyError, TypeError):
+        return False
+
+
+def _dataset(current: Parameters, experiment: str) -> str:
+    return str(current.raw["experiments"][experiment]["dataset"])
+
+
+def _datasets(current: Parameters, experiments: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(_dataset(current, name) for name in experiments))
+
+
+def _print_experiments(planned: Parameters, device: torch.device) -> None:
+    total = 0.0
+    speeds: dict[tuple[int, ...], Speed] = {}
+    for name in planned.run.experiments:
+        experiment = planned.experiment(name)
+        seconds = estimate(planned, name, experiment, device, speeds)
+        total += seconds
+        own = f", profile {experiment.profile}" if experiment.profile else ""
+        seeds = f"{len(experiment.train.seeds)} seed{'s' if len(experiment.train.seeds) != 1 else ''}"
+        print(f"experiment   {name}: {experiment.title}, {seeds}{own}, about {duration(seconds)}", flush=True)
+    for name, reason in planned.run.left_out.items():
+        print(f"left out     {name}: {reason}")
+    print(f"time         about {duration(total)} on this machine for what is not done yet, measured just now")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Of this machine, on images of one size: seconds per pair of image and sample, in k-means and in Parzen."""
+
+    centroid_pair: float
+    parzen_pair: float
+
+
+def estimate(planned: Parameters, name: str, experiment: Experiment, device: torch.device,
+             speeds: dict[tuple[int, ...], Speed]) -> float:
+    """Seconds that the stages of an experiment will take, from a few steps of each kind timed on random images."""
+    loader = loader_of(experiment.dataset)
+    profile = planned.profile_of(name)
+    parzen, monitor = planned.parzen(profile), planned.monitor(profile)
+    d = math.prod(loader.SHAPE)
+    if loader.SHAPE not in speeds:
+        speeds[loader.SHAPE] = measure(d, len(parzen.refined_grid.bandwidths()), device)
+    speed = speeds[loader.SHAPE]
+    seeds, variants = len(experiment.train.seeds), 1
+    model = experiment.train.model
+    fitting = 0.0
+    if isinstance(model, KMeans):
+        fitting = model.iterations * model.clusters * loader.SIZES["train"] * speed.centroid_pair
+    elif isinstance(model, AdversarialNets):
+        variants = len(AdversarialNetsModel.variants)
+        checks = model.recipe.epochs / monitor.every * variants
+        share = len(monitor.grid.bandwidths()) / len(parzen.refined_grid.bandwidths())
+        fitting = (seconds_per_update(model, d, device) * model.recipe.epochs
+                   * math.ceil(loader.SIZES["train"] / model.recipe.batch_size)
+                   + checks * monitor.samples * monitor.images * speed.parzen_pair * max(share, 0.3))
+    scoring = parzen.samples * (parzen.validation_images + 0.2 * loader.SIZES["test"]) * speed.parzen_pair
+    starting = 25.0  # seven stages, each of which starts Python and reads its files
+    return seeds * (fitting + variants * scoring) + starting
+
+
+def seconds_per_update(model: AdversarialNets, d: int, device: torch.device, updates: int = 20) -> float:
+    images = torch.rand(updates * model.recipe.batch_size, d)
+    training = create(model, images, seed=0, device=device)
+    training.fit_epoch()
+    start = time.perf_counter()
+    training.fit_epoch()
+    return (time.perf_counter() - start) / updates
+
+
+def measure(d: int, bandwidths: int, device: torch.device) -> Speed:
+    images, samples = torch.rand(256, d, device=device), torch.rand(2048, d, device=device)
+    kmeans = create(KMeans("kmeans", clusters=1000, iterations=2), samples, 0, device)
+    start = time.perf_counter()
+    kmeans.fit_epoch()
+    middle = time.perf_counter()
+    search(images, samples, [Grid(0.1, 0.5, bandwidths)])
+    end = time.perf_counter()
+    return Speed((middle - start) / (2048 * 1000), (end - middle) / (256 * 2048))
+
+
+if __name__ == "__main__":
+    stage.run(main)

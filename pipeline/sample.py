@@ -1,0 +1,39 @@
+"""Draw every fitted model's samples: those that are scored, and for generators straight lines in z (figure 3)."""
+
+from __future__ import annotations
+
+import torch
+
+from gan.linear_algebra import random_stream
+from gan.models import AdversarialNetsModel, create
+from pipeline import files, machine, stage
+from pipeline.configure import configuration, folder
+from pipeline.prepare import prepared_file, read_dataset
+from pipeline.train import model_settings
+
+
+@torch.no_grad()
+def main(experiment: str) -> None:
+    device = machine.choose_device()
+    settings = configuration(experiment, "sample")
+    training = files.read_json(folder(experiment) / "training.json")
+    train = read_dataset(prepared_file(settings["dataset"])).train
+    for entry in training["seeds"]:
+        seed = entry["seed"]
+        weights, _ = files.read_tensors(folder(experiment) / "models" / f"seed-{seed}.safetensors")
+        model = create(model_settings(training["settings"]["model"]), train, seed, device)
+        samples, about = {}, {}
+        for variant in model.variants:
+            own = {name.partition(".")[2]: t for name, t in weights.items() if name.startswith(f"{variant}.")}
+            # Both variants get the same noise, so that they differ by their weights alone.
+            samples[variant] = model.sample(own, settings["samples"], random_stream(seed, "samples", device))
+            if isinstance(model, AdversarialNetsModel):
+                lines = settings["interpolations"], settings["steps"]
+                about["interpolation"] = list(lines)
+                name = "interpolation" if variant == "raw" else f"interpolation_{variant}"
+                samples[name] = model.interpolate(own, *lines, random_stream(seed, "interpolation", device))
+        files.write_tensors(folder(experiment) / "samples" / f"seed-{seed}.safetensors", samples, about)
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,160 @@
+"""Fit an experiment's model with each of its seeds; the epoch is chosen on validation images.
+
+After a kill, the same command goes on from the last checkpoint and ends with the same bytes: checkpoints lie outside
+the stage's outputs, carry the digest of everything the stage reads, and are deleted when the stage has succeeded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas
+import torch
+from pydantic import Field, TypeAdapter
+
+from gan.datasets import Dataset
+from gan.errors import DataError, ParameterError, TrainingDiverged
+from gan.models import Fit, Monitor, Settings, create
+from pipeline import files, machine, stage, tracking
+from pipeline.configure import configuration, configuration_file, folder
+from pipeline.prepare import prepared_file, read_dataset
+from pipeline.progress import Progress
+
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+CURVES = ["seed", "epoch", "discriminator_loss", "generator_loss", "d_on_data", "d_on_samples", "learning_rate",
+          "momentum", "validation_log_likelihood", "validation_log_likelihood_ema"]
+
+
+def main(experiment: str) -> None:
+    device = machine.choose_device()
+    settings = configuration(experiment, "train")
+    dataset = read_dataset(prepared_file(settings["dataset"]))
+    inputs = inputs_digest([configuration_file(experiment, "train"), prepared_file(settings["dataset"])])
+    checkpoints = Path("checkpoints") / experiment
+    fits = [_fit(experiment, seed, settings, dataset, inputs, device, checkpoints) for seed in settings["seeds"]]
+    _write(experiment, settings, fits, inputs, device)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def model_settings(content: Any) -> Settings:
+    """The settings of a model from plain JSON values."""
+    settings: Settings = TypeAdapter(_TAGGED).validate_python(content)
+    return settings
+
+
+_TAGGED: Any = __import__("typing").Annotated[Settings, Field(discriminator="kind")]
+
+
+def inputs_digest(paths: Iterable[Path]) -> str:
+    """SHA-256 of the named files and of all code of ours that has been imported."""
+    root = Path(__file__).parent.parent
+    code = {Path(module.__file__) for name, module in sys.modules.items()
+            if name.partition(".")[0] == "gan" and getattr(module, "__file__", None)} | {Path(__file__)}
+    digest = hashlib.sha256()
+    for path in [*sorted(code), *paths]:
+        name = path.relative_to(root) if path.is_relative_to(root) else path
+        digest.update(f"{name} {files.sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _fit(experiment: str, seed: int, settings: dict[str, Any], dataset: Dataset, inputs: str, device: torch.device,
+         checkpoints: Path) -> Fit:
+    fit = _start(experiment, seed, settings, dataset, device)
+    checkpoint = checkpoints / f"seed-{seed}-{inputs[:16]}.safetensors"
+    _restore(fit, checkpoint)
+    with (
+        tracking.start(experiment=experiment, seed=seed, inputs=inputs, parameters=settings,
+                       tags={"profile": settings["profile"]},
+                       dataset={"name": dataset.name, "digest": files.sha256(prepared_file(dataset.name))},
+                       hardware=machine.hardware(device)) as tracker,
+        Progress(f"{experiment}, seed {seed}", fit.model.epochs, "epoch", done=fit.model.epoch) as progress,
+    ):
+        saved = time.monotonic()
+        try:
+            for row in fit.run():
+                tracker.metrics({k: v for k, v in row.items() if k not in ("seed", "epoch")}, step=row["epoch"])
+                progress.advance(1, _note(fit))
+                if time.monotonic() - saved >= SECONDS_BETWEEN_CHECKPOINTS:
+                    _save(fit, checkpoint)
+                    saved = time.monotonic()
+        except (KeyboardInterrupt, SystemExit):
+            _save(fit, checkpoint)
+            raise
+        except TrainingDiverged as error:
+            raise _with_last_good_state(error, checkpoint) from None
+        if fit.model.epochs:
+            _save(fit, checkpoint)  # a finished seed is not fitted again if a later one fails
+    return fit
+
+
+def _start(experiment: str, seed: int, settings: dict[str, Any], dataset: Dataset, device: torch.device) -> Fit:
+    monitor = TypeAdapter(Monitor).validate_python(settings["monitor"])
+    if monitor.images > len(dataset.validation):
+        raise ParameterError(f"params.yaml: monitor.images is more than {dataset.name} has",
+                             expected=f"at most {len(dataset.validation)}", found=str(monitor.images),
+                             remedy="lower it, or override it in a profile")
+    try:
+        model = create(model_settings(settings["model"]), dataset.train, seed, device)
+        return Fit(model, dataset.validation.to(device), seed, monitor)
+    except ValueError as error:
+        raise ParameterError(f"params.yaml: experiments.{experiment}.train.model does not fit {dataset.name}",
+                             found=str(error), remedy="correct it") from error
+
+
+def _note(fit: Fit) -> str:
+    chosen = ", ".join(f"{variant} {choice.validation_log_likelihood:.1f} (epoch {choice.epoch})"
+                       for variant, choice in fit.choices.items())
+    return f"best on validation: {chosen} nats" if chosen else ""
+
+
+def _save(fit: Fit, checkpoint: Path) -> None:
+    tensors, about = fit.state()
+    files.write_tensors(checkpoint, tensors, about)
+
+
+def _restore(fit: Fit, checkpoint: Path) -> None:
+    """Go on from `checkpoint` where there is a whole one; else start anew."""
+    if not checkpoint.exists():
+        return
+    try:
+        fit.restore(*files.read_tensors(checkpoint))
+    except (DataError, ValueError, KeyError) as error:
+        print(f"{checkpoint} is not used, training starts anew: {error}", flush=True)
+        return
+    print(f"going on from epoch {fit.model.epoch} ({checkpoint})", flush=True)
+
+
+def _with_last_good_state(error: TrainingDiverged, checkpoint: Path) -> TrainingDiverged:
+    kept = f"; the last good state is kept in {checkpoint}" if checkpoint.exists() else ""
+    return TrainingDiverged(error.epoch, error.found, error.remedy + kept)
+
+
+def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], inputs: str, device: torch.device) -> None:
+    models = folder(experiment) / "models"
+    for fit in fits:
+        tensors = {f"{variant}.{name}": tensor for variant, choice in fit.choices.items()
+                   for name, tensor in choice.weights.items()}
+        files.write_tensors(models / f"seed-{fit.seed}.safetensors", tensors)
+    rows = pandas.DataFrame([row for fit in fits for row in fit.rows], columns=None if any(
+        fit.rows for fit in fits) else CURVES)
+    extra = [column for column in rows.columns if column not in CURVES]
+    files.write_text(folder(experiment) / "curves.csv",
+                     rows.reindex(columns=CURVES + extra).to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    files.write_json(folder(experiment) / "training.json", {
+        "model": settings["model"]["kind"], "dataset": settings["dataset"], "profile": settings["profile"],
+        "settings": settings, "inputs": inputs, "hardware": machine.hardware(device),
+        "seeds": [{"seed": fit.seed, "updates": getattr(fit.model, "updates", None), "variants": {
+            variant: {"epoch": choice.epoch if fit.model.selects_epoch else None,
+                      "validation_log_likelihood": choice.validation_log_likelihood}
+            for variant, choice in fit.choices.items()}} for fit in fits]})
+
+
+if __name__ == "__main__":
+    stage.run(main)

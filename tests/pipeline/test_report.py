@@ -1,0 +1,535 @@
+"""The report: metrics.json, the table in plain text, and the page."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import shutil
+import statistics
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from finished_run import REFERENCE, TWO_SEEDS, FinishedRun, Scores
+
+from gan.errors import DataError, ParameterError
+from pipeline import figures, machine, report, results
+from pipeline.files import read_json, write_json
+
+KMEANS = Scores({"raw": {1: (345.0, 338.6)}})
+LEFT_OUT = {"tfd": "the Toronto Face Database is not public; ask its owners"}
+VOID = {"meta", "img", "br", "hr", "wbr", "link", "input"}
+
+
+class Page(HTMLParser):
+    """What the tests ask of a page: its elements in order, its text, and the text outside `data-varies`."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.source = source
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.open: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self.constant: list[str] = []
+        self.cells: list[list[str]] = []
+        self.feed(source)
+        assert not self.open, f"not closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        element = (tag, {name: value or "" for name, value in attributes})
+        self.elements.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+        if tag == "tr":
+            self.cells.append([])
+        if tag in ("td", "th"):
+            self.cells[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data: str) -> None:
+        inside = [tag for tag, _ in self.open]
+        if "style" in inside:
+            return
+        self.words.append(data)
+        if not any("data-varies" in attributes for _, attributes in self.open):
+            self.constant.append(data)
+        if "td" in inside or "th" in inside:
+            self.cells[-1][-1] += data
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def row(self, *start: str) -> list[str]:
+        """The first table row whose cells start with these texts."""
+        rows = [[" ".join(cell.split()) for cell in row] for row in self.cells]
+        return next(row for row in rows if len(row) >= len(start)
+                    and all(cell.startswith(wanted) for cell, wanted in zip(row, start, strict=False)))
+
+
+def add_all(run: FinishedRun) -> None:
+    run.add("mnist")
+    run.add("mnist_training_images", model="training_images", title="Training images", scores=REFERENCE, epochs=None)
+    run.add("mnist_kmeans", model="kmeans", title="k-means centroids", scores=KMEANS, epochs=None)
+    run.add("digits", dataset="digits", profile="smoke")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything that four experiments leave behind, figures and a recorded run included; one more was not run."""
+    root = tmp_path_factory.mktemp("finished")
+    run = FinishedRun(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        add_all(run)
+        run.finish(experiments=[*run.experiments, "mnist_alternating"], left_out=LEFT_OUT)
+        for name in run.experiments:
+            figures.main(name)
+        metrics = results.gather(["mnist"])["mnist"] | {"test_log_likelihood": 226.3, "profile": "paper"}
+        run.record("mnist", metrics, note="Eleven minutes for each seed.")
+    return root
+
+
+@pytest.fixture
+def place(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that folder to change, as the current one."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedRun:
+    monkeypatch.chdir(tmp_path)
+    return FinishedRun(tmp_path)
+
+
+def rendered() -> Page:
+    report.main()
+    return Page(Path("reports/index.html").read_text())
+
+
+def metrics() -> dict[str, Any]:
+    content: dict[str, Any] = read_json(Path("reports/metrics.json"))
+    return content
+
+
+# metrics.json
+
+def test_metrics_have_the_promised_keys_in_the_order_of_the_parameters(place: Path) -> None:
+    report.main()
+    written = metrics()
+    assert list(written) == ["mnist", "mnist_training_images", "mnist_kmeans", "digits"]
+    assert list(written["mnist"]) == [*results.ENTRY_KEYS[:6], "epoch", "profile", "seed", "paper_grid", "title",
+                                      "model", "dataset", "hardware", "ema"]
+    assert set(written["mnist"]["ema"]) == set(written["mnist"]) - {"ema"} == set(results.ENTRY_KEYS)
+    assert list(written["mnist"]["seeds"][0]) == ["seed", "test_log_likelihood", "standard_error", "bandwidth", "epoch",
+                                                  "validation_log_likelihood"]
+    assert set(written["mnist"]["paper_grid"]) == {"test_log_likelihood", "standard_error", "bandwidth", "seed_mean",
+                                                   "seed_sd"}
+
+
+def test_the_headline_is_chosen_on_validation_though_test_images_prefer_another_seed(place: Path) -> None:
+    report.main()
+    raw, ema = metrics()["mnist"], metrics()["mnist"]["ema"]
+    assert (raw["seed"], raw["test_log_likelihood"], raw["epoch"]) == (2, 84.0, 9)
+    assert max(seed["test_log_likelihood"] for seed in raw["seeds"]) == 90.0
+    assert (ema["seed"], ema["test_log_likelihood"], ema["epoch"]) == (1, 129.0, 12)
+    assert max(seed["test_log_likelihood"] for seed in ema["seeds"]) == 133.0
+
+
+def test_mean_and_deviation_over_seeds(place: Path) -> None:
+    report.main()
+    raw = metrics()["mnist"]
+    assert raw["seed_mean"] == 87.0
+    assert raw["seed_sd"] == 4.2426  # |90 − 84| / √2
+    assert raw["paper_grid"]["test_log_likelihood"] == 82.0
+    assert raw["paper_grid"]["seed_mean"] == 85.0
+    assert raw["paper_grid"]["seed_sd"] == 4.2426
+    assert raw["paper_grid"]["bandwidth"] == 0.215443
+    assert raw["bandwidth"] == 0.202
+
+
+def test_deviation_is_that_of_a_sample_for_three_seeds() -> None:
+    tests = [1.0, 4.0, 11.5]
+    scores = {"bandwidth": 0.2, "standard_error": 1.0, "validation_log_likelihood": 0.0}
+    evaluation = {"model": "kmeans", "dataset": "mnist", "profile": "cpu", "hardware": {}, "seeds": [
+        {"seed": seed, "variants": {"raw": {"epoch": None, **{
+            search: scores | {"test_log_likelihood": test} for search in ("refined", "paper_grid")}}}}
+        for seed, test in enumerate(tests)]}
+    entry = results.headline(evaluation)
+    assert entry["seed_mean"] == 5.5
+    assert entry["seed_sd"] == round(statistics.stdev(tests), 4) == 5.4083
+
+
+def test_one_seed_has_no_deviation_and_models_without_epochs_no_epoch(place: Path) -> None:
+    report.main()
+    entry = metrics()["mnist_kmeans"]
+    assert entry["seed_sd"] is None
+    assert entry["epoch"] is None
+    assert "ema" not in entry
+
+
+def test_only_what_was_evaluated_is_in_the_metrics(place: Path) -> None:
+    (place / "artifacts/digits/evaluation.json").unlink()
+    report.main()
+    assert "digits" not in metrics()
+
+
+def test_rows_take_an_entry_apart(place: Path) -> None:
+    entry = results.gather(["mnist"])["mnist"]
+    apart = results.rows(entry)
+    assert list(apart) == ["raw", "ema"]
+    assert "ema" not in apart["raw"]
+    assert apart["ema"]["test_log_likelihood"] == 129.0
+
+
+def test_the_papers_table() -> None:
+    values = {row.name: row.values for row in results.PAPER_TABLE}
+    assert values == {"DBN": {"mnist": (138, 2), "tfd": (1909, 66)}, "Stacked CAE": {"mnist": (121, 1.6),
+                      "tfd": (2110, 50)}, "Deep GSN": {"mnist": (214, 1.1), "tfd": (1890, 29)},
+                      "Adversarial nets": {"mnist": (225, 2), "tfd": (2057, 26)}}
+    assert results.published_text("deep_gsn", "mnist") == "214 ± 1.1"
+    assert results.published_text("kmeans", "mnist") == "–"
+
+
+# The table in plain text
+
+def test_the_table_shows_the_paper_beside_ours_what_is_missing_and_where_the_report_is(
+        place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report.main()
+    report.main("table")
+    text = capsys.readouterr().out
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 100
+    ours = next(line for line in lines if line.startswith("Adversarial nets"))
+    assert ours.split() == "Adversarial nets 225 ± 2 84.0 ± 2.2 87.0 ± 4.2 (2) 0.202 9 cpu".split()
+    assert "129.0 ± 2.2     131.0 ± 2.8 (2)" in next(line for line in lines if line.startswith("  ema"))
+    assert next(line for line in lines if line.startswith("DBN")).split()[1:4] == ["138", "±", "2"]
+    assert "not measured" in next(line for line in lines if line.startswith("DBN"))
+    assert "226.3 ± 2.2" in next(line for line in lines if line.startswith("recorded: Adversarial nets"))
+    assert "comparable with nothing" in text
+    assert "tfd: the Toronto Face Database is not public" in text
+    assert re.search(r"not run yet.*\n  mnist_alternating", text)
+    assert lines[-1] == "report: reports/index.html"
+
+
+def test_the_table_without_any_result(empty: FinishedRun, capsys: pytest.CaptureFixture[str]) -> None:
+    empty.finish(experiments=["mnist"])
+    report.main()
+    report.main("table")
+    text = capsys.readouterr().out
+    assert text.count("not measured") == 8
+    assert "  mnist\n" in text
+
+
+def test_the_table_before_any_report_is_an_error_with_a_cure(empty: FinishedRun) -> None:
+    empty.finish()
+    with pytest.raises(DataError, match=r"(?s)reports/metrics\.json is missing.*dvc repro"):
+        report.main("table")
+
+
+def test_long_reasons_are_wrapped(empty: FinishedRun) -> None:
+    plan = results.Plan("cpu", (), (), {"tfd": "because " * 40})
+    assert max(map(len, results.table_text({}, plan).splitlines())) <= 100
+
+
+# The page
+
+def test_numbers_on_the_page_are_those_of_the_metrics(place: Path) -> None:
+    page = rendered()
+    for name, experiment in metrics().items():
+        for variant, entry in results.rows(experiment).items():
+            cells = page.row(name, results.dataset_name(entry["dataset"]), variant, entry["profile"])
+            assert cells[4:11] == [
+                f"{entry['test_log_likelihood']:.1f} ± {entry['standard_error']:.1f}", results.seeds_text(entry),
+                f"{entry['bandwidth']:.3f}", f"{entry['paper_grid']['test_log_likelihood']:.1f} ± 2.5",
+                f"{entry['paper_grid']['bandwidth']:.3f}", str(entry["seed"]),
+                "–" if entry["epoch"] is None else str(entry["epoch"])]
+
+
+def test_table_1_has_the_papers_figures_ours_and_what_is_missing(place: Path) -> None:
+    page = rendered()
+    assert page.row("DBN")[1:] == ["138 ± 2", "not measured yet", "1909 ± 66", "not measured yet"]
+    ours = page.row("Adversarial nets", "225 ± 2")
+    assert ours[2].startswith("84.0 ± 2.2")
+    assert "87.0 ± 4.2 over 2 seeds" in ours[2]
+    assert "profile cpu" in ours[2]
+    assert ours[3:] == ["2057 ± 26", "left out"]
+    averaged = page.row("Adversarial nets, averaged weights (EMA), not in the paper")
+    assert averaged[1] == "–"
+    assert averaged[2].startswith("129.0 ± 2.2")
+    assert page.row("Training images")[2].startswith("244.0")
+    assert page.row("k-means centroids")[2].startswith("338.6")
+    assert not any("digits" in cell for row in page.cells for cell in row if len(row) == 5)
+
+
+def test_recorded_runs_are_rows_of_their_own_with_profile_hardware_and_commit(place: Path) -> None:
+    page = rendered()
+    recorded = page.row("Adversarial nets", "225 ± 2", "226.3")
+    assert all(part in recorded[2] for part in ("profile paper", "c0ffee0000", "Example GPU", "2026-11-23"))
+    assert "Eleven minutes for each seed." in page.text
+
+
+def test_the_page_says_why_the_estimate_misleads(place: Path) -> None:
+    text = rendered().text
+    assert "ranks models wrongly" in text
+    assert "k-means centroids score 338.6 ± 2.2 nats, above the 244.0 ± 2.2 of real training images" in text
+    assert "Theis" in text
+
+
+def test_digits_are_said_to_be_comparable_with_nothing(place: Path) -> None:
+    text = rendered().text
+    assert text.count("Comparable with nothing.") == 1
+    assert "differences" not in text.lower() or "digits was trained for" not in text
+
+
+def test_what_was_left_out_not_run_or_not_finished_is_said(place: Path) -> None:
+    (place / "artifacts/digits/evaluation.json").unlink()
+    text = rendered().text
+    assert "tfd was left out: the Toronto Face Database is not public; ask its owners." in text
+    assert "mnist_alternating was not run" in text
+    assert "digits is not finished" in text
+    assert "Missing: evaluation." in text
+    assert "DBN, Stacked CAE and Deep GSN: not measured yet" in text
+
+
+@pytest.mark.parametrize("kept", [[], ["mnist"], ["mnist_kmeans"], ["digits", "mnist_training_images"]])
+def test_any_subset_of_results_renders(place: Path, kept: list[str]) -> None:
+    for folder in (place / "artifacts").iterdir():
+        if folder.name not in kept:
+            shutil.rmtree(folder)
+            shutil.rmtree(place / "reports/figures" / folder.name)
+    page = rendered()
+    assert sorted(metrics()) == sorted(kept)
+    assert page.text.count("This experiment was not run.") == 5 - len(kept)
+
+
+@pytest.mark.parametrize("lost", ["figures", "recorded", "dvc.lock"])
+def test_the_page_renders_without(place: Path, lost: str) -> None:
+    path = place / (lost if lost == "dvc.lock" else f"reports/{lost}")
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    page = rendered()
+    if lost == "figures":
+        assert "figures have not been drawn yet" in page.text
+        assert not page.all("img")
+
+
+def test_nothing_asked_for_renders(empty: FinishedRun) -> None:
+    empty.finish(experiments=[])
+    page = rendered()
+    assert metrics() == {}
+    assert "No experiment is asked for" in page.text
+
+
+def test_a_second_rendering_is_the_same_to_the_byte(place: Path) -> None:
+    report.main()
+    first = {name: (place / "reports" / name).read_bytes() for name in ("index.html", "metrics.json")}
+    report.main()
+    assert first == {name: (place / "reports" / name).read_bytes() for name in first}
+
+
+def test_only_marked_elements_vary_with_commit_and_tree(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = []
+    for commit in (("a" * 40, True), ("b" * 40, False), ("", False)):
+        monkeypatch.setattr(machine, "commit", lambda commit=commit: commit)
+        pages.append(rendered())
+    assert len({page.source for page in pages}) == 3
+    assert len({"".join(page.constant) for page in pages}) == 1
+    assert "a" * 40 in pages[0].text
+    assert "as committed" in pages[0].text
+    assert "tracked files differ" in pages[1].text
+
+
+def test_nothing_is_loaded_from_elsewhere(place: Path) -> None:
+    page = rendered()
+    assert len(page.source) < 3_000_000
+    assert not page.all("script")
+    assert not page.all("link")
+    assert not page.all("iframe")
+    assert all(image["src"].startswith("data:image/png;base64,") for image in page.all("img"))
+    outside = {link["href"] for link in page.all("a") if not link["href"].startswith("#")}
+    assert outside == {"https://arxiv.org/abs/1406.2661", "https://arxiv.org/abs/1511.01844"}
+    style = re.search(r"<style>(.*?)</style>", page.source, re.S)
+    assert style
+    assert "url(" not in style[1]
+    assert "@import" not in style[1]
+
+
+def test_links_within_the_page_lead_somewhere_and_ids_are_unique(place: Path) -> None:
+    page = rendered()
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {link["href"][1:] for link in page.all("a") if link["href"].startswith("#")} <= set(ids)
+    labels = [attributes["aria-labelledby"] for _, attributes in page.elements if "aria-labelledby" in attributes]
+    assert set(labels) <= set(ids)
+
+
+def test_headings_descend_without_gaps(place: Path) -> None:
+    levels = [int(tag[1]) for tag, _ in rendered().elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+def test_every_picture_has_a_text_that_says_what_it_shows(place: Path) -> None:
+    page = rendered()
+    texts = [image["alt"] for image in page.all("img")]
+    assert len(texts) == 14
+    assert len(set(texts)) == len(texts) - 2  # the two experiments by adversarial nets have like curves
+    assert all(len(text) > 60 for text in texts)
+    training = next(text for text in texts if text.startswith("Line plots by epoch"))
+    assert "discriminator loss from 0.50 to 0.68" in training
+    assert "validation log-likelihood (raw) from 82.0 to 97.0" in training
+    bandwidth = next(text for text in texts if text.startswith("Validation log-likelihood against bandwidth"))
+    assert "raw: highest 104.0 nats at σ = 0.202, on the paper’s grid 102.5 at 0.215" in bandwidth
+
+
+def test_captions_say_how_a_figure_was_made_and_where_its_data_are(place: Path) -> None:
+    text = rendered().text
+    assert "the first 20 of 60 samples drawn, none picked" in text
+    assert "Seed 2, epoch 9, profile cpu. Compare figure 2a of the paper. Data: artifacts/mnist/samples/" \
+           "seed-2.safetensors" in text
+    assert "reports/figures/mnist/losses.csv" in text
+    assert re.search(r"Figure 1\..*Figure 14\.", text)
+
+
+def test_parameters_are_listed(place: Path) -> None:
+    page = rendered()
+    assert page.row("model.recipe.objective")[1] == "non_saturating"
+    assert page.row("seeds")[1] == "1, 2"
+
+
+def test_differences_follow_the_settings(place: Path) -> None:
+    text = rendered().text
+    assert "mnist was trained for 12 epochs, by the profile cpu. Validation log-likelihood was highest in epoch 9." in text
+    assert "mnist: both players step at once" in text
+    path = place / "artifacts/mnist/training.json"
+    training = read_json(path)
+    training["settings"]["model"]["recipe"] |= {"updates": "alternating", "objective": "minimax", "epochs": 9}
+    write_json(path, training)
+    text = rendered().text
+    assert "both players step at once" not in text
+    assert "minimises −log" not in text
+    assert "longer training would still gain" in text
+
+
+def test_a_bandwidth_at_the_edge_of_the_search_is_pointed_out(place: Path) -> None:
+    path = place / "artifacts/mnist/bandwidth.json"
+    content = read_json(path)
+    assert "ended at its edge" not in rendered().text
+    content["seeds"][0]["variants"]["ema"]["refined"]["at_the_edge"] = True
+    write_json(path, content)
+    assert "The search for σ ended at its edge (seed 1, ema)" in rendered().text
+
+
+def test_digests_are_those_of_this_graphs_stages_but_the_report(place: Path) -> None:
+    run = FinishedRun(place)
+    outs = [{"path": "somewhere", "md5": "f" * 32}]
+    run.finish(experiments=["mnist"], lock={
+        "prepare@mnist": {"outs": [{"path": "data/prepared/mnist.safetensors", "md5": "1" * 32}]},
+        "train@mnist": {"outs": [{"path": "artifacts/mnist/models", "md5": "2" * 32 + ".dir"}]},
+        "train@gone": {"outs": outs}, "prepare@cifar10": {"outs": outs}, "report": {"outs": outs}, "plan": {}})
+    page = rendered()
+    assert page.row("prepare@mnist")[1:] == ["data/prepared/mnist.safetensors", "1" * 32]
+    assert page.row("train@mnist")[2] == "2" * 32 + ".dir"
+    assert "f" * 32 not in page.source
+
+
+def test_hostile_names_and_settings_are_escaped(empty: FinishedRun) -> None:
+    hostile = '<script>alert("1")</script>&\'"><img src=x onerror=alert(2)>'.replace("/", "")
+    empty.add(hostile, profile=hostile, title=hostile, settings={"recipe": {"epochs": 12, hostile: hostile}})
+    empty.finish(experiments=[hostile, "<b>never run</b>"], left_out={hostile: hostile},
+                 lock={f"train@{hostile}": {"outs": [{"path": hostile, "md5": hostile}]}})
+    figures.main(hostile)
+    metric = results.gather([hostile])[hostile]
+    empty.record(hostile, metric, note=hostile, commit=hostile, recorded=hostile, profile=hostile)
+    page = rendered()
+    assert not page.all("script")
+    assert not page.all("b") or "<b>never" not in page.source
+    assert not any("onerror" in attributes for _, attributes in page.elements)
+    assert all(image["src"].startswith("data:") for image in page.all("img"))
+    assert '<script>alert("1")<script>' in page.text  # there, as text
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2's contrast of two #rrggbb colours."""
+    def luminance(colour: str) -> float:
+        channels = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_text_stands_out_in_light_and_dark() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    schemes = re.findall(r":root \{(.*?)\}", report.TEMPLATE.read_text(), re.S)
+    assert len(schemes) == 3  # light, dark, print
+    for scheme in schemes:
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6})", scheme))
+        colours = {name: colour if len(colour) == 7 else "#" + "".join(2 * c for c in colour[1:])
+                   for name, colour in colours.items()}
+        for text in ("text", "muted", "link", "warn"):
+            assert contrast(colours[text], colours["page"]) >= 4.5, (text, scheme)
+
+
+# Bad input
+
+def test_missing_or_broken_parameters_are_errors_that_name_the_file(empty: FinishedRun) -> None:
+    with pytest.raises(ParameterError, match=r"params\.yaml is missing"):
+        report.main()
+    Path("params.yaml").write_text("profile: [")
+    with pytest.raises(ParameterError, match=r"params\.yaml cannot be read"):
+        report.main()
+    Path("params.yaml").write_text("- a list")
+    with pytest.raises(ParameterError, match=r"params\.yaml cannot be used"):
+        report.main()
+
+
+def test_a_recorded_run_that_lacks_something_is_named(place: Path) -> None:
+    path = place / "reports/recorded/run.json"
+    content = read_json(path)
+    del content["metrics"]["standard_error"]
+    write_json(path, content)
+    with pytest.raises(DataError, match=r"(?s)reports/recorded/run\.json.*metrics\.standard_error"):
+        report.main()
+    write_json(path, {"experiment": "mnist"})
+    with pytest.raises(DataError, match=r"profile, commit, recorded, hardware, metrics"):
+        report.main()
+
+
+def test_a_torn_result_is_an_error_and_leaves_the_last_report(place: Path) -> None:
+    report.main()
+    before = (place / "reports/index.html").read_bytes()
+    (place / "artifacts/mnist/evaluation.json").write_text('{"model": ')
+    with pytest.raises(DataError, match=r"artifacts/mnist/evaluation\.json cannot be read"):
+        report.main()
+    assert (place / "reports/index.html").read_bytes() == before
+
+
+def test_an_unknown_word_is_refused(place: Path) -> None:
+    with pytest.raises(ParameterError, match="tabel"):
+        report.main("tabel")
+
+
+def test_inputs_are_left_alone(place: Path) -> None:
+    entry = results.gather(["mnist"])["mnist"]
+    before = copy.deepcopy(entry)
+    results.rows(entry)
+    results.table_text({"mnist": entry}, results.Plan.read(), results.recorded_runs())
+    assert json.dumps(entry) == json.dumps(before)
+
+
+def test_scores_of_the_fabricated_run_favour_different_seeds() -> None:
+    """The tests above mean nothing unless validation and test images disagree."""
+    for by_seed in TWO_SEEDS.by_variant.values():
+        assert max(by_seed, key=lambda seed: by_seed[seed][0]) != max(by_seed, key=lambda seed: by_seed[seed][1])
