@@ -14,7 +14,7 @@ class ReproductionError(Exception):
         lines += [f"  {label}: {text}" for label, text in
                   (("expected", expected), ("found", found), ("what to do", remedy)) if text]
         super().__init__("\n".join(lines))
-        self.what = what
+        self.what, self.found, self.remedy = what, found, remedy
 
 
 class DataError(ReproductionError):

@@ -19,17 +19,20 @@ from gan.linear_algebra import random_stream
 from gan.settings import STRICT, Strict, require
 from gan.training import AdversarialNets, Training
 
+__all__ = ["AdversarialNets", "AdversarialNetsModel", "Choice", "Fit", "KMeans", "Model", "Monitor", "Settings",
+           "TrainingImages", "create"]
+
 Settings = AdversarialNets | TrainingImages | KMeans
 
 
 class Model(Protocol):
-    variants: tuple[str, ...]
+    variants: ClassVar[tuple[str, ...]]
     """rows that come of one fit: `raw`, and for some models `ema`"""
     epochs: int
     """how many there are to be fitted; 0 where nothing is fitted"""
     epoch: int
     """how many are done"""
-    selects_epoch: bool
+    selects_epoch: ClassVar[bool]
     """whether the epoch is chosen on validation; else the last one is taken"""
 
     def fit_epoch(self) -> Mapping[str, float]:
@@ -51,12 +54,12 @@ class Model(Protocol):
 class AdversarialNetsModel(Training):
     """Adversarial nets behind the interface of `Model`."""
 
-    variants = ("raw", "ema")
-    selects_epoch = True
+    variants: ClassVar[tuple[str, ...]] = ("raw", "ema")
+    selects_epoch: ClassVar[bool] = True
 
-    @property
-    def epochs(self) -> int:
-        return self.recipe.epochs
+    def __init__(self, nets: AdversarialNets, train: Tensor, seed: int, device: torch.device) -> None:
+        super().__init__(nets, train, seed, device)
+        self.epochs = nets.recipe.epochs
 
     def fit_epoch(self) -> Mapping[str, float]:
         statistics = vars(self.run_epoch())
@@ -108,11 +111,14 @@ class Monitor:
     __pydantic_config__: ClassVar[Strict] = STRICT
 
     every: int
+    patience: int
+    """a seed is stopped when its best epoch lies so many epochs back"""
     samples: int
     images: int
     grid: parzen.Grid
 
     def __post_init__(self) -> None:
+        require(self.patience >= 1, f"patience must be at least 1, not {self.patience}")
         require(self.every >= 1, f"every must be at least 1, not {self.every}")
         require(self.samples >= 1, f"samples must be at least 1, not {self.samples}")
         require(self.images >= 1, f"images must be at least 1, not {self.images}")
@@ -141,13 +147,13 @@ class Fit:
         self.choices: dict[str, Choice] = {}
 
     def run(self) -> Iterator[dict[str, Any]]:
-        """Fit until the last epoch; after each, yield its row: statistics, and validation log-likelihood if measured.
+        """Fit until the last epoch or the end of patience; after each, yield its row: statistics, and validation log-likelihood if measured.
 
         Whoever iterates may stop at any row, keep `state`, and go on from it later.
         """
         if self.model.epochs == 0 and not self.choices:
             self._choose()
-        while self.model.epoch < self.model.epochs:
+        while self.model.epoch < self.model.epochs and not self._out_of_patience():
             row: dict[str, Any] = {"seed": self.seed, "epoch": self.model.epoch + 1, **self.model.fit_epoch()}
             last = self.model.epoch == self.model.epochs
             if last or (self.model.selects_epoch and self.model.epoch % self.monitor.every == 0):
@@ -155,6 +161,10 @@ class Fit:
                         for variant, score in self._choose().items()}
             self.rows.append(row)
             yield row
+
+    def _out_of_patience(self) -> bool:
+        best = max((choice.epoch for choice in self.choices.values()), default=self.model.epoch)
+        return self.model.selects_epoch and self.model.epoch - best >= self.monitor.patience
 
     def _choose(self) -> dict[str, float]:
         scores = {}

@@ -43,7 +43,7 @@ def main(experiment: str) -> None:
         "profile": settings["profile"], "samples": n, "test_images": len(test), "hardware": training["hardware"],
         "seeds": seeds})
     for entry in seeds:
-        with tracking.resume(experiment, entry["seed"], training["inputs"]) as tracker:
+        with tracking.resume(experiment, entry["seed"], training["inputs"], profile=settings["profile"]) as tracker:
             tracker.metrics({f"test_log_likelihood{'' if variant == 'raw' else f'_{variant}'}":
                              score["refined"]["test_log_likelihood"] for variant, score in entry["variants"].items()},
                             step=0)

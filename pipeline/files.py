@@ -94,7 +94,7 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("about", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, about
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 (it is no mapping)
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing", expected="the output of an earlier stage",
                         remedy="run `dvc repro`, which makes what is missing") from error

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
 
 from gan.errors import ParameterError
 from gan.models import Monitor, Settings
@@ -24,6 +26,7 @@ from pipeline import files
 
 FILE = Path("params.yaml")
 PROFILES = ("paper", "cpu", "smoke")
+T = TypeVar("T")
 KINDS = ("adversarial_nets", "training_images", "kmeans")
 
 
@@ -220,7 +223,7 @@ def _merged(block: Any, override: Any) -> Any:
     return block | {key: _merged(block.get(key), value) for key, value in override.items()}
 
 
-def _block(kind: Any, where: str, value: Any, profile: str = "") -> Any:
+def _block(kind: type[T], where: str, value: Any, profile: str = "") -> T:
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
@@ -284,11 +287,14 @@ def update(path: Path, profile: str, run: Run) -> bool:
     old = path.read_text()
     content = yaml.load(old)
     content["profile"] = profile
-    for name, value in (("datasets", run.datasets), ("experiments", run.experiments), ("left_out", run.left_out)):
-        if content["run"][name] != value:
-            content["run"][name] = value
-            if hasattr(content["run"][name], "fa"):
-                content["run"][name].fa.set_flow_style()
+    block = content["run"]
+    if list(block["datasets"]) != run.datasets:
+        block["datasets"] = CommentedSeq(run.datasets)
+        block["datasets"].fa.set_flow_style()
+    if dict(block["experiments"]) != run.experiments:
+        block["experiments"] = CommentedMap(run.experiments)
+    if dict(block["left_out"]) != run.left_out:
+        block["left_out"] = CommentedMap(run.left_out)
     stream = StringIO()
     yaml.dump(content, stream)
     if yaml.load(old) == yaml.load(stream.getvalue()):

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from gan.datasets import Availability
 from gan.models import AdversarialNetsModel, KMeans, create
@@ -82,7 +83,7 @@ def _asked_for_data(current: Parameters, profile: str) -> list[str]:
 
 
 def availability(dataset: str) -> Availability:
-    """As `data_availability`; what DVC's cache holds of a data set counts as found, for `dvc repro` takes it from there."""
+    """As `data_availability`; what DVC's cache holds counts as found, for `dvc repro` takes it from there."""
     state = data_availability(dataset)
     if state.state == "unavailable" and _in_cache(dataset):
         return Availability("found", "DVC's cache")

@@ -57,7 +57,7 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
                                      lstrip_blocks=True, keep_trailing_newline=True)
     numbers = Numbering()
     environment.filters.update(nats=_nats, value=value_text, over_seeds=over_seeds, sentence=sentence,
-                               breakable=breakable)
+                               breakable=breakable, flat=flatten)
     experiments = [Section.read(name, metrics.get(name), numbers) for name in plan.experiments]
     return environment.from_string(TEMPLATE.read_text()).render(
         plan=plan, answers=answers(metrics, recorded), groups=table_groups(metrics, plan, recorded),
@@ -98,7 +98,7 @@ class Group:
 
 
 def answers(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> list[str]:
-    """One sentence for each cell of the paper's table that something here measures; the paper's model comes first."""
+    """For each run of the paper's own model on a data set of its table: the paper's figure and the one measured."""
     found = [*((None, entry) for entry in metrics.values()), *((run, run.metrics) for run in recorded)]
     return [_answer(entry, run) for run, entry in found
             if results.published(entry["model"], entry["dataset"]) and entry["model"] == "adversarial_nets"]
@@ -452,7 +452,7 @@ def _training(path: Path, name: str, variant: str, evaluation: Mapping[str, Any]
     who = f"Seeds {', '.join(map(str, seeds))}: each a thin line, their mean a thick one" if len(seeds) > 1 else \
         f"Seed {seeds[0]}"
     return Picture.read(
-        path, numbers, alt=f"Line plots by epoch. {_training_facts(tables)}",
+        path, numbers, alt=f"Training of {name}, line plots by epoch. {_training_facts(tables)}",
         caption="Training: both players’ losses, the mean output of the discriminator on data and on samples (dropout "
                 "on, as trained), and the log-likelihood of validation images that chose the epoch (circle). "
                 f"{who}; profile {evaluation['profile']}.",
@@ -491,12 +491,13 @@ def _bandwidth(path: Path, name: str, variant: str, evaluation: Mapping[str, Any
                     f"{with_error(found['paper_grid']['validation_log_likelihood'], None)} at "
                     f"{found['paper_grid']['bandwidth']:.3f}")
         made.append(f"{variant} seed {seed}")
+    seeds = f"Drawn from {', '.join(made)}" if len(made) > 1 else made[0].removeprefix("raw ").capitalize()
     return Picture.read(
-        path, numbers, alt=f"Validation log-likelihood against bandwidth rises to one maximum and falls. "
+        path, numbers, alt=f"Validation log-likelihood of {name} against bandwidth: it rises to one maximum and falls. "
                            f"{'; '.join(said)}.",
         caption="Choice of the bandwidth: mean log-likelihood of validation images against σ, by the refined search "
                 "(line) and on the paper’s grid of ten (squares); above the whole grid, below the top with both "
-                f"choices. {', '.join(made)}; profile {evaluation['profile']}.",
+                f"choices. {seeds}, profile {evaluation['profile']}.",
         data=[path.with_suffix(".csv").as_posix(), (ARTIFACTS / name / "bandwidth.json").as_posix()])
 
 

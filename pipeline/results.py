@@ -245,7 +245,7 @@ def seeds_text(entry: Entry) -> str:
 # The table in plain text.
 
 _COLUMNS = ("", "paper", "measured", "over seeds", "σ", "epoch", "profile")
-_WIDTHS = (34, 9, 15, 19, 6, 5, 6)
+_WIDTHS = (34, 9, 14, 19, 6, 5, 7)
 LINE_WIDTH = 100
 Line = tuple[str, ...]
 

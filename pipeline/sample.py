@@ -22,7 +22,8 @@ def main(experiment: str) -> None:
         seed = entry["seed"]
         weights, _ = files.read_tensors(folder(experiment) / "models" / f"seed-{seed}.safetensors")
         model = create(model_settings(training["settings"]["model"]), train, seed, device)
-        samples, about = {}, {}
+        samples: dict[str, torch.Tensor] = {}
+        about: dict[str, list[int]] = {}
         for variant in model.variants:
             own = {name.partition(".")[2]: t for name, t in weights.items() if name.startswith(f"{variant}.")}
             # Both variants get the same noise, so that they differ by their weights alone.

@@ -138,7 +138,7 @@ class Tracker:
     def artifact(self, path: Path | str, folder: str = "") -> None:
         """Attach a file, in `folder`. The file has to stay until `finish`."""
         if self._worker is not None:
-            source, target = os.path.abspath(path), _name(folder) if folder else None  # noqa: PTH100 (no `..` resolved)
+            source, target = str(Path(path).absolute()), _name(folder) if folder else None
             self._worker.add(files=[lambda client, run_id: client.log_artifact(run_id, source, target)])
 
     def text(self, name: str, content: str) -> None:
@@ -314,30 +314,29 @@ class _Worker(threading.Thread):
         return str(experiment.experiment_id)
 
     def _describe(self, client: Any, run: Any, found: bool) -> None:
-        """Parameters, tags, data and environment; of a run found only what it lacks, as parameters cannot change."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag, Param, RunTag
+        """Log what made the run; to a run found only what it lacks, as parameters cannot change."""
         asked, run_id = self._asked, run.info.run_id
-        parameters = [Param(name, value) for name, value in _labels(_flat(asked.parameters), LONGEST_PARAMETER).items()
-                      if name not in run.data.params]
+        parameters = _labels(_flat(asked.parameters), LONGEST_PARAMETER)
         tags = asked.tags_of_run(*self._commit) if asked.training else _labels(asked.tags or {}, LONGEST_TAG)
-        for some in _batches(parameters, LABELS_PER_BATCH):
-            self._call(client.log_batch, run_id, params=some)
-        if found and tags:
-            for these in _batches([RunTag(name, value) for name, value in tags.items()], LABELS_PER_BATCH):
-                self._call(client.log_batch, run_id, tags=these)
+        self._label(client, run_id, {name: parameters[name] for name in parameters if name not in run.data.params},
+                    tags if found else {})
         if asked.dataset and asked.dataset.get("name"):
-            name, digest = _text(asked.dataset["name"], LONGEST_DATASET_NAME), _text(asked.dataset.get("digest", ""))
-            data = Dataset(name, digest[:LONGEST_DATASET_DIGEST], "local", json.dumps({"sha256": digest}))
-            usage = [InputTag("mlflow.data.context", "training")]
-            self._call(client.log_inputs, run_id, datasets=[DatasetInput(data, usage)])
+            self._call(client.log_inputs, run_id, datasets=[_dataset_input(asked.dataset)])
         if found and not asked.training:
             return
-        if asked.parameters:  # whole, and as they are in params.yaml
+        if asked.parameters:  # whole, and nested as in params.yaml
             self._attach(client, run_id, lambda client, run_id: client.log_text(
                 run_id, json.dumps(asked.parameters, indent=2, default=str), "parameters.json"))
         lock = Path("requirements.lock")
         if lock.is_file():
             self._attach(client, run_id, lambda client, run_id: client.log_artifact(run_id, str(lock), "environment"))
+
+    def _label(self, client: Any, run_id: str, parameters: Mapping[str, str], tags: Mapping[str, str]) -> None:
+        from mlflow.entities import Param, RunTag
+        for batch in _batches(list(parameters.items()), LABELS_PER_BATCH):
+            self._call(client.log_batch, run_id, params=[Param(*pair) for pair in batch])
+        for batch in _batches(list(tags.items()), LABELS_PER_BATCH):
+            self._call(client.log_batch, run_id, tags=[RunTag(*pair) for pair in batch])
 
     def _logged(self, client: Any, run: Any) -> dict[str, set[int]]:
         """The steps at which a run has a value, by metric."""
@@ -565,6 +564,14 @@ def _text(value: str, longest: int = sys.maxsize) -> str:
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for begin in range(0, len(items), size):
         yield items[begin:begin + size]
+
+
+def _dataset_input(dataset: Mapping[str, str]) -> Any:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+    name, digest = _text(dataset["name"], LONGEST_DATASET_NAME), _text(dataset.get("digest", ""))
+    source = json.dumps({"sha256": digest})  # MLflow's own field for the digest is too short for it
+    return DatasetInput(Dataset(name, digest[:LONGEST_DATASET_DIGEST], "local", source),
+                        [InputTag("mlflow.data.context", "training")])
 
 
 def _workplace() -> str:

@@ -11,9 +11,8 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas
 import torch
@@ -45,18 +44,16 @@ def main(experiment: str) -> None:
 
 def model_settings(content: Any) -> Settings:
     """The settings of a model from plain JSON values."""
-    settings: Settings = TypeAdapter(_TAGGED).validate_python(content)
+    tagged: Any = Annotated[Settings, Field(discriminator="kind")]
+    settings: Settings = TypeAdapter(tagged).validate_python(content)
     return settings
-
-
-_TAGGED: Any = __import__("typing").Annotated[Settings, Field(discriminator="kind")]
 
 
 def inputs_digest(paths: Iterable[Path]) -> str:
     """SHA-256 of the named files and of all code of ours that has been imported."""
     root = Path(__file__).parent.parent
-    code = {Path(module.__file__) for name, module in sys.modules.items()
-            if name.partition(".")[0] == "gan" and getattr(module, "__file__", None)} | {Path(__file__)}
+    modules = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "gan"]
+    code = {Path(name) for name in [*modules, __file__] if name}
     digest = hashlib.sha256()
     for path in [*sorted(code), *paths]:
         name = path.relative_to(root) if path.is_relative_to(root) else path
@@ -70,8 +67,7 @@ def _fit(experiment: str, seed: int, settings: dict[str, Any], dataset: Dataset,
     checkpoint = checkpoints / f"seed-{seed}-{inputs[:16]}.safetensors"
     _restore(fit, checkpoint)
     with (
-        tracking.start(experiment=experiment, seed=seed, inputs=inputs, parameters=settings,
-                       tags={"profile": settings["profile"]},
+        tracking.start(experiment, seed, inputs, profile=settings["profile"], parameters=settings,
                        dataset={"name": dataset.name, "digest": files.sha256(prepared_file(dataset.name))},
                        hardware=machine.hardware(device)) as tracker,
         Progress(f"{experiment}, seed {seed}", fit.model.epochs, "epoch", done=fit.model.epoch) as progress,
@@ -84,9 +80,6 @@ def _fit(experiment: str, seed: int, settings: dict[str, Any], dataset: Dataset,
                 if time.monotonic() - saved >= SECONDS_BETWEEN_CHECKPOINTS:
                     _save(fit, checkpoint)
                     saved = time.monotonic()
-        except (KeyboardInterrupt, SystemExit):
-            _save(fit, checkpoint)
-            raise
         except TrainingDiverged as error:
             raise _with_last_good_state(error, checkpoint) from None
         if fit.model.epochs:

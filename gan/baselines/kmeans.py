@@ -36,8 +36,8 @@ class KMeans:
 class KMeansModel:
     """Lloyd's algorithm from distinct random training images; a cluster that loses all its images stays in place."""
 
-    variants = ("raw",)
-    selects_epoch = False
+    variants: ClassVar[tuple[str, ...]] = ("raw",)
+    selects_epoch: ClassVar[bool] = False
 
     def __init__(self, settings: KMeans, train: Tensor, seed: int, device: torch.device) -> None:
         if settings.clusters > len(train):

@@ -23,9 +23,9 @@ class TrainingImages:
 class TrainingImagesModel:
     """Draws distinct training images in an order that the seed shuffles."""
 
-    variants = ("raw",)
+    variants: ClassVar[tuple[str, ...]] = ("raw",)
     epochs = 0
-    selects_epoch = False
+    selects_epoch: ClassVar[bool] = False
     epoch = 0
 
     def __init__(self, settings: TrainingImages, train: Tensor, seed: int, device: torch.device) -> None:

@@ -45,7 +45,7 @@ class Loader(Protocol):
     DIVISOR: int
     """The value that stands for 1."""
 
-    SIZES: Mapping[str, int]
+    SIZES: dict[str, int]
     """Images in each of `SPLITS`."""
 
     def availability(self, local: Sequence[Path], probe: bool = True) -> Availability:

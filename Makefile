@@ -1,0 +1,70 @@
+# make reproduce   from nothing to the table and the report
+# make test        every test, lint and types
+# make ui          the MLflow UI on this checkout's runs
+# make plan        say what this machine can do, and write it into params.yaml; runs nothing
+#
+# Settings, all optional: PROFILE=paper|cpu|smoke  EXPERIMENTS="mnist mnist_kmeans"  GAN_DATA=/folders:of/your/own
+# GAN_DEVICE=cpu|cuda|cuda:1  MLFLOW_TRACKING_URI=http://…  PYTHON=python3.12  PORT=5000 (of the UI)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+PORT ?= 5000
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export GAN_PROFILE := $(or $(PROFILE),$(GAN_PROFILE))
+export GAN_EXPERIMENTS := $(or $(EXPERIMENTS),$(GAN_EXPERIMENTS))
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup plan reproduce table report record ui test lint types bench lock clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/,$$d'
+
+setup: $(VENV)/.complete
+
+# The lock's digest is in the stamp's content, so that a checkout with another lock is set up anew.
+$(VENV)/.complete: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 …")'
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "making the environment in $(VENV), from requirements.lock (about 5 GB with torch's CUDA libraries)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	@touch $@
+
+plan: setup
+	@python -m pipeline.plan
+
+reproduce: plan
+	@dvc repro
+	@python -m pipeline.report table
+
+table: setup
+	@python -m pipeline.report table
+
+ui: setup
+	@python -m pipeline.tracking ui $(PORT)
+
+test: setup lint types
+	@python -m pytest
+
+lint: setup
+	@ruff check .
+
+types: setup
+	@mypy
+
+bench: setup
+	@python -m tests.benchmarks.run
+
+# Keep the finished results of one experiment, with their parameters, commit and hardware: make record EXPERIMENT=mnist
+record: setup
+	@python -m pipeline.record $(EXPERIMENT)
+
+# Pin every package with its hashes, for all platforms and Python versions that pyproject.toml admits.
+lock: setup
+	@python -m pip install --quiet uv
+	@uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --group dev --python-version 3.11 pyproject.toml -o requirements.lock
