@@ -159,7 +159,7 @@ class Network:
         return x
 
     def backward(self, gradient: Tensor, weights: Tensor | None = None, rows: int = 0) -> Tensor | None:
-        """From ∂L/∂output [n, outputs] to the gradients of all parameters, `weights` [n, 1] as in `Layer.differentiate`.
+        """From ∂L/∂output [n, outputs] to the gradients of all parameters; `weights` as in `Layer.differentiate`.
 
         Returns ∂L/∂input of the last `rows` examples, unweighted, or None if `rows` is 0.
         """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import re
 import shutil
@@ -18,9 +17,9 @@ from gan.datasets import LOADERS, Availability, Loader
 from gan.datasets.sources import LOCAL_FOLDERS
 from gan.errors import DataError, ParameterError, ReproductionError
 from pipeline import stage
+from pipeline.parameters import FILE as PARAMETERS
+from pipeline.parameters import require_known
 from pipeline.progress import Progress
-
-PARAMETERS = Path("params.yaml")
 
 
 def main(name: str) -> None:
@@ -70,7 +69,7 @@ def dataset_settings(name: str) -> dict[str, Any]:
                              found=f"{type(error).__name__}: {error}",
                              remedy="run in the repository's root; `git diff params.yaml` shows what changed"
                              ) from error
-    _require_known(f"data set {name!r} is not in {PARAMETERS}", name, datasets)
+    require_known(name, datasets, "data set", f"{PARAMETERS}: datasets")
     settings = datasets[name]
     if not isinstance(settings, dict) or not re.fullmatch(r"\w[\w-]*", name):
         raise ParameterError(f"datasets.{name} in {PARAMETERS} is not a data set",
@@ -82,15 +81,8 @@ def dataset_settings(name: str) -> dict[str, Any]:
 def loader_of(name: str) -> Loader:
     """The module that brings in data set `name`. ParameterError if params.yaml names none that exists."""
     loader = str(dataset_settings(name).get("loader"))
-    _require_known(f"datasets.{name}.loader in {PARAMETERS} is unknown", loader, LOADERS)
+    require_known(loader, LOADERS, "loader", f"{PARAMETERS}: datasets.{name}.loader")
     return LOADERS[loader]
-
-
-def _require_known(what: str, word: str, known: Any) -> None:
-    if word not in known:
-        nearest = difflib.get_close_matches(word, map(str, known), n=1)
-        raise ParameterError(what, expected="one of " + ", ".join(sorted(map(str, known))), found=word,
-                             remedy=f"did you mean {nearest[0]!r}?" if nearest else "")
 
 
 def local_folders() -> list[Path]:

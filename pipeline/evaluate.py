@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gan import parzen
-from pipeline import files, machine, stage, tracking
+from pipeline import files, machine, stage
 from pipeline.bandwidth import scored_rows
 from pipeline.configure import configuration, folder
 from pipeline.prepare import prepared_file, read_dataset
@@ -42,11 +42,6 @@ def main(experiment: str) -> None:
         "title": settings["title"], "model": training["model"], "dataset": settings["dataset"],
         "profile": settings["profile"], "samples": n, "test_images": len(test), "hardware": training["hardware"],
         "seeds": seeds})
-    for entry in seeds:
-        with tracking.resume(experiment, entry["seed"], training["inputs"], profile=settings["profile"]) as tracker:
-            tracker.metrics({f"test_log_likelihood{'' if variant == 'raw' else f'_{variant}'}":
-                             score["refined"]["test_log_likelihood"] for variant, score in entry["variants"].items()},
-                            step=0)
 
 
 def _score(search: dict[str, Any], log_likelihoods: Any) -> dict[str, float]:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gan.errors import DataError, ParameterError
+from pipeline import tracking
 from pipeline.files import read_json, read_tensors, write_bytes, write_text
 from pipeline.prepare import prepared_file, read_dataset
 from pipeline.results import ARTIFACTS, FIGURES, best_seed, variants
@@ -124,6 +125,22 @@ def main(experiment: str) -> None:
         written = {*sample_figures(done, folder), *training_figure(done, folder), *bandwidth_figure(done, folder)}
     for old in {*folder.glob("*.png"), *folder.glob("*.csv")} - written:
         old.unlink()
+    _track(done, sorted(written))
+
+
+def _track(experiment: Experiment, written: Iterable[Path]) -> None:
+    """Add test scores to each seed's run in MLflow, and the figures to the run of the seed that they show."""
+    evaluation, training = experiment.evaluation, experiment.training
+    for entry in evaluation["seeds"]:
+        with tracking.resume(experiment.name, entry["seed"], training["inputs"], profile=evaluation["profile"],
+                             hardware=training["hardware"]) as tracker:
+            for variant, scores in entry["variants"].items():
+                suffix = "" if variant == "raw" else f"_{variant}"
+                tracker.metrics({f"test_log_likelihood{suffix}": scores["refined"]["test_log_likelihood"],
+                                 f"bandwidth{suffix}": scores["refined"]["bandwidth"]}, step=scores["epoch"] or 0)
+            if entry["seed"] == experiment.seed(variants(evaluation)[0]):
+                for path in written:
+                    tracker.figure(path)
 
 
 # Samples and interpolations.

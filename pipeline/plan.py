@@ -43,7 +43,7 @@ def main() -> None:
         if state.remedy and state.state == "unavailable":
             print(f"             {state.remedy}")
     experiments = [name for name in wanted if data[_dataset(current, name)].state != "unavailable"]
-    left_out |= {name: f"its data set {_dataset(current, name)} is not to be had here: "
+    left_out |= {name: f"no data set {_dataset(current, name)}: "
                        f"{data[_dataset(current, name)].remedy or data[_dataset(current, name)].detail}"
                  for name in wanted if name not in experiments}
     run = Run(_datasets(current, experiments), {name: _dataset(current, name) for name in experiments}, left_out)
@@ -119,7 +119,7 @@ def _print_experiments(planned: Parameters, device: torch.device) -> None:
         seeds = f"{len(experiment.train.seeds)} seed{'s' if len(experiment.train.seeds) != 1 else ''}"
         print(f"experiment   {name}: {experiment.title}, {seeds}{own}, about {duration(seconds)}", flush=True)
     for name, reason in planned.run.left_out.items():
-        print(f"left out     {name}: {reason}")
+        print(f"left out     {name}: {reason.partition(':')[0]}")
     print(f"time         about {duration(total)} on this machine for what is not done yet, measured just now")
 
 

@@ -1,0 +1,125 @@
+"""Digits, prepared once, and a repository of their small experiments in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from gan.datasets import Dataset
+from pipeline import bandwidth, configure, download, evaluate, prepare, sample, train
+
+COMMITTED = Path(__file__).parents[2] / "params.yaml"
+EXPERIMENTS = ("digits", "digits_training_images", "digits_kmeans")
+
+
+@dataclass(frozen=True)
+class DigitsRepository:
+    """The current folder: prepared digits and a params.yaml with the three digits experiments, small."""
+
+    root: Path
+
+    def change(self, values: Mapping[str, Any]) -> None:
+        """Set values of params.yaml by their dotted names."""
+        path, yaml = self.root / "params.yaml", YAML(typ="safe")
+        content = yaml.load(path.read_text())
+        for name, value in values.items():
+            *parents, last = name.split(".")
+            block = content
+            for parent in parents:
+                block = block[parent]
+            block[last] = value
+        with path.open("w") as file:
+            yaml.dump(content, file)
+
+    def train(self, experiment: str, changes: Mapping[str, Any] | None = None) -> None:
+        """`configure`, with changed parameters, and `train`."""
+        self.change(changes or {})
+        configure.main(experiment)
+        train.main(experiment)
+
+    def score(self, experiment: str) -> None:
+        """The stages from `sample` to `evaluate`."""
+        for stage in (sample, bandwidth, evaluate):
+            stage.main(experiment)
+
+    def dataset(self) -> Dataset:
+        return prepare.read_dataset(self.root / prepare.prepared_file("digits"))
+
+    def outputs(self, experiment: str) -> dict[str, bytes]:
+        """Everything below artifacts/<experiment>, by its path there."""
+        folder = self.root / "artifacts" / experiment
+        return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*"))
+                if path.is_file()}
+
+    def checkpoints(self) -> list[Path]:
+        return sorted((self.root / "checkpoints").rglob("*.safetensors"))
+
+
+def small_parameters() -> dict[str, Any]:
+    """The committed params.yaml cut to digits, at a size that trains in a fraction of a second."""
+    content: dict[str, Any] = YAML(typ="safe").load(COMMITTED.read_text())
+    content |= {
+        "profile": "smoke", "datasets": {"digits": content["datasets"]["digits"]},
+        "run": {"datasets": ["digits"], "experiments": dict.fromkeys(EXPERIMENTS, "digits"), "left_out": {}},
+        "experiments": {name: content["experiments"][name] for name in EXPERIMENTS}}
+    for block, images in (("parzen", "validation_images"), ("monitor", "images")):
+        del content[block]["profiles"]
+        content[block] |= {"samples": 60, images: 40}
+    content["monitor"]["every"] = 2
+    del content["experiments"]["digits"]["profiles"]
+    model = content["experiments"]["digits"]["train"]["model"]
+    model["recipe"]["epochs"] = 5
+    for layer in model["generator"]["hidden"] + model["discriminator"]["hidden"]:
+        layer["units"] = 12
+    content["experiments"]["digits_kmeans"]["train"]["model"] |= {"clusters": 80, "iterations": 3}
+    return content
+
+
+@pytest.fixture(scope="session")
+def prepared_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """data/prepared/digits.safetensors, made by the stages that make it."""
+    root, here = tmp_path_factory.mktemp("digits"), Path.cwd()
+    shutil.copy(COMMITTED, root)
+    os.chdir(root)
+    try:
+        download.main("digits")
+        prepare.main("digits")
+    finally:
+        os.chdir(here)
+    return root / prepare.prepared_file("digits")
+
+
+@pytest.fixture
+def own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the user's GAN_ settings, and no tracking."""
+    for name in [name for name in os.environ if name.startswith("GAN_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GAN_TRACKING", "off")
+    monkeypatch.setenv("GAN_DEVICE", "cpu")
+
+
+@pytest.fixture
+def new_repository(tmp_path_factory: pytest.TempPathFactory, prepared_digits: Path, monkeypatch: pytest.MonkeyPatch,
+                   own_settings: None) -> Callable[[], DigitsRepository]:
+    """Makes a repository and goes there."""
+    def make() -> DigitsRepository:
+        root = tmp_path_factory.mktemp("repository")
+        (root / "data/prepared").mkdir(parents=True)
+        shutil.copy(prepared_digits, root / "data/prepared")
+        with (root / "params.yaml").open("w") as file:
+            YAML(typ="safe").dump(small_parameters(), file)
+        monkeypatch.chdir(root)
+        return DigitsRepository(root)
+    return make
+
+
+@pytest.fixture
+def digits(new_repository: Callable[[], DigitsRepository]) -> DigitsRepository:
+    return new_repository()

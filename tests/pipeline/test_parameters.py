@@ -1,0 +1,484 @@
+"""pipeline.parameters: the committed params.yaml is right, and whatever is wrong in one is named before any work."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import json
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from gan.errors import ParameterError, ReproductionError
+from pipeline import parameters
+from pipeline.parameters import PROFILES, Run, check, load, resolved, update
+
+COMMITTED = Path(__file__).parents[2] / "params.yaml"
+RAW: dict[str, Any] = YAML(typ="safe").load(COMMITTED.read_text())
+FEW: dict[str, Any] = RAW | {"run": {"datasets": ["mnist"], "experiments": {"mnist": "mnist"}, "left_out": {}},
+                             "experiments": {name: RAW["experiments"][name]
+                                             for name in ("mnist", "mnist_kmeans", "digits")}}
+"""Every kind of block, and quicker to check"""
+
+STAGES = {"train", "sample", "bandwidth", "evaluate", "figures"}
+
+# Blocks whose keys are names that the user chooses, and profiles: neither belongs to a dataclass.
+NAMES = re.compile(r"(datasets|experiments|run\.(datasets|experiments|left_out))(\.\w+)?|(.*\.)?profiles(\.\w+)?")
+
+KeyPath = tuple[str | int, ...]
+
+
+def at(content: Any, path: KeyPath) -> Any:
+    for part in path:
+        content = content[part]
+    return content
+
+
+def changed(changes: dict[str, Any], content: Any = FEW) -> Any:
+    """A copy of params.yaml's content with other values under dotted names."""
+    content = copy.deepcopy(content)
+    for name, value in changes.items():
+        *parents, last = [int(part) if part.isdecimal() else part for part in name.split(".")]
+        at(content, tuple(parents))[last] = value
+    return content
+
+
+def dotted(path: KeyPath) -> str:
+    return ".".join(map(str, path))
+
+
+def keys(content: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """The path of every key, at any depth."""
+    for key, value in content.items() if isinstance(content, dict) else enumerate(
+            content if isinstance(content, list) else ()):
+        if isinstance(key, str):
+            yield (*path, key)
+        yield from keys(value, (*path, key))
+
+
+def without_profiles(path: KeyPath) -> KeyPath:
+    """Where a key of an override is named: at the place that it overrides."""
+    parts = list(path)
+    while "profiles" in parts:
+        start = parts.index("profiles")
+        del parts[start:start + 2]
+    return tuple(parts)
+
+
+FIXED_KEYS = [path for path in keys(FEW) if not NAMES.fullmatch(dotted(path))]
+
+
+@st.composite
+def misspelt(draw: st.DrawFn, word: str) -> str:
+    """The word with a letter lost, doubled or swapped with the next."""
+    where = draw(st.integers(0, len(word) - 2))
+    kind = draw(st.sampled_from(["lost", "doubled", "swapped"]))
+    if kind == "lost" and len(word) > 3:
+        return word[:where] + word[where + 1:]
+    if kind == "swapped" and word[where] != word[where + 1]:
+        return word[:where] + word[where + 1] + word[where] + word[where + 2:]
+    return word[:where] + word[where] + word[where:]
+
+
+# The committed file.
+
+def test_the_committed_file_is_valid_for_every_experiment_in_every_profile():
+    checked = load(COMMITTED)
+    for profile in PROFILES:
+        in_profile = check(changed({"profile": profile, **{
+            f"experiments.{name}.profile": None for name in RAW["experiments"]}}, RAW))
+        for name in RAW["experiments"]:
+            assert in_profile.experiment(name).title == RAW["experiments"][name]["title"]
+            assert in_profile.configuration(name).keys() == STAGES
+        assert checked.parzen(profile).samples >= 1
+        assert checked.monitor(profile).samples >= 1
+
+
+def test_the_committed_file_says_which_profiles_run_which_experiments():
+    for name, entry in RAW["experiments"].items():
+        assert entry["runs_in"], name
+        assert set(entry["runs_in"]) <= set(PROFILES), name
+
+
+def test_an_unknown_experiment_is_named_with_the_nearest():
+    with pytest.raises(ParameterError, match=r"unknown experiment 'digit'[\s\S]*did you mean 'digits'"):
+        load(COMMITTED).experiment("digit")
+
+
+# Keys.
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_misspelt_key_anywhere_is_named_by_its_path_with_the_right_one(data):
+    path = data.draw(st.sampled_from(FIXED_KEYS))
+    *parents, right = path
+    siblings = at(FEW, tuple(parents))
+    wrong = data.draw(misspelt(right).filter(lambda word: word not in siblings))
+    nearest = difflib.get_close_matches(wrong, [right, *siblings], n=1, cutoff=0)
+    content = copy.deepcopy(FEW)
+    block = at(content, tuple(parents))
+    renamed = {wrong if key == right else key: value for key, value in block.items()}
+    block.clear()
+    block.update(renamed)
+    with pytest.raises(ParameterError) as caught:
+        check(content)
+    message = str(caught.value)
+    if len(path) == 1:
+        assert f"params.yaml: unknown key {wrong!r}" in message
+    else:
+        assert f"params.yaml: {dotted(without_profiles((*parents, wrong)))}: unknown key" in message
+    if nearest == [right]:
+        assert f"did you mean {right!r}?" in message
+
+
+@pytest.mark.parametrize("block", ["parzen", "experiments.digits"])
+def test_misspelt_profiles_are_named_with_the_right_word(block):
+    content = changed({f"{block}.profilse": {"cpu": {}}})
+    del at(content, tuple(block.split(".")))["profiles"]
+    with pytest.raises(ParameterError, match=rf"{block}\.profilse: unknown key[\s\S]*did you mean 'profiles'\?"):
+        check(content)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from([path for path in FIXED_KEYS if "profiles" not in path and path[-1] != "kind"]))
+def test_a_missing_key_is_named_by_its_path(path):
+    content = copy.deepcopy(FEW)
+    del at(content, path[:-1])[path[-1]]
+    with pytest.raises(ParameterError) as caught:
+        check(content)
+    message = str(caught.value)
+    assert str(path[-1]) in message
+    assert "is missing" in message
+    assert dotted(path[:-1]) in message
+
+
+def test_a_model_without_its_kind_is_named_with_the_kinds_there_are():
+    content = copy.deepcopy(FEW)
+    del content["experiments"]["mnist"]["train"]["model"]["kind"]
+    with pytest.raises(ParameterError, match=r"mnist\.train\.model(\.kind)? is missing|model\.kind"):
+        check(content)
+
+
+def test_a_misspelt_key_of_an_override_is_named_with_its_profile():
+    content = changed({"experiments.mnist.profiles": {"cpu": {"train": {"model": {"recipe": {"epoch": 4}}}}}})
+    with pytest.raises(ParameterError, match=r"experiments\.mnist\.train\.model\.recipe\.epoch: unknown key "
+                                             r"\(profile cpu\)[\s\S]*did you mean 'epochs'\?"):
+        check(content)
+
+
+def test_an_override_of_a_shared_block_is_named_with_its_profile():
+    with pytest.raises(ParameterError, match=r"parzen\.sampels: unknown key \(profile smoke\)[\s\S]*'samples'"):
+        check(changed({"parzen.profiles.smoke.sampels": 4}))
+
+
+@pytest.mark.parametrize("key", [5, None, True, 0.5])
+@pytest.mark.parametrize("block", ["", "parzen", "experiments.digits.train.model"])
+def test_keys_that_are_no_words_are_errors_too(block, key):
+    content = copy.deepcopy(FEW)
+    at(content, tuple(filter(None, block.split("."))))[key] = 1
+    with pytest.raises(ParameterError, match=str(key)):
+        check(content)
+
+
+# Values.
+
+MODEL = "experiments.mnist.train.model"
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), [
+    ("parzen.samples", 0, r"parzen is not right[\s\S]*samples must be at least 1, not 0"),
+    ("parzen.validation_images", 0, r"parzen is not right[\s\S]*validation_images must be at least 1, not 0"),
+    ("parzen.paper_grid.lowest", 2.0, r"parzen\.paper_grid is not right[\s\S]*lowest must be above 0 and below high"),
+    ("parzen.refined_grid.points", 1, r"parzen\.refined_grid is not right[\s\S]*points must be at least 2, not 1"),
+    ("monitor.every", 0, r"monitor is not right[\s\S]*every must be at least 1, not 0"),
+    ("monitor.profiles.smoke.every", 0, r"monitor is not right[\s\S]*every must be at least 1, not 0"),
+    ("experiments.mnist.train.seeds", [], r"experiments\.mnist\.train is not right[\s\S]*at least one seed"),
+    ("experiments.mnist.train.seeds", [1, 1], r"seeds must differ from each other: \[1, 1\]"),
+    ("experiments.mnist.train.seeds", [-1], r"seeds must not be negative: \[-1\]"),
+    (f"{MODEL}.noise.dimensions", 0, r"mnist\.train\.model\.noise is not right[\s\S]*dimensions must be at least 1"),
+    (f"{MODEL}.generator.hidden.0.units", 0, r"model\.generator\.hidden\.0 is not right[\s\S]*units must be at least"),
+    (f"{MODEL}.discriminator.hidden.1.keep", 1.5, r"hidden\.1 is not right[\s\S]*keep must be above 0 and at most 1"),
+    (f"{MODEL}.recipe.batch_size", 0, r"model\.recipe is not right[\s\S]*batch_size must be at least 1, not 0"),
+    (f"{MODEL}.recipe.average_decay", 1, r"recipe is not right[\s\S]*average_decay must be from 0 to below 1"),
+    (f"{MODEL}.recipe.discriminator_steps", 2, r"discriminator_steps must be 1 with simultaneous updates, not 2"),
+    (f"{MODEL}.recipe.learning_rate.initial", -0.1, r"learning_rate is not right[\s\S]*initial must be above 0"),
+    (f"{MODEL}.recipe.momentum.final", 1.0, r"recipe\.momentum is not right[\s\S]*final must be from 0 to below 1"),
+    ("experiments.mnist.profiles.cpu.train.model.recipe.epochs", 0,
+     r"mnist\.train\.model\.recipe is not right \(profile cpu\)[\s\S]*epochs must be at least 1, not 0"),
+    ("experiments.mnist_kmeans.train.model.clusters", 0, r"mnist_kmeans\.train\.model is not right[\s\S]*clusters"),
+    ("experiments.mnist.figures.rows", 0, r"mnist\.figures is not right[\s\S]*rows must be from 1 to 100, not 0"),
+    ("experiments.mnist.figures.steps", 1, r"mnist\.figures is not right[\s\S]*steps must be from 2 to 100, not 1"),
+])
+def test_a_value_out_of_range_is_named_with_its_range(name, value, expected):
+    with pytest.raises(ParameterError, match=expected):
+        check(changed({name: value}))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", [
+    "monitor.grid.highest", f"{MODEL}.recipe.learning_rate.initial", f"{MODEL}.recipe.learning_rate.decay",
+    f"{MODEL}.generator.hidden.0.irange", f"{MODEL}.discriminator.output.irange"])
+def test_numbers_that_are_not_finite_are_refused(name, number):
+    with pytest.raises(ParameterError, match=dotted(tuple(name.split(".")[:-1]))):
+        check(changed({name: number}))
+
+
+@pytest.mark.parametrize(("name", "value", "named"), [
+    ("parzen", None, r"params\.yaml: parzen is not right"),
+    ("parzen.samples", "many", r"parzen\.samples is not right[\s\S]*valid integer[\s\S]*'many'"),
+    ("parzen.samples", 0.5, r"parzen\.samples is not right[\s\S]*integer[\s\S]*0\.5"),
+    ("parzen.samples", [1], r"parzen\.samples is not right[\s\S]*integer[\s\S]*\[1\]"),
+    ("parzen.paper_grid", 3, r"parzen\.paper_grid is not right"),
+    ("run.datasets", "mnist", r"run\.datasets is not right[\s\S]*valid list[\s\S]*'mnist'"),
+    ("run.experiments", ["mnist"], r"run\.experiments is not right"),
+    ("datasets", ["mnist"], r"params\.yaml: datasets[\s\S]*a mapping"),
+    ("datasets.mnist", "mnist", r"datasets\.mnist is not right"),
+    ("experiments", None, r"params\.yaml: experiments[\s\S]*a mapping"),
+    ("experiments", ["mnist"], r"params\.yaml: experiments[\s\S]*a mapping"),
+    ("experiments", 3, r"params\.yaml: experiments[\s\S]*a mapping"),
+    ("experiments.mnist", None, r"experiments\.mnist[\s\S]*a mapping"),
+    ("experiments.mnist.title", None, r"mnist\.title is not right[\s\S]*string"),
+    ("experiments.mnist.train", [], r"mnist\.train is not right"),
+    ("experiments.mnist.train.seeds", 3, r"train\.seeds is not right[\s\S]*list[\s\S]*3"),
+    ("experiments.mnist.train.seeds", ["one"], r"train\.seeds\.0 is not right[\s\S]*integer[\s\S]*'one'"),
+    ("experiments.mnist.runs_in", "cpu", r"mnist\.runs_in is not right[\s\S]*list[\s\S]*'cpu'"),
+    ("experiments.mnist.profiles", ["cpu"], r"experiments\.mnist\.profiles"),
+    ("experiments.mnist.profiles", {"cpu": 5}, r"experiments\.mnist"),
+    ("experiments.mnist.profiles", {"cpu": {"train": 5}}, r"mnist\.train is not right \(profile cpu\)"),
+    ("parzen.profiles", {"smoke": [5]}, r"parzen"),
+    (f"{MODEL}.recipe.updates", "simultanous", r"recipe\.updates is not right[\s\S]*'simultaneous' or 'alternating'"),
+    (f"{MODEL}.recipe.objective", "max", r"recipe\.objective is not right[\s\S]*'non_saturating' or 'minimax'"),
+    (f"{MODEL}.generator.output.bias", "marginal", r"output\.bias is not right[\s\S]*'zero' or 'marginal_logit'"),
+])
+def test_a_value_of_the_wrong_kind_is_named(name, value, named):
+    with pytest.raises(ParameterError, match=named):
+        check(changed({name: value}))
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("parzen.samples", "300"), ("parzen.samples", "10_000"), ("parzen.validation_images", True),
+    ("experiments.digits.train.seeds", ["1"]), ("experiments.digits.train.seeds", [True]),
+    ("experiments.digits.figures.rows", "4"), (f"{MODEL}.recipe.learning_rate.initial", "0.1")])
+def test_a_number_in_quotes_or_a_truth_value_is_not_taken_for_a_number(name, value):
+    """Stages read the file's own values, not what the check might make of them."""
+    with pytest.raises(ParameterError, match=name):
+        check(changed({name: value}))
+
+
+def test_a_whole_number_serves_where_a_fraction_may_stand():
+    checked = check(changed({f"{MODEL}.recipe.learning_rate.initial": 1}))
+    assert checked.configuration("mnist")["train"]["model"]["recipe"]["learning_rate"]["initial"] == 1
+
+
+@pytest.mark.parametrize(("name", "value", "named"), [
+    ("profile", "papr", r"params\.yaml: profile: unknown profile 'papr'[\s\S]*paper, cpu, smoke[\s\S]*mean 'paper'"),
+    ("profile", None, r"params\.yaml: profile: unknown profile None"),
+    ("experiments.mnist.profile", "papr", r"experiments\.mnist: unknown profile 'papr'[\s\S]*did you mean 'paper'"),
+    ("experiments.mnist.runs_in", ["cpu", "smok"], r"mnist: unknown profile 'smok'[\s\S]*did you mean 'smoke'"),
+    ("experiments.mnist.profiles.cpuu", {}, r"experiments\.mnist\.profiles: unknown profile 'cpuu'[\s\S]*'cpu'"),
+    ("parzen.profiles.smokes", {}, r"parzen\.profiles: unknown profile 'smokes'[\s\S]*did you mean 'smoke'"),
+    ("monitor.profiles.papre", {}, r"monitor\.profiles: unknown profile 'papre'[\s\S]*did you mean 'paper'"),
+    ("experiments.mnist.dataset", "mnsit", r"mnist\.dataset: unknown data set 'mnsit'[\s\S]*did you mean 'mnist'"),
+    ("run.datasets", ["mnist", "mnsit"], r"run\.datasets: unknown data set 'mnsit'[\s\S]*did you mean 'mnist'"),
+    ("run.experiments", {"mnsit": "mnist"}, r"run\.experiments: unknown experiment 'mnsit'[\s\S]*mean 'mnist'"),
+    (f"{MODEL}.kind", "adverserial_nets", r"mnist\.train\.model[\s\S]*'adverserial_nets'[\s\S]*did you mean "
+                                          r"'adversarial_nets'"),
+])
+def test_an_unknown_name_is_shown_with_the_nearest(name, value, named):
+    with pytest.raises(ParameterError, match=named):
+        check(changed({name: value}))
+
+
+@pytest.mark.parametrize("run", [
+    {"datasets": ["mnist"], "experiments": {"mnist": "digits"}, "left_out": {}},
+    {"datasets": ["digits"], "experiments": {"mnist": "mnist"}, "left_out": {}},
+    {"datasets": [], "experiments": {"mnist": "mnist"}, "left_out": {}}])
+def test_experiments_that_do_not_fit_their_data_sets_are_named_with_what_mends_it(run):
+    with pytest.raises(ParameterError, match=r"run\.experiments\.mnist does not fit[\s\S]*`make plan`"):
+        check(changed({"run": run}))
+
+
+def test_a_run_of_nothing_is_valid():
+    check(changed({"run": {"datasets": [], "experiments": {}, "left_out": {"mnist": "no network"}}}))
+
+
+# The file.
+
+@pytest.mark.parametrize(("content", "named"), [
+    (b"", r"params\.yaml is empty or not a mapping[\s\S]*git checkout params\.yaml"),
+    (b"# only words\n", r"params\.yaml is empty or not a mapping"),
+    (b"- a\n- b\n", r"params\.yaml is empty or not a mapping"),
+    (b"profile: [cpu\nrun: {", r"params\.yaml is not YAML[\s\S]*line 2[\s\S]*mend the line"),
+    (b"profile: cpu\n\tparzen: 3\n", r"params\.yaml is not YAML[\s\S]*line"),
+    (b"profile: cpu\nprofile: paper\n", r"params\.yaml is not YAML[\s\S]*duplicate key"),
+    (b"profile: \xff\xfe\n", r"params\.yaml is not YAML"),
+    (b"profile: \x00\n", r"params\.yaml is not YAML"),
+    (b"profile: cpu\n", r"params\.yaml: run is missing"),
+])
+def test_a_file_that_is_not_the_parameters_is_an_error_with_a_cure(tmp_path, monkeypatch, content, named):
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_bytes(content)
+    with pytest.raises(ParameterError, match=named):
+        load()
+
+
+def test_a_missing_file_says_where_to_be(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParameterError, match=r"params\.yaml is missing[\s\S]*top of the repository"):
+        load()
+
+
+def test_a_python_object_in_the_file_is_not_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(f"profile: !!python/object/apply:os.mkdir ['{tmp_path}/made']\n")
+    with pytest.raises(ParameterError):
+        load()
+    assert not Path("made").exists()
+
+
+# Profiles.
+
+def test_a_profile_changes_what_it_names_and_nothing_else():
+    block = {"a": 1, "b": {"c": 2, "d": {"e": 3, "f": 4}}, "list": [1, 2],
+             "profiles": {"cpu": {"b": {"d": {"f": 5}}, "list": [3]}}}
+    assert resolved(block, "cpu") == {"a": 1, "b": {"c": 2, "d": {"e": 3, "f": 5}}, "list": [3]}
+    for other in ("paper", "smoke"):
+        assert resolved(block, other) == {"a": 1, "b": {"c": 2, "d": {"e": 3, "f": 4}}, "list": [1, 2]}
+
+
+def test_profiles_may_stand_in_any_block():
+    block = {"inner": {"a": 1, "profiles": {"cpu": {"a": 2}}}, "profiles": {"smoke": {"inner": {"a": 3}}}}
+    assert [resolved(block, name)["inner"] for name in PROFILES] == [{"a": 1}, {"a": 2}, {"a": 3}]
+
+
+def test_resolving_leaves_the_block_as_it_was():
+    block = {"a": {"b": 1}, "profiles": {"cpu": {"a": {"b": 2}}}}
+    before = copy.deepcopy(block)
+    resolved(block, "cpu")["a"]["b"] = 3
+    assert block == before
+
+
+def test_a_profile_without_overrides_is_as_none():
+    assert resolved({"a": 1, "profiles": {"cpu": None}}, "cpu") == resolved({"a": 1, "profiles": None}, "cpu") == {
+        "a": 1}
+
+
+def test_the_committed_overrides_reach_the_stages_that_read_them():
+    content = changed({"profile": "cpu", "experiments.mnist.profile": None,
+                       "experiments.mnist.profiles": {"cpu": {"train": {"model": {"recipe": {"epochs": 7}}}}},
+                       "parzen.profiles": {"cpu": {"samples": 77}}, "monitor.profiles": {"cpu": {"every": 3}}})
+    paper, cpu = (check(content | {"profile": name}).configuration("mnist") for name in ("paper", "cpu"))
+    assert cpu["train"]["model"]["recipe"] == RAW["experiments"]["mnist"]["train"]["model"]["recipe"] | {"epochs": 7}
+    assert cpu["train"]["monitor"] == paper["train"]["monitor"] | {"every": 3}
+    assert cpu["sample"] == paper["sample"] | {"samples": 77}
+    assert cpu["bandwidth"] == paper["bandwidth"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_word_profiles_is_in_no_configuration(profile):
+    checked = check(changed({"profile": profile}, RAW))
+    for name in RAW["experiments"]:
+        assert '"profiles"' not in json.dumps(checked.configuration(name))
+
+
+def test_an_experiment_with_a_profile_of_its_own_has_it_whatever_the_other_is():
+    content = changed({"profile": "smoke", "experiments.mnist.profile": "paper"})
+    checked = check(content)
+    assert checked.profile_of("mnist") == "paper"
+    assert checked.profile_of("digits") == "smoke"
+    alone = check(changed({"profile": "paper", "experiments.mnist.profile": None}))
+    assert checked.configuration("mnist") == alone.configuration("mnist")
+
+
+def test_a_profile_cannot_give_an_experiment_another_data_set():
+    """The graph takes the data set from `run.experiments`, the stages from their configuration."""
+    content = changed({"experiments.mnist.profiles": {"smoke": {"dataset": "digits"}}})
+    with pytest.raises(ParameterError, match=r"experiments\.mnist"):
+        check(content)
+
+
+# Writing what `make plan` chose.
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(COMMITTED.read_bytes())
+    return path
+
+
+def changed_lines(before: str, after: str) -> list[str]:
+    return [line for line in difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
+            if line[0] in "+-" and line[:3] not in ("+++", "---")]
+
+
+CHOICES = [Run(["digits"], {"digits": "digits"}, {}),
+           Run(["mnist", "digits"], {"mnist": "mnist", "digits": "digits"}, {"mnist_kmeans": "no: room, # here"}),
+           Run([], {}, {"mnist": "a long reason " * 20})]
+
+
+def test_writing_what_the_file_says_already_changes_no_byte(file):
+    checked = load(file)
+    assert update(file, checked.profile, checked.run) is False
+    assert file.read_bytes() == COMMITTED.read_bytes()
+
+
+@pytest.mark.parametrize("run", CHOICES)
+def test_the_second_of_two_equal_writings_changes_nothing(file, run):
+    assert update(file, "smoke", run) is True
+    first = file.read_bytes()
+    assert update(file, "smoke", run) is False
+    assert file.read_bytes() == first
+    assert (load(file).profile, load(file).run) == ("smoke", run)
+
+
+def test_another_profile_changes_one_line(file):
+    other = next(name for name in PROFILES if name != RAW["profile"])
+    assert update(file, other, load(file).run) is True
+    assert changed_lines(COMMITTED.read_text(), file.read_text()) == [f"-profile: {RAW['profile']}",
+                                                                      f"+profile: {other}"]
+
+
+@pytest.mark.parametrize("run", CHOICES)
+def test_all_but_the_choice_stays_byte_for_byte(file, run):
+    assert update(file, "smoke", run) is True
+    before, after = (re.fullmatch(r"([\s\S]*?)^profile: \w+$([\s\S]*?)^run:\n(?: .*\n)*([\s\S]*)", text, re.M).groups()
+                     for text in (COMMITTED.read_text(), file.read_text()))
+    assert after == before
+
+
+@pytest.mark.parametrize("run", CHOICES)
+def test_comments_stay(file, run):
+    update(file, "smoke", run)
+    update(file, RAW["profile"], load(COMMITTED).run)
+    comments = [re.findall(r"#.*", text) for text in (COMMITTED.read_text(), file.read_text())]
+    assert comments[1] == comments[0]
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(file, monkeypatch):
+    def full(path: Path, content: str) -> None:
+        raise ReproductionError("cannot write")
+    monkeypatch.setattr(parameters.files, "write_text", full)
+    with pytest.raises(ReproductionError):
+        update(file, "smoke", CHOICES[0])
+    assert file.read_bytes() == COMMITTED.read_bytes()
+
+
+def test_any_order_of_keys_is_the_same_file():
+    def shuffled(value: Any, order: random.Random) -> Any:
+        if isinstance(value, list):
+            return [shuffled(inner, order) for inner in value]
+        if not isinstance(value, dict):
+            return value
+        items = list(value.items())
+        order.shuffle(items)
+        return {key: shuffled(inner, order) for key, inner in items}
+    one, other = check(FEW), check(shuffled(FEW, random.Random(1)))
+    for name in FEW["experiments"]:
+        assert other.configuration(name) == one.configuration(name)
