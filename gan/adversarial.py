@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from gan.networks import Dense, Dropout, Layer, Maxout, Network
-from gan.settings import STRICT, Strict, require
+from gan.settings import ParameterBlock, require
+
 
 @dataclass(frozen=True)
-class Noise:
+class Noise(ParameterBlock):
     """z: `dimensions` independent components of mean 0 and variance 1."""
-
-    __pydantic_config__: ClassVar[Strict] = STRICT
 
     dimensions: int
     distribution: Literal["uniform", "normal"]
@@ -34,9 +33,7 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class GeneratorLayer:
-    __pydantic_config__: ClassVar[Strict] = STRICT
-
+class GeneratorLayer(ParameterBlock):
     units: int
     activation: Literal["relu", "sigmoid", "linear"]
     irange: float
@@ -47,10 +44,8 @@ class GeneratorLayer:
 
 
 @dataclass(frozen=True)
-class GeneratorOutput:
+class GeneratorOutput(ParameterBlock):
     """The generator's last layer; it has as many units as the data has dimensions."""
-
-    __pydantic_config__: ClassVar[Strict] = STRICT
 
     activation: Literal["relu", "sigmoid", "linear"]
     irange: float
@@ -63,9 +58,7 @@ class GeneratorOutput:
 
 
 @dataclass(frozen=True)
-class Generator:
-    __pydantic_config__: ClassVar[Strict] = STRICT
-
+class Generator(ParameterBlock):
     hidden: list[GeneratorLayer]
     output: GeneratorOutput
 
@@ -84,9 +77,7 @@ class Generator:
 
 
 @dataclass(frozen=True)
-class MaxoutLayer:
-    __pydantic_config__: ClassVar[Strict] = STRICT
-
+class MaxoutLayer(ParameterBlock):
     units: int
     pieces: int
     irange: float
@@ -101,10 +92,8 @@ class MaxoutLayer:
 
 
 @dataclass(frozen=True)
-class DiscriminatorOutput:
+class DiscriminatorOutput(ParameterBlock):
     """One sigmoid unit; its logit is what the game needs."""
-
-    __pydantic_config__: ClassVar[Strict] = STRICT
 
     irange: float
     keep: float
@@ -115,9 +104,7 @@ class DiscriminatorOutput:
 
 
 @dataclass(frozen=True)
-class Discriminator:
-    __pydantic_config__: ClassVar[Strict] = STRICT
-
+class Discriminator(ParameterBlock):
     hidden: list[MaxoutLayer]
     output: DiscriminatorOutput
 

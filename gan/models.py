@@ -16,7 +16,7 @@ from gan import parzen
 from gan.baselines.kmeans import KMeans, KMeansModel
 from gan.baselines.training_images import TrainingImages, TrainingImagesModel
 from gan.linear_algebra import random_stream
-from gan.settings import STRICT, Strict, require
+from gan.settings import ParameterBlock, require
 from gan.training import AdversarialNets, Training
 
 __all__ = ["AdversarialNets", "AdversarialNetsModel", "Choice", "Fit", "KMeans", "Model", "Monitor", "Settings",
@@ -105,10 +105,8 @@ def create(settings: Settings, train: Tensor, seed: int, device: torch.device | 
 
 
 @dataclass(frozen=True)
-class Monitor:
+class Monitor(ParameterBlock):
     """How validation images choose the epoch: their Parzen log-likelihood every `every` epochs and after the last."""
-
-    __pydantic_config__: ClassVar[Strict] = STRICT
 
     every: int
     patience: int
@@ -147,7 +145,7 @@ class Fit:
         self.choices: dict[str, Choice] = {}
 
     def run(self) -> Iterator[dict[str, Any]]:
-        """Fit until the last epoch or the end of patience; after each, yield its row: statistics, and validation log-likelihood if measured.
+        """Fit until the last epoch or the end of patience; after each epoch, yield its row of the curves.
 
         Whoever iterates may stop at any row, keep `state`, and go on from it later.
         """

@@ -17,12 +17,11 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from gan.settings import STRICT, Strict, require
+from gan.settings import ParameterBlock, require
 
 IMAGES_PER_BLOCK, SAMPLES_PER_BLOCK = 256, 2048
 
@@ -89,10 +88,8 @@ def _require_comparable(images: Tensor, samples: Tensor) -> None:
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(ParameterBlock):
     """`points` bandwidths from `lowest` to `highest`, evenly spaced by their logarithm."""
-
-    __pydantic_config__: ClassVar[Strict] = STRICT
 
     lowest: float
     highest: float

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import ClassVar
 
 
-class Strict(TypedDict):
-    extra: str
+class ParameterBlock:
+    """Base of the dataclasses that stand for a block of params.yaml.
 
+    pydantic, which fills them from YAML, reads the attribute: a key that a dataclass does not have is an error.
+    """
 
-STRICT: Strict = {"extra": "forbid"}
-"""Read by pydantic where settings come from params.yaml: a key that a dataclass does not have is an error."""
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
 
 def require(condition: bool, message: str) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -30,14 +30,12 @@ from gan.errors import TrainingDiverged
 from gan.game import Objective
 from gan.linear_algebra import random_stream
 from gan.networks import Network
-from gan.settings import STRICT, Strict, require
+from gan.settings import ParameterBlock, require
 
 
 @dataclass(frozen=True)
-class LearningRate:
+class LearningRate(ParameterBlock):
     """max(minimum, initial / decay^t) after t updates."""
-
-    __pydantic_config__: ClassVar[Strict] = STRICT
 
     initial: float
     decay: float
@@ -53,10 +51,8 @@ class LearningRate:
 
 
 @dataclass(frozen=True)
-class Momentum:
+class Momentum(ParameterBlock):
     """Rises linearly from `initial` in epoch 1 to `final` in epoch `saturates` and stays there."""
-
-    __pydantic_config__: ClassVar[Strict] = STRICT
 
     initial: float
     final: float
@@ -73,10 +69,8 @@ class Momentum:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(ParameterBlock):
     """How the game is played."""
-
-    __pydantic_config__: ClassVar[Strict] = STRICT
 
     epochs: int
     batch_size: int
@@ -101,10 +95,8 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class AdversarialNets:
+class AdversarialNets(ParameterBlock):
     """Both players and the rules of their game: an entry `model` of params.yaml."""
-
-    __pydantic_config__: ClassVar[Strict] = STRICT
 
     kind: Literal["adversarial_nets"]
     noise: Noise

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
@@ -21,7 +21,7 @@ from ruamel.yaml.error import YAMLError
 from gan.errors import ParameterError
 from gan.models import Monitor, Settings
 from gan.parzen import Grid
-from gan.settings import STRICT, Strict, require
+from gan.settings import ParameterBlock, require
 from pipeline import files
 
 FILE = Path("params.yaml")
@@ -31,20 +31,16 @@ KINDS = ("adversarial_nets", "training_images", "kmeans")
 
 
 @dataclass(frozen=True)
-class DataSource:
+class DataSource(ParameterBlock):
     """An entry of `datasets`."""
-
-    __pydantic_config__: ClassVar[Strict] = STRICT
 
     loader: str
     """a module of gan.datasets"""
 
 
 @dataclass(frozen=True)
-class Parzen:
+class Parzen(ParameterBlock):
     """The estimate that scores every model."""
-
-    __pydantic_config__: ClassVar[Strict] = STRICT
 
     samples: int
     validation_images: int
@@ -57,9 +53,7 @@ class Parzen:
 
 
 @dataclass(frozen=True)
-class Train:
-    __pydantic_config__: ClassVar[Strict] = STRICT
-
+class Train(ParameterBlock):
     seeds: list[int]
     model: Annotated[Settings, Field(discriminator="kind")]
 
@@ -70,10 +64,8 @@ class Train:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Figures(ParameterBlock):
     """The grid of figure 2 (`rows` × (`columns` samples and a neighbour)) and the lines of figure 3."""
-
-    __pydantic_config__: ClassVar[Strict] = STRICT
 
     rows: int
     columns: int
@@ -87,10 +79,8 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Experiment(ParameterBlock):
     """An entry of `experiments` as one profile has it."""
-
-    __pydantic_config__: ClassVar[Strict] = STRICT
 
     title: str
     dataset: str
@@ -101,10 +91,8 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(ParameterBlock):
     """What `make plan` chose: the data sets and experiments of the graph, and why others are not in it."""
-
-    __pydantic_config__: ClassVar[Strict] = STRICT
 
     datasets: list[str]
     experiments: dict[str, str]

@@ -206,7 +206,7 @@ class _Asked:
         return _labels(values | dict(self.tags or {}), LONGEST_TAG)
 
 
-class _Abandoned(Exception):  # noqa: N818 (not an error)
+class _Abandoned(Exception):
     """Nobody waits for this thread any more."""
 
 

@@ -14,15 +14,13 @@ import torch
 from torch import Tensor
 
 from gan.linear_algebra import product, random_stream
-from gan.settings import STRICT, Strict, require
+from gan.settings import ParameterBlock, require
 
 _IMAGES_PER_BLOCK = 1000
 
 
 @dataclass(frozen=True)
-class KMeans:
-    __pydantic_config__: ClassVar[Strict] = STRICT
-
+class KMeans(ParameterBlock):
     kind: Literal["kmeans"]
     clusters: int
     iterations: int

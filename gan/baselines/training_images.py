@@ -10,13 +10,11 @@ import torch
 from torch import Tensor
 
 from gan.linear_algebra import random_stream
-from gan.settings import STRICT, Strict
+from gan.settings import ParameterBlock
 
 
 @dataclass(frozen=True)
-class TrainingImages:
-    __pydantic_config__: ClassVar[Strict] = STRICT
-
+class TrainingImages(ParameterBlock):
     kind: Literal["training_images"]
 
 

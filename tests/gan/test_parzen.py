@@ -61,7 +61,7 @@ def test_it_equals_the_closed_form(m, n, d, sigmas, seed):
 @pytest.mark.parametrize("n", [1, 60])
 def test_it_equals_scikit_learn(d, n):
     """With all samples in one leaf, where scikit-learn adds up every one of them. Smaller leaves let its tree prune,
-    which in high dimension is wrong whatever its tolerances: by 19 nats at d = 10, by thousands at d = 784."""
+    which in high dimension goes wrong (300 samples, leaves of 40, σ = .02: by 700 nats at d = 10, 150,000 at 784)."""
     images, samples = uniform(20, d, seed=1), uniform(n, d, seed=2)
     found = log_likelihood(images, samples, BANDWIDTHS)
     for row, sigma in zip(found, BANDWIDTHS, strict=True):
