@@ -19,7 +19,7 @@ export GAN_PROFILE := $(or $(PROFILE),$(GAN_PROFILE))
 export GAN_EXPERIMENTS := $(or $(EXPERIMENTS),$(GAN_EXPERIMENTS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup plan reproduce table report record ui test lint types bench lock clean
+.PHONY: help setup plan reproduce table report record ui test lint types lock
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/,$$d'
@@ -39,7 +39,7 @@ plan: setup
 	@python -m pipeline.plan
 
 reproduce: plan
-	@dvc repro
+	@dvc repro --keep-going
 	@python -m pipeline.report table
 
 table: setup
@@ -56,9 +56,6 @@ lint: setup
 
 types: setup
 	@mypy
-
-bench: setup
-	@python -m tests.benchmarks.run
 
 # Keep the finished results of one experiment, with their parameters, commit and hardware: make record EXPERIMENT=mnist
 record: setup

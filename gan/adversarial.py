@@ -40,7 +40,7 @@ class GeneratorLayer(ParameterBlock):
 
     def __post_init__(self) -> None:
         require(self.units >= 1, f"units must be at least 1, not {self.units}")
-        require(self.irange > 0, f"irange must be above 0, not {self.irange}")
+        require(0 < self.irange < math.inf, f"irange must be finite and above 0, not {self.irange}")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class GeneratorOutput(ParameterBlock):
     generator starts at the data's mean image"""
 
     def __post_init__(self) -> None:
-        require(self.irange > 0, f"irange must be above 0, not {self.irange}")
+        require(0 < self.irange < math.inf, f"irange must be finite and above 0, not {self.irange}")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class MaxoutLayer(ParameterBlock):
     def __post_init__(self) -> None:
         require(self.units >= 1, f"units must be at least 1, not {self.units}")
         require(self.pieces >= 1, f"pieces must be at least 1, not {self.pieces}")
-        require(self.irange > 0, f"irange must be above 0, not {self.irange}")
+        require(0 < self.irange < math.inf, f"irange must be finite and above 0, not {self.irange}")
         require(0 < self.keep <= 1, f"keep must be above 0 and at most 1, not {self.keep}")
 
 
@@ -99,7 +99,7 @@ class DiscriminatorOutput(ParameterBlock):
     keep: float
 
     def __post_init__(self) -> None:
-        require(self.irange > 0, f"irange must be above 0, not {self.irange}")
+        require(0 < self.irange < math.inf, f"irange must be finite and above 0, not {self.irange}")
         require(0 < self.keep <= 1, f"keep must be above 0 and at most 1, not {self.keep}")
 
 

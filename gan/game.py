@@ -43,8 +43,9 @@ def generator_loss(logits_on_samples: Tensor, objective: Objective) -> Tensor:
 def discriminator_loss_by_logits(logits: Tensor, data: int) -> Tensor:
     """∂(discriminator loss)/∂o, shape of `logits`: the first `data` of them on data, the rest on samples."""
     samples = logits.shape[0] - data
-    gradient = torch.sigmoid(logits)
-    gradient[:data].sub_(1).mul_(0.5 / max(data, 1))
+    # −σ(−o) where σ(o) − 1 would lose its digits, and D is sure.
+    gradient = torch.cat((-logits[:data], logits[data:])).sigmoid_()
+    gradient[:data].mul_(-0.5 / max(data, 1))
     gradient[data:].mul_(0.5 / max(samples, 1))
     return gradient
 

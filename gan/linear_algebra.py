@@ -22,7 +22,7 @@ _onednn = (getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
 def product(a: Tensor, b: Tensor) -> Tensor:
     """a·b for a [n, k] and b [k, m]; either may be a transposed view, which costs nothing."""
-    if _onednn is not None and a.is_cpu and a.dtype == torch.float32:
+    if _onednn is not None and a.is_cpu and a.dtype == torch.float32 and a.shape[1] == b.shape[0] > 0:
         return _onednn(a, b.t(), None, "none", [], "")  # type: ignore[no-any-return]
     return a @ b
 

@@ -116,8 +116,9 @@ class Monitor(ParameterBlock):
     grid: parzen.Grid
 
     def __post_init__(self) -> None:
-        require(self.patience >= 1, f"patience must be at least 1, not {self.patience}")
         require(self.every >= 1, f"every must be at least 1, not {self.every}")
+        require(self.patience >= self.every,
+                f"patience must be at least `every`, which is {self.every}, not {self.patience}")
         require(self.samples >= 1, f"samples must be at least 1, not {self.samples}")
         require(self.images >= 1, f"images must be at least 1, not {self.images}")
 
@@ -187,7 +188,7 @@ class Fit:
         tensors = {f"model/{name}": tensor for name, tensor in self.model.state().items()}
         for variant, choice in self.choices.items():
             tensors |= {f"choice/{variant}/{name}": tensor for name, tensor in choice.weights.items()}
-        return tensors, {"rows": self.rows, "choices": {
+        return tensors, {"rows": list(self.rows), "choices": {
             variant: [choice.epoch, choice.validation_log_likelihood] for variant, choice in self.choices.items()}}
 
     def restore(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
@@ -196,5 +197,9 @@ class Fit:
 
         self.model.restore(below("model/"))
         self.rows = list(about["rows"])
-        self.choices = {variant: Choice(epoch, score, below(f"choice/{variant}/"))
-                        for variant, (epoch, score) in about["choices"].items()}
+        choices = about["choices"]
+        self.choices = {}
+        for variant in self.model.variants:
+            if variant in choices:
+                epoch, score = choices[variant]
+                self.choices[variant] = Choice(epoch, score, below(f"choice/{variant}/"))

@@ -95,7 +95,8 @@ class Dense(_Affine):
 class Maxout(_Affine):
     """max over pieces of (x·W_p + b_p) (Goodfellow et al. 2013). Columns are piece-major: [inputs, pieces·units].
 
-    Where pieces tie, which in float32 is about one unit in ten million, each of them gets the whole gradient.
+    Where pieces tie, each of them gets the whole gradient. In float32 that is about one unit in ten million, or all
+    units of an example whose inputs are all 0 while the biases still are.
     """
 
     def __init__(self, inputs: int, units: int, pieces: int, irange: float, stream: torch.Generator) -> None:
@@ -130,7 +131,9 @@ class Dropout:
         words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
         words.random_(-2**63, None, generator=self.stream)
         words = words.view(torch.int16)[:x.numel()].view(x.shape)
-        self._mask = torch.lt(words, round(self.keep * 2**16) - 2**15, out=torch.empty_like(x)).mul_(1 / self.keep)
+        # From −2¹⁵ up, the largest word kept: at least one is, at most all are.
+        largest = min(max(round(self.keep * 2**16), 1), 2**16) - 2**15 - 1
+        self._mask = torch.le(words, largest, out=torch.empty_like(x)).mul_(1 / self.keep)
         return x * self._mask
 
     def delta(self, gradient: Tensor) -> Tensor:

@@ -96,8 +96,8 @@ class Grid(ParameterBlock):
     points: int
 
     def __post_init__(self) -> None:
-        require(0 < self.lowest < self.highest,
-                f"lowest must be above 0 and below highest, not {self.lowest} with {self.highest}")
+        require(0 < self.lowest < self.highest < math.inf,
+                f"lowest must be above 0 and below highest, which must be finite: {self.lowest}, {self.highest}")
         require(self.points >= 2, f"points must be at least 2, not {self.points}")
 
     def bandwidths(self) -> list[float]:

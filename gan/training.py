@@ -42,11 +42,13 @@ class LearningRate(ParameterBlock):
     minimum: float
 
     def __post_init__(self) -> None:
-        require(self.initial > 0, f"initial must be above 0, not {self.initial}")
-        require(self.decay >= 1, f"decay must be at least 1, not {self.decay}")
+        require(0 < self.initial < math.inf, f"initial must be finite and above 0, not {self.initial}")
+        require(1 <= self.decay < math.inf, f"decay must be finite and at least 1, not {self.decay}")
         require(0 <= self.minimum <= self.initial, f"minimum must be from 0 to initial, not {self.minimum}")
 
     def after(self, updates: int) -> float:
+        if updates * math.log(self.decay) > 700:  # e⁷⁰⁰ is about the largest float
+            return self.minimum
         return max(self.minimum, self.initial / self.decay**updates)
 
 
@@ -231,8 +233,9 @@ class Training:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take over what `state` returned; ValueError if it is of other networks."""
         tensors = self._tensors()
-        if {name: t.shape for name, t in tensors.items()} != {
-                name: t.shape for name, t in state.items() if name in tensors}:
+        scalars = ("epoch", "updates", "stream.order", "stream.noise")
+        if {name: t.shape for name, t in state.items() if name not in scalars} != {
+                name: t.shape for name, t in tensors.items()}:
             raise ValueError("the saved state is of other networks")
         for name, tensor in tensors.items():
             tensor.copy_(state[name])

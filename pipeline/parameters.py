@@ -7,6 +7,8 @@ themselves are the dataclasses of `gan` and of this module; pydantic fills them 
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import StringIO
@@ -15,7 +17,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from gan.errors import ParameterError
@@ -119,10 +121,10 @@ class Parameters:
             self.raw["experiments"][name], self.profile_of(name), f"experiments.{name}."))
 
     def parzen(self, profile: str) -> Parzen:
-        return _block(Parzen, "parzen", resolved(self.raw["parzen"], profile, "parzen."))
+        return _block(Parzen, "parzen", resolved(self.raw["parzen"], profile, "parzen."), profile)
 
     def monitor(self, profile: str) -> Monitor:
-        return _block(Monitor, "monitor", resolved(self.raw["monitor"], profile, "monitor."))
+        return _block(Monitor, "monitor", resolved(self.raw["monitor"], profile, "monitor."), profile)
 
     def configuration(self, experiment: str) -> dict[str, dict[str, Any]]:
         """What each stage of `experiment` reads, by stage: plain values, everything resolved."""
@@ -141,31 +143,34 @@ class Parameters:
         }
 
 
-def load(path: Path = FILE) -> Parameters:
-    """Read and check all of params.yaml, every experiment under every profile. Raises ParameterError."""
+def load(path: Path = FILE, *, run: bool = True) -> Parameters:
+    """Read and check all of params.yaml, every experiment under every profile. Raises ParameterError.
+
+    Without `run` the block of that name is passed over, as the plan, which writes it, needs.
+    """
     try:
         raw = YAML(typ="safe").load(path.read_text())
     except FileNotFoundError as error:
         raise ParameterError(f"{path} is missing", remedy="run this at the top of the repository, or "
                                                           f"`git checkout {path}`") from error
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise ParameterError(f"{path} is not YAML", found=str(error), remedy="mend the line it names") from error
-    return check(raw)
+    return check(raw, run=run)
 
 
-def check(raw: Any) -> Parameters:
-    """The checked parameters of a params.yaml's content. Raises ParameterError."""
+def check(raw: Any, *, run: bool = True) -> Parameters:
+    """The checked parameters of a params.yaml's content, as `load`. Raises ParameterError."""
     if not isinstance(raw, dict):
         raise ParameterError(f"{FILE} is empty or not a mapping", remedy=f"`git checkout {FILE}`")
     known = ("profile", "run", "datasets", "parzen", "monitor", "experiments")
     _require_keys(raw, known, str(FILE))
     require_known(raw["profile"], PROFILES, "profile", f"{FILE}: profile")
-    for name, block in [("datasets", raw["datasets"]), ("experiments", raw["experiments"]),
-                        *((f"experiments.{key}", entry) for key, entry in dict(raw["experiments"] or {}).items())]:
-        if not isinstance(block, dict):
-            raise ParameterError(f"{FILE}: {name}", expected="a mapping", found=repr(block))
+    for name in ("datasets", "experiments", "parzen", "monitor"):
+        _require_mapping(raw[name], name)
+    for name, entry in raw["experiments"].items():
+        _require_mapping(entry, f"experiments.{name}")
     parameters = Parameters(
-        raw, raw["profile"], _block(Run, "run", raw["run"]),
+        raw, raw["profile"], _block(Run, "run", raw["run"]) if run else Run([], {}, {}),
         {name: _block(DataSource, f"datasets.{name}", entry) for name, entry in raw["datasets"].items()})
     for name in raw["experiments"]:
         _check_experiment(parameters, name)
@@ -183,6 +188,12 @@ def check(raw: Any) -> Parameters:
     return parameters
 
 
+def _require_mapping(block: Any, name: str) -> None:
+    if not isinstance(block, dict):
+        raise ParameterError(f"{FILE}: {name} is not right", expected="a mapping", found=repr(block),
+                             remedy=f"correct it, or see `git diff {FILE}`")
+
+
 def _check_experiment(parameters: Parameters, name: str) -> None:
     raw = parameters.raw["experiments"][name]
     where = f"experiments.{name}"
@@ -191,16 +202,22 @@ def _check_experiment(parameters: Parameters, name: str) -> None:
         for named in [*entry.runs_in, *([] if entry.profile is None else [entry.profile])]:
             require_known(named, PROFILES, "profile", f"{FILE}: {where}")
         require_known(entry.dataset, parameters.datasets, "data set", f"{FILE}: {where}.dataset")
+        if entry.dataset != raw["dataset"]:
+            raise ParameterError(f"{FILE}: {where}.dataset cannot differ between profiles", expected=raw["dataset"],
+                                 found=f"{entry.dataset} in profile {profile}",
+                                 remedy="make it an experiment of its own")
 
 
 def resolved(block: Any, profile: str, where: str = "") -> Any:
     """`block` as `profile` has it: overrides merged key by key, and no `profiles` left in it."""
     if not isinstance(block, dict):
         return block
-    overrides = block.get("profiles") or {}
-    if isinstance(overrides, dict):
+    if "profiles" in block:
+        overrides = block["profiles"] or {}
+        _require_mapping(overrides, f"{where}profiles")
         for name in overrides:
             require_known(name, PROFILES, "profile", f"{FILE}: {where}profiles")
+            _require_mapping(overrides[name] or {}, f"{where}profiles.{name}")
         block = _merged({key: value for key, value in block.items() if key != "profiles"}, overrides.get(profile) or {})
     return {key: resolved(value, profile, f"{where}{key}.") for key, value in block.items()}
 
@@ -213,7 +230,8 @@ def _merged(block: Any, override: Any) -> Any:
 
 def _block(kind: type[T], where: str, value: Any, profile: str = "") -> T:
     try:
-        return TypeAdapter(kind).validate_python(value)
+        # By way of JSON, whose strict reading takes no "300" or true for a number, and yet mappings for dataclasses.
+        return TypeAdapter(kind).validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
         raise _parameter_error(where, value, error, profile) from error
 
@@ -225,17 +243,33 @@ def _parameter_error(where: str, value: Any, error: ValidationError, profile: st
     first = next((d for d in details if d["type"] == "unexpected_keyword_argument"), details[0])
     path = [part for part in first["loc"] if part not in KINDS]  # pydantic puts a union's tag into the path
     name = f"{FILE}: {'.'.join(map(str, [where, *path]))}"
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return _kind_error(name, first["input"])
     aside = f" (profile {profile})" if profile and profile != "paper" else ""
     if first["type"] == "unexpected_keyword_argument":
         missing = [str(d["loc"][-1]) for d in details if d["type"] in ("missing", "missing_argument")
                    and d["loc"][:-1] == first["loc"][:-1]]
         others = [key for key in _fields_at(value, path) if key != path[-1]]
-        return ParameterError(f"{name}: unknown key{aside}", remedy=_nearest(str(path[-1]), missing + others))
+        return ParameterError(f"{name}: unknown key{aside}",
+                              remedy=_nearest(str(path[-1]), [*missing, "profiles", *others]))
     if first["type"] in ("missing", "missing_argument"):
         return ParameterError(f"{name} is missing{aside}", remedy=f"write it in, or see `git diff {FILE}`")
-    return ParameterError(f"{name} is not right{aside}", expected=str(first["msg"]).removeprefix("Value error, "),
+    expected = str(first["msg"]).removeprefix("Value error, ").replace("valid array", "valid list")
+    return ParameterError(f"{name} is not right{aside}", expected=expected,
                           found="" if isinstance(first["input"], dict) else repr(first["input"]),
                           remedy="correct the value")
+
+
+def _kind_error(name: str, model: Any) -> ParameterError:
+    """What is wrong with the `kind` of a model: misspelt, unknown or missing."""
+    keys = model if isinstance(model, dict) else {}
+    if "kind" in keys:
+        return ParameterError(f"{name}: unknown kind {keys['kind']!r}", expected=f"one of {', '.join(KINDS)}",
+                              remedy=_nearest(str(keys["kind"]), KINDS))
+    for key in keys:
+        if difflib.get_close_matches(str(key), ["kind"]):
+            return ParameterError(f"{name}.{key}: unknown key", remedy="did you mean 'kind'?")
+    return ParameterError(f"{name}.kind is missing", expected=f"one of {', '.join(KINDS)}", remedy="write it in")
 
 
 def _fields_at(value: Any, path: list[Any]) -> list[str]:
@@ -264,28 +298,29 @@ def require_known(name: Any, known: Iterable[str], what: str, where: str) -> Non
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, list(map(str, known)), n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else "remove it, or see the comments in params.yaml"
 
 
 def update(path: Path, profile: str, run: Run) -> bool:
-    """Write `profile` and `run` into params.yaml, comments and all else left as they are; whether that changed it."""
-    yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 120, True
+    """Write `profile` and `run` into params.yaml, every other byte left as it is; whether that changed it."""
     old = path.read_text()
-    content = yaml.load(old)
-    content["profile"] = profile
-    block = content["run"]
-    if list(block["datasets"]) != run.datasets:
-        block["datasets"] = CommentedSeq(run.datasets)
-        block["datasets"].fa.set_flow_style()
-    if dict(block["experiments"]) != run.experiments:
-        block["experiments"] = CommentedMap(run.experiments)
-    if dict(block["left_out"]) != run.left_out:
-        block["left_out"] = CommentedMap(run.left_out)
     stream = StringIO()
-    yaml.dump(content, stream)
-    if yaml.load(old) == yaml.load(stream.getvalue()):
+    yaml = YAML()
+    yaml.width = 120
+    yaml.dump({"run": {"datasets": _flow(run.datasets), "experiments": run.experiments or {},
+                       "left_out": run.left_out or {}}}, stream)
+    new = re.sub(r"^profile:.*$", f"profile: {profile}", old, count=1, flags=re.MULTILINE)
+    # The block ends where the next line begins that is neither empty nor indented.
+    new = re.sub(r"^run:.*\n(?:[ \t].*\n|\n(?=[ \t]))*", lambda _: stream.getvalue(), new, count=1, flags=re.MULTILINE)
+    if new == old:
         return False
-    files.write_text(path, stream.getvalue())
+    check(YAML(typ="safe").load(new))
+    files.write_text(path, new)
     return True
+
+
+def _flow(items: list[str]) -> CommentedSeq:
+    sequence = CommentedSeq(items)
+    sequence.fa.set_flow_style()
+    return sequence

@@ -30,7 +30,7 @@ MARKS = {"found": "found in", "downloadable": "to be downloaded from", "unavaila
 
 
 def main() -> None:
-    current = parameters.load()
+    current = parameters.load(run=False)
     device = machine.choose_device()
     profile, why = choose_profile(device)
     print(f"machine      {machine.describe(machine.hardware(device))}")

@@ -9,7 +9,7 @@ from gan.models import AdversarialNetsModel, create
 from pipeline import files, machine, stage
 from pipeline.configure import configuration, folder
 from pipeline.prepare import prepared_file, read_dataset
-from pipeline.train import model_settings
+from pipeline.train import model_settings, unfit
 
 
 @torch.no_grad()
@@ -27,7 +27,10 @@ def main(experiment: str) -> None:
         for variant in model.variants:
             own = {name.partition(".")[2]: t for name, t in weights.items() if name.startswith(f"{variant}.")}
             # Both variants get the same noise, so that they differ by their weights alone.
-            samples[variant] = model.sample(own, settings["samples"], random_stream(seed, "samples", device))
+            try:
+                samples[variant] = model.sample(own, settings["samples"], random_stream(seed, "samples", device))
+            except ValueError as error:
+                raise unfit(experiment, error) from error
             if isinstance(model, AdversarialNetsModel):
                 lines = settings["interpolations"], settings["steps"]
                 about["interpolation"] = list(lines)

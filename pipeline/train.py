@@ -7,6 +7,7 @@ the stage's outputs, carry the digest of everything the stage reads, and are del
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 import sys
 import time
@@ -63,16 +64,16 @@ def inputs_digest(paths: Iterable[Path]) -> str:
 
 def _fit(experiment: str, seed: int, settings: dict[str, Any], dataset: Dataset, inputs: str, device: torch.device,
          checkpoints: Path) -> Fit:
-    fit = _start(experiment, seed, settings, dataset, device)
     checkpoint = checkpoints / f"seed-{seed}-{inputs[:16]}.safetensors"
-    _restore(fit, checkpoint)
+    fit = _restored(_start(experiment, seed, settings, dataset, device), checkpoint) \
+        or _start(experiment, seed, settings, dataset, device)
     with (
         tracking.start(experiment, seed, inputs, profile=settings["profile"], parameters=settings,
                        dataset={"name": dataset.name, "digest": files.sha256(prepared_file(dataset.name))},
                        hardware=machine.hardware(device)) as tracker,
         Progress(f"{experiment}, seed {seed}", fit.model.epochs, "epoch", done=fit.model.epoch) as progress,
     ):
-        saved = time.monotonic()
+        saved = -math.inf  # the first epoch is kept at once, to be there should the second diverge
         try:
             for row in fit.run():
                 tracker.metrics({k: v for k, v in row.items() if k not in ("seed", "epoch")}, step=row["epoch"])
@@ -82,6 +83,8 @@ def _fit(experiment: str, seed: int, settings: dict[str, Any], dataset: Dataset,
                     saved = time.monotonic()
         except TrainingDiverged as error:
             raise _with_last_good_state(error, checkpoint) from None
+        except ValueError as error:
+            raise unfit(experiment, error) from error
         if fit.model.epochs:
             _save(fit, checkpoint)  # a finished seed is not fitted again if a later one fails
     return fit
@@ -95,10 +98,16 @@ def _start(experiment: str, seed: int, settings: dict[str, Any], dataset: Datase
                              remedy="lower it, or override it in a profile")
     try:
         model = create(model_settings(settings["model"]), dataset.train, seed, device)
-        return Fit(model, dataset.validation.to(device), seed, monitor)
     except ValueError as error:
-        raise ParameterError(f"params.yaml: experiments.{experiment}.train.model does not fit {dataset.name}",
-                             found=str(error), remedy="correct it") from error
+        raise unfit(experiment, error) from error
+    return Fit(model, dataset.validation.to(device), seed, monitor)
+
+
+def unfit(experiment: str, error: ValueError) -> ParameterError:
+    """Numbers that are right in themselves and not for this data: more clusters than images, say."""
+    return ParameterError(f"params.yaml: the numbers of experiments.{experiment} do not fit its data",
+                          found=str(error), remedy="correct experiments, parzen.samples or monitor.samples, whichever "
+                                                   "it was, or override it in a profile")
 
 
 def _note(fit: Fit) -> str:
@@ -112,16 +121,17 @@ def _save(fit: Fit, checkpoint: Path) -> None:
     files.write_tensors(checkpoint, tensors, about)
 
 
-def _restore(fit: Fit, checkpoint: Path) -> None:
-    """Go on from `checkpoint` where there is a whole one; else start anew."""
+def _restored(fit: Fit, checkpoint: Path) -> Fit | None:
+    """`fit` as `checkpoint` has it; None if there is no whole checkpoint, and then `fit` is not to be used."""
     if not checkpoint.exists():
-        return
+        return None
     try:
         fit.restore(*files.read_tensors(checkpoint))
-    except (DataError, ValueError, KeyError) as error:
+    except (DataError, ValueError, KeyError, TypeError, RuntimeError) as error:
         print(f"{checkpoint} is not used, training starts anew: {error}", flush=True)
-        return
+        return None
     print(f"going on from epoch {fit.model.epoch} ({checkpoint})", flush=True)
+    return fit
 
 
 def _with_last_good_state(error: TrainingDiverged, checkpoint: Path) -> TrainingDiverged:

@@ -77,4 +77,6 @@ class KMeansModel:
         return {"centroids": self.centroids.cpu().clone(), "epoch": torch.tensor(self.epoch)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
+        if state["centroids"].shape != self.centroids.shape:
+            raise ValueError("the saved state is of other centroids")
         self.centroids, self.epoch = state["centroids"].to(self.centroids.device), int(state["epoch"])

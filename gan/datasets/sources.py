@@ -43,7 +43,7 @@ STALL_SECONDS = 10.0
 SLOWEST_BYTES_PER_SECOND = 1000
 """A download with less than this for `STALL_SECONDS` is given up."""
 
-PIP_START_SECONDS = 10.0
+PIP_START_SECONDS = 15.0
 """pip must have found the wheel by then."""
 
 PIP_SECONDS = 1200.0

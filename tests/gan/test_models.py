@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gan import parzen
 from gan.adversarial import Generator, GeneratorOutput
 from gan.linear_algebra import random_stream
-from gan.models import AdversarialNetsModel, Choice, Fit, KMeans, Monitor, TrainingImages, create
+from gan.models import AdversarialNetsModel, Fit, KMeans, Monitor, TrainingImages, create
 from gan.training import AdversarialNets
 
 GRID = parzen.Grid(0.1, 1.0, 5)
@@ -197,7 +197,6 @@ def test_a_fit_that_was_stopped_goes_on_with_the_same_bits(small_nets, images, v
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
-@pytest.mark.xfail(strict=True, reason="Fit.state hands out the list of rows itself, which goes on growing")
 def test_a_saved_state_does_not_grow_with_later_epochs():
     fit = Fit(Scripted([1, 2, 3]), VALIDATION, 1, monitor())
     run = fit.run()
@@ -372,9 +371,5 @@ def test_create_makes_what_the_settings_are_of(small_nets, images):
 
 @pytest.mark.parametrize("key", ["every", "patience", "samples", "images"])
 def test_a_monitor_out_of_range_names_its_key(key):
-    with pytest.raises(ValueError, match=f"^{key} must be at least 1, not 0"):
+    with pytest.raises(ValueError, match=f"^{key} must be at least .*not 0$"):
         monitor(**{key: 0})
-
-
-def test_choices_are_values():
-    assert Choice(1, 2.0, {}) == Choice(1, 2.0, {})

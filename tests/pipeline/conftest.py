@@ -27,6 +27,8 @@ class DigitsRepository:
 
     def change(self, values: Mapping[str, Any]) -> None:
         """Set values of params.yaml by their dotted names."""
+        if not values:
+            return
         path, yaml = self.root / "params.yaml", YAML(typ="safe")
         content = yaml.load(path.read_text())
         for name, value in values.items():
@@ -75,11 +77,20 @@ def small_parameters() -> dict[str, Any]:
     content["monitor"]["every"] = 2
     del content["experiments"]["digits"]["profiles"]
     model = content["experiments"]["digits"]["train"]["model"]
-    model["recipe"]["epochs"] = 5
+    model["recipe"] |= {"epochs": 5, "batch_size": 300}
     for layer in model["generator"]["hidden"] + model["discriminator"]["hidden"]:
         layer["units"] = 12
     content["experiments"]["digits_kmeans"]["train"]["model"] |= {"clusters": 80, "iterations": 3}
     return content
+
+
+@pytest.fixture(scope="session")
+def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """params.yaml with the small experiments."""
+    path = tmp_path_factory.mktemp("parameters") / "params.yaml"
+    with path.open("w") as file:
+        YAML(typ="safe").dump(small_parameters(), file)
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -106,15 +117,14 @@ def own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def new_repository(tmp_path_factory: pytest.TempPathFactory, prepared_digits: Path, monkeypatch: pytest.MonkeyPatch,
-                   own_settings: None) -> Callable[[], DigitsRepository]:
+def new_repository(tmp_path_factory: pytest.TempPathFactory, prepared_digits: Path, small_file: Path,
+                   monkeypatch: pytest.MonkeyPatch, own_settings: None) -> Callable[[], DigitsRepository]:
     """Makes a repository and goes there."""
     def make() -> DigitsRepository:
         root = tmp_path_factory.mktemp("repository")
         (root / "data/prepared").mkdir(parents=True)
         shutil.copy(prepared_digits, root / "data/prepared")
-        with (root / "params.yaml").open("w") as file:
-            YAML(typ="safe").dump(small_parameters(), file)
+        shutil.copy(small_file, root)
         monkeypatch.chdir(root)
         return DigitsRepository(root)
     return make

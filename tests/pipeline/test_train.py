@@ -8,13 +8,15 @@ import io
 import json
 import re
 import shutil
+import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from gan.errors import DataError, ParameterError, TrainingDiverged
-from gan.models import AdversarialNetsModel, Fit
+from gan.models import AdversarialNetsModel, Choice, Fit
 from pipeline import configure, files, machine, prepare, train
 
 MODEL = "experiments.digits.train.model"
@@ -48,6 +50,15 @@ def expected(new_repository, uninterrupted, digits, monkeypatch):
     return outputs
 
 
+def assert_same(found: dict[str, bytes], expected: dict[str, bytes]) -> None:
+    assert found.keys() == expected.keys()
+    for name, content in expected.items():
+        if name.endswith(".safetensors"):
+            assert hashlib.sha256(found[name]).digest() == hashlib.sha256(content).digest(), name
+        else:
+            assert found[name].decode().splitlines() == content.decode().splitlines(), name
+
+
 def kill_after(epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop training at the end of so many epochs, before anything is saved of the last one."""
     advance, left = train.Progress.advance, [epochs]
@@ -61,9 +72,10 @@ def kill_after(epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_and_be_killed(experiment: str, epochs: int) -> None:
+    if not configure.folder(experiment).exists():
+        configure.main(experiment)
     with pytest.MonkeyPatch.context() as patch:
         kill_after(epochs, patch)
-        configure.main(experiment)
         with pytest.raises(Killed):
             train.main(experiment)
 
@@ -84,7 +96,7 @@ def test_the_outputs_are_those_of_the_contract(digits):
     assert [entry["seed"] for entry in training["seeds"]] == [1, 2]
     for entry in training["seeds"]:
         assert entry.keys() == {"seed", "updates", "variants"}
-        assert entry["updates"] == 5 * 12  # 1,197 images in batches of 100
+        assert entry["updates"] == 5 * 4  # 1,197 images in batches of 300
         assert list(entry["variants"]) == ["raw", "ema"]
 
 
@@ -116,7 +128,7 @@ def test_the_curves_have_a_row_for_each_epoch_with_empty_cells_where_nothing_was
 
 def test_the_epoch_is_the_best_of_the_curves(digits):
     digits.train("digits")
-    rows = list(csv.DictReader(Path("artifacts/digits/curves.csv").open()))
+    rows = list(csv.DictReader(io.StringIO(Path("artifacts/digits/curves.csv").read_text())))
     for entry in files.read_json(Path("artifacts/digits/training.json"))["seeds"]:
         for variant, chosen in entry["variants"].items():
             column = "validation_log_likelihood" + ("" if variant == "raw" else f"_{variant}")
@@ -127,10 +139,28 @@ def test_the_epoch_is_the_best_of_the_curves(digits):
             assert chosen["validation_log_likelihood"] == pytest.approx(scores[best], rel=1e-5)
 
 
+def test_each_variant_keeps_the_weights_of_its_own_best_epoch(digits, new_repository, monkeypatch):
+    by_epoch = {2: (1.0, 2.0), 4: (9.0, 3.0), 5: (4.0, 5.0)}  # raw and ema, at the epochs that are scored
+    scores = iter(score for pair in by_epoch.values() for score in pair)
+    search = SimpleNamespace(search=lambda *arguments: [SimpleNamespace(validation_log_likelihood=next(scores))])
+    with monkeypatch.context() as patch:
+        patch.setattr("gan.models.parzen", search)
+        digits.train("digits", {"experiments.digits.train.seeds": [1]})
+    variants = files.read_json(Path("artifacts/digits/training.json"))["seeds"][0]["variants"]
+    assert variants == {"raw": {"epoch": 4, "validation_log_likelihood": 9.0},
+                        "ema": {"epoch": 5, "validation_log_likelihood": 5.0}}
+    kept, _ = files.read_tensors(digits.root / "artifacts/digits/models/seed-1.safetensors")
+    for epochs, variant in ((4, "raw"), (5, "ema")):
+        other = new_repository()
+        other.train("digits", {"experiments.digits.train.seeds": [1], f"{MODEL}.recipe.epochs": epochs})
+        last, _ = files.read_tensors(other.root / "artifacts/digits/models/seed-1.safetensors")
+        assert all(torch.equal(kept[f"{variant}.{i}"], last[f"{variant}.{i}"]) for i in range(6))
+
+
 def test_test_images_have_no_part_in_training(digits, expected, monkeypatch):
     monkeypatch.setattr(train, "read_dataset", without_test_images)
     digits.train("digits")
-    assert digits.outputs("digits") == expected("digits")
+    assert_same(digits.outputs("digits"), expected("digits"))
 
 
 def without_test_images(path: Path):
@@ -176,11 +206,11 @@ def test_seeds_give_other_weights_and_do_not_depend_on_each_other(digits, expect
 @pytest.mark.parametrize("experiment", ["digits", "digits_training_images", "digits_kmeans"])
 def test_two_runs_give_the_same_bytes(digits, expected, experiment):
     digits.train(experiment)
-    assert digits.outputs(experiment) == expected(experiment)
+    assert_same(digits.outputs(experiment), expected(experiment))
 
 
 @pytest.mark.parametrize(("name", "value"), [
-    ("updates", "alternating"), ("objective", "minimax"), ("batch_size", 200)])
+    ("updates", "alternating"), ("objective", "minimax"), ("batch_size", 299)])
 def test_the_recipe_shapes_the_weights(digits, expected, name, value):
     digits.train("digits", {f"{MODEL}.recipe.{name}": value})
     assert digits.outputs("digits")["models/seed-1.safetensors"] != expected("digits")["models/seed-1.safetensors"]
@@ -193,9 +223,8 @@ def test_a_seed_stops_when_its_best_epoch_lies_back_by_the_patience(digits, monk
         score = next(scores)
         if not self.choices or score > self.choices["raw"].validation_log_likelihood:
             weights = {name: tensor.clone() for name, tensor in self.model.weights("raw").items()}
-            self.choices["raw"] = train_choice(self.model.epoch, score, weights)
+            self.choices["raw"] = Choice(self.model.epoch, score, weights)
         return {"raw": score}
-    train_choice = __import__("gan.models", fromlist=["Choice"]).Choice
     monkeypatch.setattr(Fit, "_choose", choose)
     digits.train("digits", {"monitor.every": 1, "monitor.patience": 2, "experiments.digits.train.seeds": [1],
                             f"{MODEL}.recipe.epochs": 10})
@@ -222,35 +251,35 @@ def test_inputs_are_the_digest_of_settings_data_and_code(digits, monkeypatch):
 
 # Going on after a kill.
 
-@pytest.mark.parametrize("epochs", [0, 1, 2, 3, 5, 7, 9])
+@pytest.mark.parametrize("epochs", [0, 1, 3, 5, 8])
 def test_a_killed_training_goes_on_and_ends_with_the_bytes_of_an_undisturbed_one(digits, expected, capsys, epochs):
     run_and_be_killed("digits", epochs)
     assert {name for name in digits.outputs("digits") if not name.startswith("configuration/")} == set()
     capsys.readouterr()
     train.main("digits")
     assert ("going on from epoch" in capsys.readouterr().out) == (epochs > 0)
-    assert digits.outputs("digits") == expected("digits")
+    assert_same(digits.outputs("digits"), expected("digits"))
     assert not (digits.root / "checkpoints/digits").exists()
 
 
 def test_a_training_killed_again_and_again_ends_with_the_same_bytes(digits, expected):
-    for _ in range(10):
+    for _ in range(8):  # of ten epochs
         run_and_be_killed("digits", 1)
     train.main("digits")
-    assert digits.outputs("digits") == expected("digits")
+    assert_same(digits.outputs("digits"), expected("digits"))
 
 
 def test_kmeans_goes_on_too(digits, expected, capsys):
     run_and_be_killed("digits_kmeans", 2)
     train.main("digits_kmeans")
     assert "going on from epoch 2" in capsys.readouterr().out
-    assert digits.outputs("digits_kmeans") == expected("digits_kmeans")
+    assert_same(digits.outputs("digits_kmeans"), expected("digits_kmeans"))
 
 
 def test_a_seed_that_is_done_is_not_fitted_again(digits, expected, monkeypatch):
-    monkeypatch.setattr(train, "SECONDS_BETWEEN_CHECKPOINTS", 1e9)  # only finished seeds are saved
+    monkeypatch.setattr(train, "SECONDS_BETWEEN_CHECKPOINTS", 1e9)  # first epochs and finished seeds are saved
     run_and_be_killed("digits", 7)
-    assert [path.name.split("-")[1] for path in digits.checkpoints()] == ["1"]
+    assert [path.name.split("-")[1] for path in digits.checkpoints()] == ["1", "2"]
     epochs, fit_epoch = [], AdversarialNetsModel.fit_epoch
 
     def count(self: AdversarialNetsModel):
@@ -258,8 +287,8 @@ def test_a_seed_that_is_done_is_not_fitted_again(digits, expected, monkeypatch):
         return fit_epoch(self)
     monkeypatch.setattr(AdversarialNetsModel, "fit_epoch", count)
     train.main("digits")
-    assert epochs == [0, 1, 2, 3, 4]
-    assert digits.outputs("digits") == expected("digits")
+    assert epochs == [1, 2, 3, 4]  # of the second seed
+    assert_same(digits.outputs("digits"), expected("digits"))
 
 
 def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(digits, expected, monkeypatch, capsys):
@@ -277,7 +306,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(digits, expe
     assert {path: path.read_bytes() for path in (digits.root / "checkpoints").rglob("*") if path.is_file()} == kept
     train.main("digits")
     assert "going on from epoch 2" in capsys.readouterr().out
-    assert digits.outputs("digits") == expected("digits")
+    assert_same(digits.outputs("digits"), expected("digits"))
 
 
 def cut(path: Path) -> None:
@@ -325,7 +354,7 @@ def test_a_checkpoint_that_is_not_whole_is_not_used_and_the_outputs_are_the_same
     capsys.readouterr()
     train.main("digits")
     assert "is not used, training starts anew" in capsys.readouterr().out
-    assert digits.outputs("digits") == expected("digits")
+    assert_same(digits.outputs("digits"), expected("digits"))
     assert not (digits.root / "checkpoints/digits").exists()
 
 
@@ -339,7 +368,7 @@ def test_a_checkpoint_of_other_settings_is_not_used(digits, new_repository, caps
     assert "going on" not in capsys.readouterr().out
     other = new_repository()
     other.train("digits", changes)
-    assert digits.outputs("digits") == other.outputs("digits")
+    assert_same(digits.outputs("digits"), other.outputs("digits"))
 
 
 def test_a_checkpoint_of_other_data_is_not_used(digits, capsys):
@@ -365,7 +394,7 @@ def nothing_was_written(root: Path) -> bool:
     return [path.name for path in (root / "artifacts/digits").iterdir()] == ["configuration"]
 
 
-@pytest.mark.parametrize("rate", [1e2, 1e4, 1e6, 1e8, 1e12, 1e20, 1e30, 1e38, 1e300])
+@pytest.mark.parametrize("rate", [1e3, 1e8, 1e20, 1e38])
 def test_a_rate_that_is_far_too_high_stops_with_the_epoch_named_or_trains_to_the_end(digits, rate):
     """Saturated units may well stay finite; what must not be is any other error."""
     try:
@@ -405,7 +434,7 @@ def test_nan_stops_training_with_its_epoch_and_the_last_good_state_is_kept_and_n
     assert all(bool(tensor.isfinite().all()) for tensor in tensors.values() if tensor.is_floating_point())
     assert nothing_was_written(digits.root)
     train.main("digits")  # had it been a cosmic ray
-    assert digits.outputs("digits") == expected("digits")
+    assert_same(digits.outputs("digits"), expected("digits"))
 
 
 def test_nan_before_the_first_timed_checkpoint_keeps_the_last_good_state_too(digits, monkeypatch):
@@ -469,6 +498,5 @@ def test_missing_configuration_says_what_makes_it(digits):
 
 def test_outputs_hold_no_time_no_host_and_no_path(digits, expected):
     for name, content in expected("digits").items():
-        for word in (str(digits.root), str(Path.home()), __import__("socket").gethostname()):
+        for word in (str(digits.root), digits.root.name, socket.gethostname()):
             assert word.encode() not in content, name
-    assert hashlib.sha256(expected("digits")["training.json"]).hexdigest()

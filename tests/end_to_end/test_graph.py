@@ -1,0 +1,333 @@
+"""The real graph by real DVC, on digits, in a temporary clone of this working tree.
+
+The tests share one clone, run once from nothing. Each leaves it with `dvc repro` up to date, so that each may run alone
+and they may run in any order. Nothing here needs a network.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from pipeline import files, prepare, results
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENTS = ("digits", "digits_training_images", "digits_kmeans")
+STAGES = ("configure", "train", "sample", "bandwidth", "evaluate", "figures")
+KEYS = {"test_log_likelihood", "standard_error", "bandwidth", "seed_mean", "seed_sd", "seeds", "epoch", "profile"}
+
+
+def stages(names: tuple[str, ...], experiments: tuple[str, ...] = EXPERIMENTS) -> set[str]:
+    return {f"{name}@{experiment}" for name in names for experiment in experiments}
+
+
+WHOLE_GRAPH = {"download@digits", "prepare@digits", "report"} | stages(STAGES)
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A clone of this repository, and how commands run in it."""
+
+    root: Path
+    environment: Mapping[str, str]
+
+    def run(self, *command: str, **settings: str) -> str:
+        """What a command prints; AssertionError with all of it if it fails."""
+        ended = subprocess.run(command, cwd=self.root, env={**self.environment, **settings}, text=True, timeout=600,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert ended.returncode == 0, f"{' '.join(command)}: {ended.returncode}\n{ended.stdout}"
+        return ended.stdout
+
+    def repro(self, *words: str, **settings: str) -> set[str]:
+        """The stages that `dvc repro` runs."""
+        return set(re.findall(r"^Running stage '(.+?)':$", self.run("dvc", "repro", *words, **settings), re.M))
+
+    def change(self, name: str, by: int) -> tuple[int, int]:
+        """Add to a number in params.yaml, comments and all else left as they are; what it was and what it is."""
+        yaml, path = YAML(), self.root / "params.yaml"
+        content = yaml.load(path.read_text())
+        *parents, last = name.split(".")
+        block = content
+        for parent in parents:
+            block = block[parent]
+        old = block[last]
+        block[last] = old + by
+        with path.open("w") as file:
+            yaml.dump(content, file)
+        return old, old + by
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message", message)
+
+    def metrics(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.root / "reports/metrics.json").read_text())
+        return content
+
+    def locked(self, stage: str) -> dict[str, str]:
+        """The digests of a stage's outputs in dvc.lock."""
+        lock = YAML(typ="safe").load((self.root / "dvc.lock").read_text())
+        return {out["path"]: out["md5"] for out in lock["stages"][stage]["outs"]}
+
+
+def make_clone(root: Path) -> Clone:
+    """The working tree as it is, committed or not, as the only commit of a new repository."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
+                            stdout=subprocess.PIPE, check=True).stdout.decode()
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():  # not one that was deleted and not yet committed
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+    ours = {name: value for name, value in os.environ.items()
+            if not name.startswith(("GAN_", "MLFLOW_", "GIT_", "DVC_", "PYTHONPATH"))}
+    clone = Clone(root, ours | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "GAN_TRACKING": "off",
+        "GAN_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": f"{root}.site",
+        "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@b",
+        "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@b"})
+    clone.run("git", "init", "--quiet")
+    if not (root / ".dvc/config").exists():
+        clone.run("dvc", "init", "--quiet")
+    clone.commit("the working tree")
+    return clone
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """Planned for the profile smoke; nothing has run."""
+    clone = make_clone(tmp_path_factory.mktemp("clone"))
+    clone.run("python", "-m", "pipeline.plan", GAN_PROFILE="smoke")
+    return clone
+
+
+@pytest.fixture(scope="module")
+def clone(fresh: Clone) -> Clone:
+    """The whole graph has run once, and its results are committed."""
+    assert fresh.repro() == WHOLE_GRAPH
+    fresh.commit("results")
+    return fresh
+
+
+# A first run, and a second.
+
+def test_a_run_leaves_nothing_for_git_but_what_belongs_into_it(clone):
+    assert clone.run("git", "status", "--porcelain") == ""
+    added = clone.run("git", "show", "--name-status", "--format=", "HEAD").split()
+    assert dict(zip(added[1::2], added[::2], strict=True)) == {
+        "params.yaml": "M", "dvc.lock": "A", "reports/index.html": "A", "reports/metrics.json": "A"}
+
+
+def test_a_second_run_does_nothing(clone):
+    before = {name: (clone.root / name).read_bytes() for name in ("dvc.lock", "params.yaml", "reports/metrics.json")}
+    assert clone.repro() == set()
+    assert json.loads(clone.run("dvc", "status", "--json")) == {}
+    assert {name: (clone.root / name).read_bytes() for name in before} == before
+
+
+def test_another_plan_changes_nothing_to_run(clone):
+    run = YAML(typ="safe").load((clone.root / "params.yaml").read_text())["run"]
+    assert tuple(run["experiments"]) == EXPERIMENTS
+    assert "says so already" in clone.run("python", "-m", "pipeline.plan", GAN_PROFILE="smoke")
+
+
+# What came out.
+
+def log_likelihoods(images: torch.Tensor, samples: torch.Tensor, sigma: float) -> list[float]:
+    """From the definition: log of the mean of Gaussians of width sigma on the samples, in nats for each image."""
+    squares = torch.cdist(images.double(), samples.double(), compute_mode="donot_use_mm_for_euclid_dist").square()
+    d = images.shape[1]
+    return (torch.logsumexp(-squares / (2 * sigma**2), 1) - math.log(len(samples))
+            - d * math.log(sigma * math.sqrt(2 * math.pi))).tolist()
+
+
+def test_metrics_hold_every_key_of_the_contract_for_every_experiment(clone):
+    metrics = clone.metrics()
+    assert tuple(metrics) == EXPERIMENTS
+    for name, entry in metrics.items():
+        assert entry.keys() >= KEYS
+        assert entry["profile"] == "smoke"
+        assert ("ema" in entry) == (name == "digits")
+    assert metrics["digits"]["ema"].keys() >= KEYS
+    settings = json.loads((clone.root / "artifacts/digits/training.json").read_text())["settings"]
+    assert [seed["seed"] for seed in metrics["digits"]["seeds"]] == settings["seeds"]
+    assert len(settings["seeds"]) > 1
+    assert 1 <= metrics["digits"]["epoch"] <= settings["model"]["recipe"]["epochs"]
+    for name in ("digits_training_images", "digits_kmeans"):
+        assert (metrics[name]["seed_sd"], metrics[name]["epoch"], len(metrics[name]["seeds"])) == (None, None, 1)
+
+
+def test_metrics_are_what_the_samples_score_when_computed_anew_from_the_definition(clone):
+    test = prepare.read_dataset(clone.root / "data/prepared/digits.safetensors").test
+    assert list(test.shape) == [300, 64]
+    rows = [(name, "raw", entry) for name, entry in clone.metrics().items()]
+    for name, variant, entry in [*rows, ("digits", "ema", clone.metrics()["digits"]["ema"])]:
+        means = {}
+        for seed in entry["seeds"]:
+            samples, _ = files.read_tensors(clone.root / f"artifacts/{name}/samples/seed-{seed['seed']}.safetensors")
+            each = log_likelihoods(test, samples[variant], seed["bandwidth"])
+            means[seed["seed"]] = statistics.fmean(each)
+            assert seed["test_log_likelihood"] == pytest.approx(statistics.fmean(each), abs=2e-3)
+            assert seed["standard_error"] == pytest.approx(statistics.pstdev(each) / math.sqrt(300), abs=2e-3)
+        best = max(entry["seeds"], key=lambda seed: seed["validation_log_likelihood"])
+        for key in ("test_log_likelihood", "standard_error", "bandwidth", "epoch"):
+            assert entry[key] == best[key]
+        assert entry["seed_mean"] == pytest.approx(statistics.fmean(means.values()), abs=2e-3)
+        if len(means) > 1:
+            assert entry["seed_sd"] == pytest.approx(statistics.stdev(means.values()), abs=2e-3)
+
+
+def test_real_images_score_above_a_generator_that_has_hardly_trained(clone):
+    metrics = clone.metrics()
+    assert metrics["digits_training_images"]["test_log_likelihood"] > metrics["digits"]["test_log_likelihood"]
+
+
+def test_the_page_stands_alone_and_shows_every_number(clone):
+    page = (clone.root / "reports/index.html").read_text()
+    for name, entry in clone.metrics().items():
+        assert name in page
+        assert results.with_error(entry["test_log_likelihood"], entry["standard_error"]) in page
+    assert 'src="data:image/png;base64,' in page
+    assert not re.search(r"<(img|script|link)[^>]+(src|href)=\"(?!data:)", page)
+
+
+def test_the_table_is_printed_with_the_place_of_the_report(clone):
+    table = clone.run("python", "-m", "pipeline.report", "table")
+    for entry in clone.metrics().values():
+        assert results.with_error(entry["test_log_likelihood"], entry["standard_error"]) in table
+    assert table.rstrip().endswith("report: reports/index.html")
+
+
+# One thing changed.
+
+def test_another_number_of_samples_runs_scoring_again_and_no_training_and_the_difference_can_be_read(clone):
+    before, trained = clone.metrics(), {name: clone.locked(f"train@{name}") for name in EXPERIMENTS}
+    old, new = clone.change("parzen.profiles.smoke.samples", by=-50)
+    assert clone.repro() == stages(("configure", "sample", "bandwidth", "evaluate", "figures")) | {"report"}
+    assert {name: clone.locked(f"train@{name}") for name in EXPERIMENTS} == trained
+    now = clone.metrics()
+    parameters = clone.run("dvc", "params", "diff", "HEAD").splitlines()
+    assert [line.split() for line in parameters[1:]] == [
+        ["params.yaml", "parzen.profiles.smoke.samples", str(old), str(new)]]
+    found = {line.split()[1]: line.split()[2:] for line in clone.run("dvc", "metrics", "diff", "HEAD").splitlines()}
+    scores = [each["digits_kmeans"]["test_log_likelihood"] for each in (before, now)]
+    assert [float(cell) for cell in found["digits_kmeans.test_log_likelihood"][:2]] == pytest.approx(scores, abs=0.01)
+    clone.commit("fewer samples")
+    assert clone.run("dvc", "params", "diff", "HEAD").strip() == ""
+    assert "parzen.profiles.smoke.samples" in clone.run("dvc", "params", "diff", "HEAD~1")
+    assert "digits_kmeans.test_log_likelihood" in clone.run("dvc", "metrics", "diff", "HEAD~1")
+
+
+def test_another_number_of_rows_draws_that_figure_again_and_reaches_the_tracking_store(clone):
+    metrics = clone.metrics()
+    clone.change("experiments.digits.figures.rows", by=-1)
+    ran = clone.repro(GAN_TRACKING="on")
+    assert ran == {"configure@digits", "figures@digits", "report"}
+    assert clone.metrics() == metrics
+    with sqlite3.connect(clone.root / "mlflow.db") as store:
+        tags = store.execute("select run_uuid, value from tags where key = 'gan.seed'").fetchall()
+        scores = dict(store.execute("select run_uuid, value from latest_metrics where key = 'test_log_likelihood'"))
+        statuses = {status for (status,) in store.execute("select status from runs")}
+    assert {int(seed): round(scores[run], 4) for run, seed in tags} == {
+        seed["seed"]: seed["test_log_likelihood"] for seed in metrics["digits"]["seeds"]}
+    assert statuses == {"FINISHED"}
+    assert clone.run("git", "status", "--porcelain").split() == ["M", "dvc.lock", "M", "params.yaml", "M",
+                                                                 "reports/index.html"]
+    clone.commit("fewer rows")
+
+
+def test_an_experiment_left_out_changes_the_report_alone_and_comes_back_without_work(clone):
+    metrics = clone.metrics()
+    clone.run("python", "-m", "pipeline.plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits digits_kmeans")
+    assert clone.repro() == {"report"}
+    assert clone.metrics() == {name: metrics[name] for name in ("digits", "digits_kmeans")}
+    assert "GAN_EXPERIMENTS" in (clone.root / "reports/index.html").read_text()
+    clone.run("git", "checkout", "--quiet", "params.yaml")
+    assert clone.repro() <= {"report"}
+    assert clone.metrics() == metrics
+
+
+# Bad days.
+
+def wait_for(condition: Any, process: subprocess.Popen[str], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def other_clone(clone: Clone, tmp_path: Path) -> Iterator[Clone]:
+    """A copy to spoil."""
+    shutil.copytree(clone.root, tmp_path / "clone", symlinks=True)
+    yield Clone(tmp_path / "clone", {**clone.environment, "DVC_SITE_CACHE_DIR": str(tmp_path / "site")})
+    shutil.rmtree(tmp_path / "clone")
+
+
+def test_a_run_stopped_by_ctrl_c_goes_on_and_ends_with_the_digests_of_an_undisturbed_one(other_clone):
+    other_clone.change("experiments.digits.profiles.smoke.train.model.recipe.epochs", by=50)
+    process = subprocess.Popen(["dvc", "repro", "train@digits"], cwd=other_clone.root, env=other_clone.environment,
+                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        checkpoints = other_clone.root / "checkpoints/digits"
+        wait_for(lambda: list(checkpoints.glob("seed-1-*.safetensors")), process)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode != 0
+    assert "stopped; the same command goes on from the last checkpoint" in output
+    assert "Traceback" not in output
+    assert not (other_clone.root / "artifacts/digits/training.json").exists()
+
+    output = other_clone.run("dvc", "repro", "train@digits")
+    assert "Running stage 'train@digits'" in output
+    assert "going on from epoch" in output
+    resumed = other_clone.locked("train@digits")
+    assert not checkpoints.exists()
+    output = other_clone.run("dvc", "repro", "--force", "--single-item", "train@digits")
+    assert "going on from epoch" not in output
+    assert other_clone.locked("train@digits") == resumed
+
+
+def test_a_wrong_parameter_stops_the_run_with_its_name_and_no_traceback(other_clone):
+    path = other_clone.root / "params.yaml"
+    path.write_text(path.read_text().replace("validation_images:", "validation_image:", 1))
+    ended = subprocess.run(["dvc", "repro"], cwd=other_clone.root, env=other_clone.environment, text=True, timeout=600,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert ended.returncode != 0
+    assert "parzen.validation_image: unknown key" in ended.stdout
+    assert "did you mean 'validation_images'?" in ended.stdout
+    assert "Traceback" not in ended.stdout
+
+
+def test_without_a_network_and_without_data_there_is_still_a_report_that_says_so(tmp_path):
+    clone = make_clone(tmp_path / "clone")
+    nobody = "http://127.0.0.1:9"
+    offline = {name: nobody for word in ("http_proxy", "https_proxy", "all_proxy") for name in (word, word.upper())}
+    said = clone.run("python", "-m", "pipeline.plan", GAN_PROFILE="cpu", GAN_EXPERIMENTS="mnist", no_proxy="",
+                     NO_PROXY="", PIP_NO_INDEX="1", PIP_FIND_LINKS="", PIP_CONFIG_FILE=os.devnull, **offline)
+    assert re.search("^data +mnist: not to be had: ", said, re.M)
+    assert re.search("GAN_DATA=", said)
+    assert clone.repro() == {"report"}
+    assert clone.metrics() == {}
+    assert "no data set mnist" in (clone.root / "reports/index.html").read_text()
