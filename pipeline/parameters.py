@@ -7,6 +7,7 @@ themselves are the dataclasses of `gan` and of this module; pydantic fills them 
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -231,9 +232,16 @@ def _merged(block: Any, override: Any) -> Any:
 def _block(kind: type[T], where: str, value: Any, profile: str = "") -> T:
     try:
         # By way of JSON, whose strict reading takes no "300" or true for a number, and yet mappings for dataclasses.
-        return TypeAdapter(kind).validate_json(json.dumps(value, default=str), strict=True)
+        # What JSON does not know, such as YAML's dates, becomes a list, which no number or text is.
+        adapter: TypeAdapter[T] = _adapter(kind)  # type: ignore[arg-type]
+        return adapter.validate_json(json.dumps(value, default=lambda other: [str(other)]), strict=True)
     except ValidationError as error:
         raise _parameter_error(where, value, error, profile) from error
+
+
+@functools.cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def _parameter_error(where: str, value: Any, error: ValidationError, profile: str) -> ParameterError:
@@ -310,14 +318,27 @@ def update(path: Path, profile: str, run: Run) -> bool:
     yaml.width = 120
     yaml.dump({"run": {"datasets": _flow(run.datasets), "experiments": run.experiments or {},
                        "left_out": run.left_out or {}}}, stream)
-    new = re.sub(r"^profile:.*$", f"profile: {profile}", old, count=1, flags=re.MULTILINE)
+    new = re.sub(r"^(profile:[ \t]*)[^\s#]+", rf"\g<1>{profile}", old, count=1, flags=re.MULTILINE)
     # The block ends where the next line begins that is neither empty nor indented.
     new = re.sub(r"^run:.*\n(?:[ \t].*\n|\n(?=[ \t]))*", lambda _: stream.getvalue(), new, count=1, flags=re.MULTILINE)
+    _require_written(path, new, profile, run)
     if new == old:
         return False
-    check(YAML(typ="safe").load(new))
     files.write_text(path, new)
     return True
+
+
+def _require_written(path: Path, content: str, profile: str, run: Run) -> None:
+    """ParameterError unless `content` says what was to be written: the file may be laid out in an unforeseen way."""
+    try:
+        found = check(YAML(typ="safe").load(content))
+    except YAMLError:
+        found = None
+    if found is None or (found.profile, found.run) != (profile, run):
+        raise ParameterError(f"{path} is laid out so that the plan cannot be written into it",
+                             expected="lines `profile: …` and `run:` at the margin, the block `run` indented below, "
+                                      "with no comment at the margin in it",
+                             remedy=f"`git checkout {path}`, or write them as `git show HEAD:{path}` has them")
 
 
 def _flow(items: list[str]) -> CommentedSeq:

@@ -36,7 +36,8 @@ class Progress:
     def _line(self, note: str) -> str:
         elapsed = time.monotonic() - self._start
         rate = (self.done - self._initial) / elapsed if elapsed > 0 else 0.0
-        speed = f", {rate:,.3g} {self.unit}/s" if rate >= 1 else f", {1 / rate:.3g} s/{self.unit}" if rate > 0 else ""
+        fast = f"{rate:,.{0 if rate >= 100 else 1}f} {self.unit}/s"
+        speed = f", {fast}" if rate >= 1 else f", {1 / rate:.3g} s/{self.unit}" if rate > 0 else ""
         left = f", {duration((self.total - self.done) / rate)} left" if rate > 0 and self.done < self.total else ""
         return (f"{self.what}: {self.done:,}/{self.total:,} {self.unit}s"
                 f" ({100 * self.done / max(self.total, 1):.0f} %){speed}{left}{f' | {note}' if note else ''}")

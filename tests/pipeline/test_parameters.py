@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import difflib
 import json
 import random
@@ -192,7 +193,7 @@ def test_an_override_of_a_shared_block_is_named_with_its_profile():
 def test_keys_that_are_no_words_are_errors_too(block, key):
     content = copy.deepcopy(FEW)
     at(content, tuple(filter(None, block.split("."))))[key] = 1
-    with pytest.raises(ParameterError, match=str(key)):
+    with pytest.raises(ParameterError, match=f"(?i){key}" if key is not None else "None|null"):
         check(content)
 
 
@@ -254,6 +255,7 @@ def test_numbers_that_are_not_finite_are_refused(name, number):
     ("experiments", 3, r"params\.yaml: experiments[\s\S]*a mapping"),
     ("experiments.mnist", None, r"experiments\.mnist[\s\S]*a mapping"),
     ("experiments.mnist.title", None, r"mnist\.title is not right[\s\S]*string"),
+    ("experiments.mnist.title", datetime.date(2014, 6, 10), r"mnist\.title is not right[\s\S]*string"),
     ("experiments.mnist.train", [], r"mnist\.train is not right"),
     ("experiments.mnist.train.seeds", 3, r"train\.seeds is not right[\s\S]*list[\s\S]*3"),
     ("experiments.mnist.train.seeds", ["one"], r"train\.seeds\.0 is not right[\s\S]*integer[\s\S]*'one'"),
@@ -468,6 +470,40 @@ def test_comments_stay(file, run):
     update(file, RAW["profile"], load(COMMITTED).run)
     comments = [re.findall(r"#.*", text) for text in (COMMITTED.read_text(), file.read_text())]
     assert comments[1] == comments[0]
+
+
+def moved_to_the_end(text: str) -> str:
+    block = re.search(r"^run:\n(?:  .*\n)+\n", text, re.M)[0]
+    return text.replace(block, "") + block.rstrip()
+
+
+@pytest.mark.parametrize("layout", [
+    pytest.param(lambda text: text.replace("run:\n", "run:  # chosen\n"), id="a comment beside it"),
+    pytest.param(lambda text: text.replace("run:\n", "run:\n# chosen\n"), id="a comment at the margin"),
+    pytest.param(lambda text: text.replace("run:\n", "run:\n\n"), id="an empty line"),
+    pytest.param(lambda text: re.sub(r"^run:\n(?:  .*\n)+", "run: {datasets: [], experiments: {}, left_out: {}}\n",
+                                     text, flags=re.M), id="on one line"),
+    pytest.param(lambda text: text.replace("\nprofile:", '\n"profile":'), id="a key in quotes"),
+    pytest.param(lambda text: text.replace("\nprofile:", "\nprofile :"), id="a space before the colon"),
+    pytest.param(lambda text: text.replace("\n", "\r\n"), id="lines as Windows ends them"),
+    pytest.param(moved_to_the_end, id="at the end, without a last newline")])
+def test_a_file_laid_out_otherwise_is_written_right_or_left_alone_with_a_clear_error(file, layout):
+    file.write_bytes(layout(COMMITTED.read_text()).encode())
+    before, other = file.read_bytes(), next(name for name in PROFILES if name != RAW["profile"])
+    try:
+        update(file, other, CHOICES[0])
+    except ParameterError:
+        assert file.read_bytes() == before
+    else:
+        assert (load(file).profile, load(file).run) == (other, CHOICES[0])
+        assert update(file, other, CHOICES[0]) is False
+
+
+def test_a_comment_beside_the_profile_stays(file):
+    file.write_text(COMMITTED.read_text().replace(f"\nprofile: {RAW['profile']}\n",
+                                                  f"\nprofile: {RAW['profile']}  # mine\n"))
+    update(file, "smoke", CHOICES[0])
+    assert re.search(r"^profile: smoke +# mine$", file.read_text(), re.M)
 
 
 def test_a_full_disk_leaves_the_file_as_it_was(file, monkeypatch):

@@ -282,7 +282,8 @@ def test_the_estimate_is_measured_on_this_machine(monkeypatch):
 
 def test_nothing_is_downloaded_made_or_trained(tmp_path):
     plan.main()
-    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["artifacts", "params.yaml", "reports"]
+    assert not any(path.is_file() for name in ("artifacts", "reports") for path in (tmp_path / name).rglob("*"))
 
 
 def test_a_second_plan_changes_nothing_and_says_so(monkeypatch, capsys):
