@@ -30,7 +30,7 @@ setup: $(VENV)/.complete
 $(VENV)/.complete: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 …")'
 	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@echo "making the environment in $(VENV), from requirements.lock (about 5 GB with torch's CUDA libraries)"
+	@echo "making the environment in $(VENV), from requirements.lock (about 5 GB with torch's CUDA libraries, some minutes)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
 	@touch $@
