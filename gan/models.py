@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from gan import parzen
+from gan.adversarial import Shape, flat
 from gan.baselines.kmeans import KMeans, KMeansModel
 from gan.baselines.training_images import TrainingImages, TrainingImagesModel
 from gan.linear_algebra import random_stream
+from gan.networks import Layer, Network
 from gan.settings import ParameterBlock, require
 from gan.training import AdversarialNets, Training
 
@@ -30,13 +32,21 @@ class Model(Protocol):
     """rows that come of one fit: `raw`, and for some models `ema`"""
     epochs: int
     """how many there are to be fitted; 0 where nothing is fitted"""
-    epoch: int
-    """how many are done"""
-    selects_epoch: ClassVar[bool]
-    """whether the epoch is chosen on validation; else the last one is taken"""
 
-    def fit_epoch(self) -> Mapping[str, float]:
-        """Fit for one epoch and return its statistics."""
+    @property
+    def epoch(self) -> int:
+        """how many are done"""
+
+    @property
+    def selects_epoch(self) -> bool:
+        """whether the epoch is chosen on validation; else the last one is taken"""
+
+    @property
+    def is_looked_at(self) -> bool:
+        """whether the epoch just done can be scored on validation"""
+
+    def fit_epoch(self) -> Mapping[str, Any]:
+        """Fit for one epoch and return its statistics: numbers, or the name of a phase."""
 
     def weights(self, variant: str) -> dict[str, Tensor]:
         """What `sample` needs, as it is now. The tensors are the model's own: copy what is to be kept."""
@@ -51,22 +61,56 @@ class Model(Protocol):
         """Go on from what `state` returned."""
 
 
-class AdversarialNetsModel(Training):
-    """Adversarial nets behind the interface of `Model`."""
+class AdversarialNetsModel:
+    """Adversarial nets behind the interface of `Model`: their games one after another."""
 
     variants: ClassVar[tuple[str, ...]] = ("raw", "ema")
-    selects_epoch: ClassVar[bool] = True
 
-    def __init__(self, nets: AdversarialNets, train: Tensor, seed: int, device: torch.device) -> None:
-        super().__init__(nets, train, seed, device)
-        self.epochs = nets.recipe.epochs
+    def __init__(self, nets: AdversarialNets, train: Tensor, seed: int, device: torch.device,
+                 shape: Shape | None = None) -> None:
+        self.nets, self.device = nets, device
+        self._games = nets.games()
+        self._train, self._seed, self._shape = train.to(device), seed, shape or flat(train)
+        self._finished: list[tuple[int, int]] = []  # epochs and updates of the games before
+        self.training = self._start(None)
+        self.epochs = sum(game.recipe.epochs for game in self._games)
 
-    def fit_epoch(self) -> Mapping[str, float]:
-        statistics = vars(self.run_epoch())
-        return {name: value for name, value in statistics.items() if name != "epoch"}
+    def _start(self, pretrained: Sequence[Layer] | None) -> Training:
+        return Training(self._games[len(self._finished)], self._train, self._seed, self.device, self._shape, pretrained)
+
+    def _next_game(self) -> None:
+        """The finished game's generator goes on; its discriminator, velocities and average do not."""
+        self._finished.append((self.training.epoch, self.training.updates))
+        self.training = self._start(self.training.generator.layers)
+
+    @property
+    def epoch(self) -> int:
+        return sum(epochs for epochs, _ in self._finished) + self.training.epoch
+
+    @property
+    def updates(self) -> int:
+        return sum(updates for _, updates in self._finished) + self.training.updates
+
+    @property
+    def selects_epoch(self) -> bool:
+        return self.nets.recipe.chosen_epoch == "best_on_validation"
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Pretraining has another generator than the one that is wanted."""
+        return len(self._finished) == len(self._games) - 1
+
+    def fit_epoch(self) -> Mapping[str, Any]:
+        if not self.is_looked_at and self.training.epoch == self.training.recipe.epochs:
+            self._next_game()
+        statistics = vars(self.training.run_epoch())
+        row = {name: value for name, value in statistics.items() if name != "epoch"}
+        if len(self._games) > 1:
+            row["game"] = "training" if self._finished else "pretraining"
+        return row
 
     def weights(self, variant: str) -> dict[str, Tensor]:
-        parameters = self.generator.parameters if variant == "raw" else self.average
+        parameters = self.training.generator.parameters if variant == "raw" else self.training.average
         return {str(i): parameter for i, parameter in enumerate(parameters)}
 
     def sample(self, weights: Mapping[str, Tensor], n: int, stream: torch.Generator) -> Tensor:
@@ -81,23 +125,47 @@ class AdversarialNetsModel(Training):
     @torch.no_grad()
     def transform(self, weights: Mapping[str, Tensor], z: Tensor) -> Tensor:
         """G(z) [n, d] for noise z [n, dimensions] under `weights`."""
-        parameters = iter([weights[str(i)].to(self.device) for i in range(len(self.generator.parameters))])
-        own = [layer.parameters[:] for layer in self.generator.layers]
+        generator = self.training.generator if self.is_looked_at else self._untrained_generator()
+        parameters = iter([weights[str(i)].to(self.device) for i in range(len(generator.parameters))])
+        own = [layer.parameters[:] for layer in generator.layers]
         try:
-            for layer in self.generator.layers:
+            for layer in generator.layers:
                 layer.parameters[:] = [next(parameters) for _ in layer.parameters]
-            return torch.cat([self.generator.forward(block) for block in z.to(self.device).split(1000)])
+            return torch.cat([generator.forward(block) for block in z.to(self.device).split(1000)])
         finally:
-            for layer, mine in zip(self.generator.layers, own, strict=True):
+            for layer, mine in zip(generator.layers, own, strict=True):
                 layer.parameters[:] = mine
 
+    def _untrained_generator(self) -> Network:
+        """G as it is in the last game, for a model that was made to sample and has trained nothing."""
+        stream = random_stream(self._seed, "thrown away")
+        layers = [layer for game in reversed(self._games) for layer in
+                  game.generator.build(self.nets.noise.dimensions, self._train, self._shape, stream)]
+        return Network(layers, self.device)
 
-def create(settings: Settings, train: Tensor, seed: int, device: torch.device | str = "cpu") -> Model:
-    """An untrained model for training images [N, d] in [0, 1]."""
+    def state(self) -> dict[str, Tensor]:
+        """The running game's state and the length of those before it: their networks are in it, or not needed."""
+        return {"finished": torch.tensor(self._finished, dtype=torch.int64).view(-1, 2), **self.training.state()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state` returned; ValueError if it is of other networks."""
+        finished = [(int(epochs), int(updates)) for epochs, updates in state["finished"].tolist()]
+        while len(self._finished) < len(finished):
+            self._next_game()
+        self._finished = finished
+        self.training.restore({name: tensor for name, tensor in state.items() if name != "finished"})
+
+
+def create(settings: Settings, train: Tensor, seed: int, device: torch.device | str = "cpu",
+           shape: Shape | None = None) -> Model:
+    """An untrained model for training images [N, d] of `shape` (C, H, W), which convolutions need.
+
+    ValueError if the settings do not fit the images.
+    """
     device = torch.device(device)
     match settings:
         case AdversarialNets():
-            return AdversarialNetsModel(settings, train, seed, device)
+            return AdversarialNetsModel(settings, train, seed, device, shape)
         case KMeans():
             return KMeansModel(settings, train, seed, device)
         case TrainingImages():
@@ -113,6 +181,7 @@ class Monitor(ParameterBlock):
     """a seed is stopped when its best epoch lies so many epochs back"""
     samples: int
     images: int
+    """the first so many, or all where there are fewer"""
     grid: parzen.Grid
 
     def __post_init__(self) -> None:
@@ -155,7 +224,7 @@ class Fit:
         while self.model.epoch < self.model.epochs and not self._out_of_patience():
             row: dict[str, Any] = {"seed": self.seed, "epoch": self.model.epoch + 1, **self.model.fit_epoch()}
             last = self.model.epoch == self.model.epochs
-            if last or (self.model.selects_epoch and self.model.epoch % self.monitor.every == 0):
+            if last or (self.model.is_looked_at and self.model.epoch % self.monitor.every == 0):
                 row |= {f"validation_log_likelihood{'' if variant == 'raw' else f'_{variant}'}": score
                         for variant, score in self._choose().items()}
             self.rows.append(row)

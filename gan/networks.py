@@ -5,17 +5,20 @@ that the forward pass, the gradients and nothing else is computed. A layer keeps
 last forward pass; `gradients` holds one tensor for each of `parameters` after a backward pass. The tests compare every
 layer with torch's automatic differentiation.
 
-Weights are [inputs, outputs], images [n, d] rows.
+Weights are [inputs, outputs], images [n, d] rows, flattened channels × height × width. Convolutions keep torch's layout
+of weights and reshape rows as they need.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import conv2d, conv_transpose2d
 
 from gan.linear_algebra import affine, product
 
@@ -40,10 +43,45 @@ class Layer(Protocol):
     def input_gradient(self, delta: Tensor) -> Tensor:
         """From `delta`, all n rows or the last ones of it, to ∂L/∂input for the same rows."""
 
+    def limit_norms(self, maximum: float) -> None:
+        """Scale down to L2 norm `maximum` the weights into each unit (each piece of a maxout unit) that exceed it."""
+
 
 def uniform(shape: Sequence[int], irange: float, stream: torch.Generator) -> Tensor:
     """Initial weights, uniform(−irange, irange), on the CPU whatever the device: a seed starts alike everywhere."""
     return torch.empty(tuple(shape)).uniform_(-irange, irange, generator=stream)
+
+
+def sparse_normal(inputs: int, outputs: int, nonzero: int, stream: torch.Generator) -> Tensor:
+    """Initial weights [inputs, outputs]: `nonzero` into each unit, at random places, are N(0, 1), the others 0."""
+    if nonzero > inputs:
+        raise ValueError(f"{nonzero} non-zero weights into each unit, but there are only {inputs} inputs")
+    weight = torch.zeros(inputs, outputs)
+    places = torch.rand(inputs, outputs, generator=stream).topk(nonzero, dim=0).indices
+    return weight.scatter_(0, places, torch.randn(nonzero, outputs, generator=stream))
+
+
+def activate_(y: Tensor, activation: str) -> Tensor:
+    """The activation, in place."""
+    if activation == "relu":
+        return y.relu_()
+    if activation == "sigmoid":
+        return y.sigmoid_()
+    return y
+
+
+def activation_delta(gradient: Tensor, y: Tensor, activation: str) -> Tensor:
+    """From ∂L/∂y to ∂L/∂(what was activated)."""
+    if activation == "relu":
+        return torch.ops.aten.threshold_backward(gradient, y, 0)  # type: ignore[no-any-return]
+    if activation == "sigmoid":
+        return torch.ops.aten.sigmoid_backward(gradient, y)  # type: ignore[no-any-return]
+    return gradient
+
+
+def require_activation(activation: str) -> None:
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"unknown activation {activation!r}; known are {', '.join(ACTIVATIONS)}")
 
 
 class _Affine:
@@ -62,34 +100,27 @@ class _Affine:
     def input_gradient(self, delta: Tensor) -> Tensor:
         return product(delta, self.parameters[0].t())
 
+    def limit_norms(self, maximum: float) -> None:
+        self.parameters[0].renorm_(2, 1, maximum)
+
 
 class Dense(_Affine):
     """activation(x·W + b)."""
 
-    def __init__(self, inputs: int, outputs: int, activation: str, irange: float, stream: torch.Generator,
-                 bias: Tensor | None = None) -> None:
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"unknown activation {activation!r}; known are {', '.join(ACTIVATIONS)}")
+    def __init__(self, weight: Tensor, bias: Tensor, activation: str) -> None:
+        """`weight` [inputs, outputs], `bias` [outputs]"""
+        require_activation(activation)
         self.activation = activation
-        self.parameters = [uniform((inputs, outputs), irange, stream), torch.zeros(outputs) if bias is None else bias]
+        self.parameters = [weight, bias]
         self.gradients = []
 
     def forward(self, x: Tensor) -> Tensor:
         self._x = x
-        y = affine(x, *self.parameters)
-        if self.activation == "relu":
-            y.relu_()
-        elif self.activation == "sigmoid":
-            y.sigmoid_()
-        self._y = y
-        return y
+        self._y = activate_(affine(x, *self.parameters), self.activation)
+        return self._y
 
     def delta(self, gradient: Tensor) -> Tensor:
-        if self.activation == "relu":
-            return torch.ops.aten.threshold_backward(gradient, self._y, 0)  # type: ignore[no-any-return]
-        if self.activation == "sigmoid":
-            return torch.ops.aten.sigmoid_backward(gradient, self._y)  # type: ignore[no-any-return]
-        return gradient
+        return activation_delta(gradient, self._y, self.activation)
 
 
 class Maxout(_Affine):
@@ -99,9 +130,10 @@ class Maxout(_Affine):
     units of an example whose inputs are all 0 while the biases still are.
     """
 
-    def __init__(self, inputs: int, units: int, pieces: int, irange: float, stream: torch.Generator) -> None:
-        self.units, self.pieces = units, pieces
-        self.parameters = [uniform((inputs, pieces * units), irange, stream), torch.zeros(pieces * units)]
+    def __init__(self, weight: Tensor, pieces: int) -> None:
+        """`weight` [inputs, pieces·units]; biases begin at 0."""
+        self.units, self.pieces = weight.shape[1] // pieces, pieces
+        self.parameters = [weight, torch.zeros(weight.shape[1])]
         self.gradients = []
 
     def forward(self, x: Tensor) -> Tensor:
@@ -114,6 +146,121 @@ class Maxout(_Affine):
 
     def delta(self, gradient: Tensor) -> Tensor:
         return (self._is_maximum * gradient.unsqueeze(1)).view(len(gradient), -1)
+
+
+class TransposedConvolution:
+    """activation(W ⊛ᵀ x + b), the "deconvolution" of the CIFAR-10 generator; each location has biases of its own."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, size: int, stride: int, activation: str) -> None:
+        """`weight` [C, C', k, k], `bias` [C'·H'·W'] for x [n, C·size·size]; H' = W' = (size − 1)·stride + k."""
+        require_activation(activation)
+        self.size, self.stride, self.activation = size, stride, activation
+        self.parameters = [weight, bias]
+        self.gradients: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.parameters
+        self._x = x.view(len(x), weight.shape[0], self.size, self.size)
+        y = conv_transpose2d(self._x, weight, stride=self.stride).flatten(1).add_(bias)
+        self._y = activate_(y, self.activation)
+        return self._y
+
+    def delta(self, gradient: Tensor) -> Tensor:
+        return activation_delta(gradient, self._y, self.activation)
+
+    def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
+        if weights is not None:
+            delta = delta * weights
+        by_weight = _convolution_backward(self._images(delta), self._x, self.parameters[0], stride=self.stride,
+                                          transposed=True, by="weight")
+        self.gradients = [by_weight, delta.sum(0)]
+
+    def input_gradient(self, delta: Tensor) -> Tensor:
+        return conv2d(self._images(delta), self.parameters[0], stride=self.stride).flatten(1)
+
+    def _images(self, rows: Tensor) -> Tensor:
+        weight = self.parameters[0]
+        side = (self.size - 1) * self.stride + weight.shape[2]
+        return rows.view(len(rows), weight.shape[1], side, side)
+
+    def limit_norms(self, maximum: float) -> None:
+        self.parameters[0].renorm_(2, 1, maximum)
+
+
+class ConvolutionalMaxout:
+    """Maxout convolution: max over pieces of (W_p ⊛ x + b_p), then max pooling over space whose windows round up.
+
+    Biases are shared by all locations. Output channels are piece-major: `weight` is [pieces·channels, C, k, k].
+    Inside, channels are the innermost axis, for which torch's max pooling on a CPU is 6 times as fast; pieces are taken
+    one by one, because broadcasting over so short an axis is slow.
+    """
+
+    def __init__(self, weight: Tensor, shape: tuple[int, int, int], pieces: int, padding: int, pool: int,
+                 pool_stride: int) -> None:
+        """`shape` (C, H, W) of the input."""
+        self.shape, self.pieces, self.padding, self.pool, self.pool_stride = shape, pieces, padding, pool, pool_stride
+        self.parameters = [weight.contiguous(memory_format=torch.channels_last), torch.zeros(len(weight))]
+        self.gradients: list[Tensor] = []
+        self.output_shape = (len(weight) // pieces, self._pooled(shape[1]), self._pooled(shape[2]))
+
+    def _pooled(self, side: int) -> int:
+        convolved = side + 2 * self.padding - self.parameters[0].shape[2] + 1
+        if convolved < self.pool:
+            raise ValueError(f"a convolution over {side} pixels leaves {convolved}, fewer than its pool of {self.pool}")
+        return -(-(convolved - self.pool) // self.pool_stride) + 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        self._x = x.view(len(x), *self.shape).contiguous(memory_format=torch.channels_last)
+        weight, bias = self.parameters
+        sums = conv2d(self._x, weight, bias, padding=self.padding).permute(0, 2, 3, 1)
+        sums = sums.unflatten(3, (self.pieces, -1))  # [n, height, width, pieces, channels]
+        first, *others = sums.unbind(3)
+        maxima = functools.reduce(torch.maximum, others, first) if others else first.clone()
+        for piece in sums.unbind(3):
+            torch.eq(piece, maxima, out=piece)
+        self._is_maximum = sums
+        self._maxima = maxima.permute(0, 3, 1, 2)
+        pooled, self._places = torch.ops.aten.max_pool2d_with_indices(self._maxima, *self._pooling)
+        return pooled.flatten(1)  # type: ignore[no-any-return]
+
+    @property
+    def _pooling(self) -> tuple[list[int], list[int], list[int], list[int], bool]:
+        """Window, stride, padding, dilation, whether windows round up."""
+        return [self.pool] * 2, [self.pool_stride] * 2, [0, 0], [1, 1], True
+
+    def delta(self, gradient: Tensor) -> Tensor:
+        """[n, pieces·channels, height, width]"""
+        by_pooled = gradient.view(len(gradient), *self.output_shape)
+        by_maxima = torch.ops.aten.max_pool2d_with_indices_backward(by_pooled, self._maxima, *self._pooling,
+                                                                    self._places)
+        by_maxima = by_maxima.permute(0, 2, 3, 1)
+        by_sums = torch.empty_like(self._is_maximum)
+        for piece, is_maximum in zip(by_sums.unbind(3), self._is_maximum.unbind(3), strict=True):
+            torch.mul(is_maximum, by_maxima, out=piece)
+        return by_sums.flatten(3).permute(0, 3, 1, 2)
+
+    def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
+        by_bias = delta.sum((2, 3))
+        x = self._x if weights is None else self._x * weights.view(-1, 1, 1, 1)
+        self.gradients = [
+            _convolution_backward(delta, x, self.parameters[0], padding=self.padding, by="weight"),
+            by_bias.sum(0) if weights is None else product(weights.t(), by_bias).view(-1)]
+
+    def input_gradient(self, delta: Tensor) -> Tensor:
+        x = self._x[len(self._x) - len(delta):]
+        return _convolution_backward(delta, x, self.parameters[0], padding=self.padding, by="input").flatten(1)
+
+    def limit_norms(self, maximum: float) -> None:
+        self.parameters[0].renorm_(2, 0, maximum)
+
+
+def _convolution_backward(delta: Tensor, x: Tensor, weight: Tensor, *, by: str, stride: int = 1, padding: int = 0,
+                          transposed: bool = False) -> Tensor:
+    """∂L/∂input or ∂L/∂weight of a convolution, and not the other."""
+    gradients = torch.ops.aten.convolution_backward(
+        delta, x, weight, None, [stride] * 2, [padding] * 2, [1, 1], transposed, [0, 0], 1,
+        [by == "input", by == "weight", False])
+    return gradients[0 if by == "input" else 1]  # type: ignore[no-any-return]
 
 
 class Dropout:
@@ -144,6 +291,9 @@ class Dropout:
 
     def input_gradient(self, delta: Tensor) -> Tensor:
         return delta * self._mask[len(self._mask) - len(delta):]
+
+    def limit_norms(self, maximum: float) -> None:
+        pass
 
 
 class Network:
@@ -182,6 +332,11 @@ class Network:
         for layer in reversed(self.layers):
             gradient = layer.input_gradient(layer.delta(gradient))
         return gradient
+
+    def limit_norms(self, maximum: float) -> None:
+        """As `Layer.limit_norms`, in every layer."""
+        for layer in self.layers:
+            layer.limit_norms(maximum)
 
     @property
     def parameters(self) -> list[Tensor]:

@@ -138,6 +138,12 @@ def search(validation: Tensor, samples: Tensor, grids: Sequence[Grid],
     return [Search(sigmas, [means.pop(0) for _ in sigmas]) for sigmas in bandwidths]
 
 
+def mean_over_folds(searches: Sequence[Search]) -> Search:
+    """The mean over folds at each of the bandwidths, which are the same for all."""
+    columns = zip(*(search.log_likelihoods for search in searches), strict=True)
+    return Search(searches[0].bandwidths, [math.fsum(column) / len(searches) for column in columns])
+
+
 def mean_and_standard_error(log_likelihoods: Tensor) -> tuple[float, float]:
     """Mean over images [m] and its standard error: population standard deviation / √m, as in the released scorer."""
     return (float(log_likelihoods.mean()),

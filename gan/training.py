@@ -9,27 +9,30 @@ simultaneous form a whole update is one generator pass, one discriminator pass, 
 
 **The update** is θ ← θ + v, v ← m·v − lr·∇ (the learning rate inside the velocity), by torch's foreach operations.
 
+**Pretraining**, as the paper's TFD experiment has it, is a game of its own that comes first. Its generator is then the
+upper part of a deeper one; its discriminator is thrown away.
+
 **Random streams** (`gan.linear_algebra.random_stream`) are separate for initial weights, data order, and noise with
-dropout, and depend on nothing but the seed. `state` holds all of them: training that goes on from a saved state gives
-the same bits as training that was never stopped.
+dropout, and depend on nothing but the seed and the game. `state` holds all of them: training that goes on from a saved
+state gives the same bits as training that was never stopped.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from gan import game
-from gan.adversarial import Discriminator, Generator, Noise
+from gan.adversarial import Discriminator, Generator, Noise, Shape, flat
 from gan.errors import TrainingDiverged
 from gan.game import Objective
 from gan.linear_algebra import random_stream
-from gan.networks import Network
+from gan.networks import Layer, Network
 from gan.settings import ParameterBlock, require
 
 
@@ -85,6 +88,10 @@ class Recipe(ParameterBlock):
     momentum: Momentum
     average_decay: float
     """of the exponential moving average of G's weights, per update"""
+    chosen_epoch: Literal["best_on_validation", "last"] = "best_on_validation"
+    """`last` where the paper says how long it trained"""
+    maximum_norm: float | None = None
+    """of the weights into each unit, or piece of a maxout unit, of both players: projected after every update"""
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, f"epochs must be at least 1, not {self.epochs}")
@@ -94,6 +101,20 @@ class Recipe(ParameterBlock):
         require(self.updates == "alternating" or self.discriminator_steps == 1,
                 f"discriminator_steps must be 1 with simultaneous updates, not {self.discriminator_steps}")
         require(0 <= self.average_decay < 1, f"average_decay must be from 0 to below 1, not {self.average_decay}")
+        require(self.maximum_norm is None or 0 < self.maximum_norm < math.inf,
+                f"maximum_norm must be finite and above 0, or null, not {self.maximum_norm}")
+
+
+@dataclass(frozen=True)
+class Pretraining(ParameterBlock):
+    """The game that comes first, with the same noise."""
+
+    generator: Generator
+    discriminator: Discriminator
+    recipe: Recipe
+
+    def __post_init__(self) -> None:
+        require(self.generator.output is not None, "the generator of pretraining must have an output")
 
 
 @dataclass(frozen=True)
@@ -105,6 +126,23 @@ class AdversarialNets(ParameterBlock):
     generator: Generator
     discriminator: Discriminator
     recipe: Recipe
+    pretraining: Pretraining | None = None
+
+    def __post_init__(self) -> None:
+        require((self.generator.output is None) == (self.pretraining is not None),
+                "generator.output must be null with pretraining, whose generator follows, and only then")
+        if self.pretraining is not None:
+            units = self.generator.hidden[-1].units if self.generator.hidden else self.noise.dimensions
+            require(units == self.noise.dimensions,
+                    f"the generator's last hidden layer takes the place of the pretrained one's noise, which has "
+                    f"{self.noise.dimensions} dimensions, and must have as many units, not {units}")
+
+    def games(self) -> list[AdversarialNets]:
+        """What is trained one after another: pretraining, if any, as a game without pretraining, then this one."""
+        first = self.pretraining
+        return [self] if first is None else [
+            replace(self, generator=first.generator, discriminator=first.discriminator, recipe=first.recipe,
+                    pretraining=None), self]
 
 
 @dataclass(frozen=True)
@@ -128,15 +166,23 @@ _AVERAGE_EVERY = 10
 class Training:
     """One game: networks, their velocities, the generator's moving average, the random streams."""
 
-    def __init__(self, nets: AdversarialNets, train: Tensor, seed: int, device: torch.device | str = "cpu") -> None:
-        """`train` [N, d] are the training images; they are moved to `device` once."""
+    def __init__(self, nets: AdversarialNets, train: Tensor, seed: int, device: torch.device | str = "cpu",
+                 shape: Shape | None = None, pretrained: Sequence[Layer] | None = None) -> None:
+        """`train` [N, d] are the training images, of `shape` (C, H, W); they are moved to `device` once.
+
+        `pretrained` are the layers of G that pretraining left; with them goes all of `nets` but `pretraining`.
+        ValueError if the networks do not fit the images.
+        """
         self.nets, self.recipe, self.device = nets, nets.recipe, torch.device(device)
         self.train = train.to(self.device)
-        weights = random_stream(seed, "initial weights")
-        self._order = random_stream(seed, "order of the data")
-        self._noise = random_stream(seed, "noise and dropout", self.device)
-        self.generator = nets.generator.build(nets.noise, train, weights, self.device)
-        self.discriminator = nets.discriminator.build(train.shape[1], weights, self._noise, self.device)
+        game = "" if pretrained is None else "on top of pretraining: "
+        weights = random_stream(seed, f"{game}initial weights")
+        self._order = random_stream(seed, f"{game}order of the data")
+        self._noise = random_stream(seed, f"{game}noise and dropout", self.device)
+        shape = shape or flat(train)
+        self.generator = Network([*nets.generator.build(nets.noise.dimensions, train, shape, weights),
+                                  *(pretrained or [])], self.device)
+        self.discriminator = nets.discriminator.build(shape, weights, self._noise, self.device)
         self._velocities = {network: [torch.zeros_like(p) for p in network.parameters]
                             for network in (self.generator, self.discriminator)}
         self.average = [p.clone() for p in self.generator.parameters]
@@ -206,6 +252,8 @@ class Training:
         torch._foreach_mul_(velocities, momentum)
         torch._foreach_add_(velocities, network.gradients, alpha=-rate)
         torch._foreach_add_(network.parameters, velocities)
+        if self.recipe.maximum_norm is not None:
+            network.limit_norms(self.recipe.maximum_norm)
 
     def _finish_update(self) -> None:
         self.updates += 1

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from gan.datasets import LOADERS, Availability, Loader
+from gan.datasets import Availability, DatasetSettings, Loader
 from gan.datasets.sources import LOCAL_FOLDERS
-from gan.errors import DataError, ParameterError, ReproductionError
-from pipeline import stage
-from pipeline.parameters import FILE as PARAMETERS
-from pipeline.parameters import require_known
+from gan.errors import DataError, ReproductionError
+from pipeline import parameters, stage
 from pipeline.progress import Progress
 
 
@@ -34,7 +27,7 @@ def main(name: str) -> None:
             loader.verify(temporary)
         print(f"{name}: from {source}", flush=True)
     for path in sorted(folder.iterdir()):
-        print(f"{name}: {path}: {path.stat().st_size:,} bytes, SHA-256 as pinned", flush=True)
+        print(f"{name}: {path}: {path.stat().st_size:,} bytes, checked", flush=True)
 
 
 def data_availability(name: str, probe: bool = True) -> Availability:
@@ -59,30 +52,11 @@ def is_whole(loader: Loader, folder: Path) -> bool:
     return True
 
 
-def dataset_settings(name: str) -> dict[str, Any]:
-    """`datasets.<name>` of params.yaml. ParameterError if there is no such data set, or it is not a mapping."""
-    try:
-        parameters = YAML(typ="safe").load(PARAMETERS.read_text())
-        datasets = dict(parameters["datasets"])
-    except (OSError, YAMLError, KeyError, TypeError, ValueError) as error:
-        raise ParameterError(f"{PARAMETERS} cannot be read", expected="YAML with a block `datasets`",
-                             found=f"{type(error).__name__}: {error}",
-                             remedy="run in the repository's root; `git diff params.yaml` shows what changed"
-                             ) from error
-    require_known(name, datasets, "data set", f"{PARAMETERS}: datasets")
-    settings = datasets[name]
-    if not isinstance(settings, dict) or not re.fullmatch(r"\w[\w-]*", name):
-        raise ParameterError(f"datasets.{name} in {PARAMETERS} is not a data set",
-                             expected="a name of letters, digits, _ and -, with settings such as {loader: mnist}",
-                             found=f"{name!r}: {settings!r}")
-    return settings
-
-
-def loader_of(name: str) -> Loader:
-    """The module that brings in data set `name`. ParameterError if params.yaml names none that exists."""
-    loader = str(dataset_settings(name).get("loader"))
-    require_known(loader, LOADERS, "loader", f"{PARAMETERS}: datasets.{name}.loader")
-    return LOADERS[loader]
+def loader_of(name: str) -> DatasetSettings:
+    """What brings in data set `name`, with its settings. ParameterError if params.yaml has none of that name."""
+    datasets = parameters.load(run=False).datasets
+    parameters.require_known(name, datasets, "data set", f"{parameters.FILE}: datasets")
+    return datasets[name]
 
 
 def local_folders() -> list[Path]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +27,11 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 from PIL import Image
 
-from gan.errors import DataError, ParameterError
+from gan.errors import DataError
 from pipeline import tracking
 from pipeline.files import read_json, read_tensors, write_bytes, write_text
 from pipeline.prepare import prepared_file, read_dataset
-from pipeline.results import ARTIFACTS, FIGURES, best_seed, variants
+from pipeline.results import ARTIFACTS, FIGURES, UNIT_SCALE, best_seed, pretraining_ends, variants
 from pipeline.stage import run
 
 Array = NDArray[np.float64]
@@ -40,6 +41,7 @@ Curves = Mapping[str, Mapping[int, Mapping[int, float]]]
 DPI = 240  # twice the pixels that the report shows, for screens of double density
 WIDTH = 5.2  # inches; narrow, so that 9 pt stays readable on a telephone
 PIXELS = round(WIDTH * DPI)
+TITLE_COLUMNS = 72  # characters of a title that fit into PIXELS
 STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has it
     "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8,
@@ -78,7 +80,8 @@ class Experiment:
                    bandwidth=read_json(folder / "bandwidth.json"), folder=folder)
 
     def seed(self, variant: str) -> Any:
-        return figure_seed(self.settings, self.evaluation, variant)
+        """The headline's seed, chosen on validation images."""
+        return best_seed(self.evaluation, variant)
 
     def epoch(self, variant: str) -> int | None:
         """The epoch whose weights the figures of `variant` show; None for models without epochs."""
@@ -86,27 +89,24 @@ class Experiment:
         epoch: int | None = seed["variants"][variant]["epoch"]
         return epoch
 
-    def title(self, what: str, variant: str | None = None) -> str:
-        """"mnist: what, profile cpu, seed 1, epoch 40": everything that tells this picture from a like one."""
-        parts = [f"profile {self.evaluation['profile']}"]
+    def title(self, what: str, variant: str | None = None, more: Sequence[str] = ()) -> str:
+        """"mnist: what, profile cpu, seed 1, epoch 40": everything that tells this picture from a like one.
+
+        The profile is said to be narrowed where it departs from the paper's numbers; `more` ends the second line, and
+        what has to be said wherever the experiment's results appear comes last.
+        """
+        narrowed = " (narrowed)" if self.evaluation.get("differences") else ""
+        parts = [f"profile {self.evaluation['profile']}{narrowed}"]
         if variant is not None:
             parts.append(f"seed {self.seed(variant)}")
             if self.epoch(variant) is not None:
                 parts.append(f"epoch {self.epoch(variant)}")
-        return f"{self.name}: {what}\n{', '.join(parts)}"
+        lines = [f"{self.name}: {what}", ", ".join([*parts, *more]), self.evaluation.get("note", "")]
+        return _wrapped("\n".join(filter(None, lines)), TITLE_COLUMNS)
 
 
-def figure_seed(settings: Mapping[str, Any], evaluation: Mapping[str, Any], variant: str) -> Any:
-    """The seed shown: the one that the settings name, else the headline's, chosen on validation images."""
-    seed = settings.get("seed")
-    if seed is None:
-        return best_seed(evaluation, variant)
-    known = [one["seed"] for one in evaluation["seeds"]]
-    if seed not in known:
-        raise ParameterError(f"figures.seed is {seed}", expected=f"one of this experiment's seeds {known}, or null",
-                             found=str(seed), remedy="set figures.seed in params.yaml to one of them, or to null for "
-                                                     "the seed with the best validation log-likelihood")
-    return seed
+def _wrapped(title: str, columns: int) -> str:
+    return "\n".join(part for line in title.splitlines() for part in textwrap.wrap(line, columns))
 
 
 def _of_seed(document: Mapping[str, Any], seed: Any) -> Mapping[str, Any]:
@@ -172,17 +172,30 @@ def _samples(experiment: Experiment, variant: str, samples: torch.Tensor, train:
     last_of_row = [min(row * columns + columns, len(shown)) - 1 for row in range(rows)]
     neighbours = train[nearest(shown[last_of_row], train)]
     scale = pixel_scale(train, shown)
+    beside = neighbour_scale(scale, neighbours)
     grid = [list(to_pixels(shown[row * columns:row * columns + columns], shape, scale)) for row in range(rows)]
-    pairs = to_pixels(neighbours, shape, scale)
+    pairs = to_pixels(neighbours, shape, beside)
     rows_of_images = [[*images, *[blank(shape)] * (columns - len(images)), pair]
                       for images, pair in zip(grid, pairs, strict=True)]
     canvas, step = mosaic(rows_of_images)
-    figure, axes = _picture(canvas, experiment.title(f"first {len(shown)} samples, {variant}", variant),
-                            "framed: the training image nearest to the sample on its left")
+    what = f"first {len(shown)} of {len(samples):,} samples, {variant}"
+    figure, axes = _picture(canvas, experiment.title(what, variant), _legend_of_samples(scale, beside))
     for row in range(rows):
         axes.add_patch(Rectangle((columns * step[1] + GAP / 2, row * step[0] + GAP / 2), *step[::-1], fill=False,
                                  edgecolor=YELLOW, linewidth=2.4, joinstyle="miter", clip_on=False))
-    return _save(figure, folder / f"samples-{variant}.png")
+    return _save(figure, folder / f"samples-{variant}.png", in_full=shape[0] > 1)
+
+
+def _legend_of_samples(scale: float | None, beside: float | None) -> list[str]:
+    framed = "framed: the training image nearest to the sample on its left"
+    if scale is None or beside is None:
+        return [framed]
+    own = [f"framed images: from {_black_to_white(beside)}"] if beside != scale else []
+    return [framed, f"black to white: values from {_black_to_white(scale)}", *own]
+
+
+def _black_to_white(scale: float) -> str:
+    return f"−{scale:.3g} to {scale:.3g}"
 
 
 def interpolation_of(variant: str, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
@@ -202,10 +215,12 @@ def grid_shape(images: int, about: Mapping[str, Any]) -> tuple[int, int]:
 def _interpolation(experiment: Experiment, variant: str, lines: torch.Tensor, about: Mapping[str, Any],
                    train: torch.Tensor, shape: Sequence[int], folder: Path) -> Path:
     rows, columns = grid_shape(len(lines), about)
-    images = to_pixels(lines, shape, pixel_scale(train, lines))
+    scale = pixel_scale(train, lines)
+    images = to_pixels(lines, shape, scale)
     canvas, _ = mosaic([list(images[row * columns:(row + 1) * columns]) for row in range(rows)])
-    figure, _ = _picture(canvas, experiment.title(f"along straight lines in z, {variant}", variant))
-    return _save(figure, folder / f"interpolation-{variant}.png")
+    legend = [] if scale is None else [f"black to white: values from {_black_to_white(scale)}"]
+    figure, _ = _picture(canvas, experiment.title(f"along straight lines in z, {variant}", variant), legend)
+    return _save(figure, folder / f"interpolation-{variant}.png", in_full=shape[0] > 1)
 
 
 def nearest(samples: torch.Tensor, train: torch.Tensor) -> torch.Tensor:
@@ -228,7 +243,22 @@ def nearest(samples: torch.Tensor, train: torch.Tensor) -> torch.Tensor:
 
 def pixel_scale(train: torch.Tensor, shown: torch.Tensor) -> float | None:
     """None for data in [0, 1]; for centred data the largest |value| shown, which becomes black or white."""
-    return None if float(train.min()) >= 0 else max(float(shown.abs().max()), 1e-12)
+    return None if float(train.min()) >= 0 else _largest(shown)
+
+
+def neighbour_scale(scale: float | None, neighbours: torch.Tensor) -> float | None:
+    """The samples' scale, on which contrasts can be compared; the neighbours' own one where they would not be seen.
+
+    That is where their largest |value| would be cut off, or would not reach half of the way to black or white.
+    """
+    if scale is None:
+        return None
+    largest = _largest(neighbours)
+    return scale if scale / 2 <= largest <= scale else largest
+
+
+def _largest(images: torch.Tensor) -> float:
+    return max(float(images.abs().max()), 1e-12)
 
 
 def to_pixels(images: torch.Tensor, shape: Sequence[int], scale: float | None) -> NDArray[np.uint8]:
@@ -263,32 +293,40 @@ def mosaic(grid: Sequence[Sequence[NDArray[np.uint8]]]) -> tuple[NDArray[np.uint
     return canvas, (down, across)
 
 
-def _picture(canvas: NDArray[np.uint8], title: str, note: str = "") -> tuple[Figure, Axes]:
-    """A figure with `canvas` in it, pixel for pixel, between its title and a note; axes in the canvas's pixels."""
-    head, foot = 100, 56 if note else 8
-    across, down = max(3 * PIXELS // 4, canvas.shape[1]), canvas.shape[0] + head + foot
+def _picture(canvas: NDArray[np.uint8], title: str, notes: Sequence[str] = ()) -> tuple[Figure, Axes]:
+    """A figure with `canvas` in it, pixel for pixel, between its title and lines below; axes in the canvas's pixels."""
+    across = max(3 * PIXELS // 4, canvas.shape[1])
+    title = _wrapped(title, TITLE_COLUMNS * across // PIXELS)
+    head, foot = 28 + 36 * (1 + title.count("\n")), 24 + 32 * len(notes) if notes else 8
+    down = canvas.shape[0] + head + foot
     figure = Figure(figsize=(across / DPI, down / DPI))
     axes = figure.add_axes((0, foot / down, canvas.shape[1] / across, canvas.shape[0] / down))
     axes.imshow(canvas, interpolation="nearest", extent=(0, canvas.shape[1], canvas.shape[0], 0))
     axes.set_axis_off()
     figure.text(GAP / across, 1 - 8 / down, title, ha="left", va="top")
-    figure.text((canvas.shape[1] - GAP) / across, 14 / down, note, ha="right", va="bottom", fontsize=8)
+    figure.text((canvas.shape[1] - GAP) / across, 14 / down, "\n".join(notes), ha="right", va="bottom", fontsize=8)
     return figure, axes
 
 
 # Training.
 
+LOSSES = {"discriminator": "discriminator_loss", "generator": "generator_loss"}
+DISCRIMINATOR = {"on_data": "d_on_data", "on_samples": "d_on_samples"}
+VALIDATION = {"raw": "validation_log_likelihood", "ema": "validation_log_likelihood_ema"}
+DRAWN = (*LOSSES.values(), *DISCRIMINATOR.values(), *VALIDATION.values())
+
+
 def read_curves(path: Path) -> dict[str, dict[int, dict[int, float]]]:
-    """curves.csv as {column: {seed: {epoch: value}}}, without the cells that were not measured."""
+    """The drawn columns of curves.csv as {column: {seed: {epoch: value}}}, without the cells that were not measured."""
     curves: dict[str, dict[int, dict[int, float]]] = {}
     try:
         with path.open(newline="") as file:
             for row in csv.DictReader(file):
                 seed, epoch = int(row.pop("seed")), int(row.pop("epoch"))
-                for column, cell in row.items():
+                for column in DRAWN:
                     by_seed = curves.setdefault(column, {}).setdefault(seed, {})
-                    if cell:
-                        by_seed[epoch] = float(cell)
+                    if row[column]:
+                        by_seed[epoch] = float(row[column])
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing", expected="the curves that training wrote",
                         remedy="run `dvc repro`, which makes what is missing") from error
@@ -306,11 +344,6 @@ def mean_curve(by_seed: Mapping[int, Mapping[int, float]]) -> dict[int, float]:
     return {epoch: math.fsum(curve[epoch] for curve in by_seed.values()) / len(by_seed) for epoch in sorted(common)}
 
 
-LOSSES = {"discriminator": "discriminator_loss", "generator": "generator_loss"}
-DISCRIMINATOR = {"on_data": "d_on_data", "on_samples": "d_on_samples"}
-VALIDATION = {"raw": "validation_log_likelihood", "ema": "validation_log_likelihood_ema"}
-
-
 def training_figure(experiment: Experiment, folder: Path) -> list[Path]:
     """Losses, D's answers and validation log-likelihood by epoch; nothing for models without epochs."""
     curves = read_curves(experiment.folder / "curves.csv")
@@ -318,9 +351,10 @@ def training_figure(experiment: Experiment, folder: Path) -> list[Path]:
         return []
     epochs = {epoch for column in VALIDATION.values() for curve in curves[column].values() for epoch in curve}
     played = any(curves["discriminator_loss"].values())
+    ends = pretraining_ends(experiment.folder / "curves.csv")
     drawn: list[Callable[[Axes], None]] = []
     if played:
-        drawn += [lambda axes: _losses_panel(axes, curves), lambda axes: _discriminator_panel(axes, curves)]
+        drawn += [lambda axes: _losses_panel(axes, curves, ends), lambda axes: _discriminator_panel(axes, curves, ends)]
     if (played and epochs) or len(epochs) > 1:
         drawn.append(lambda axes: _validation_panel(axes, curves, experiment.training))
     if not drawn:
@@ -329,29 +363,39 @@ def training_figure(experiment: Experiment, folder: Path) -> list[Path]:
     panels = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
     for axes, draw in zip(panels, drawn, strict=True):
         draw(axes)
+    _mark_pretraining(list(panels), ends)
     panels[-1].set_xlabel("epoch")
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     seeds = [one["seed"] for one in experiment.training["seeds"]]
     many = f"seeds {', '.join(map(str, seeds))} (thin) and their mean" if len(seeds) > 1 else f"seed {seeds[0]}"
-    figure.suptitle(f"{experiment.title('training')}, {many}", x=0.012, ha="left", fontsize=9)
+    figure.suptitle(experiment.title("training", more=[many]), x=0.012, ha="left", fontsize=9)
     tables = {"losses": LOSSES, "discriminator": DISCRIMINATOR} if played else {}
     tables |= {"validation": VALIDATION} if epochs else {}
     return [_save(figure, folder / "training.png"),
             *(_write_curves(folder / f"{name}.csv", curves, columns) for name, columns in tables.items())]
 
 
-def _losses_panel(axes: Axes, curves: Curves) -> None:
+def _mark_pretraining(panels: Sequence[Axes], ends: Sequence[int]) -> None:
+    """A vertical line between each last epoch of pretraining and the first of training, named in the last panel."""
+    for epoch in ends:
+        for axes in panels:
+            axes.axvline(epoch + 0.5, color=BLACK, linewidth=0.8, zorder=1)
+        panels[-1].annotate("pretraining ends", (epoch + 0.5, 0), xycoords=("data", "axes fraction"), xytext=(-3, 4),
+                            textcoords="offset points", ha="right", va="bottom", rotation=90, fontsize=8)
+
+
+def _losses_panel(axes: Axes, curves: Curves, ends: Sequence[int]) -> None:
     _line_at(axes, math.log(2), f"log 2: {EITHER}")
-    _draw(axes, curves["discriminator_loss"], BLUE, "discriminator")
-    _draw(axes, curves["generator_loss"], VERMILION, "generator")
+    _draw(axes, curves["discriminator_loss"], BLUE, "discriminator", ends)
+    _draw(axes, curves["generator_loss"], VERMILION, "generator", ends)
     axes.set_ylabel("loss / nats")
     _legend(axes)
 
 
-def _discriminator_panel(axes: Axes, curves: Curves) -> None:
+def _discriminator_panel(axes: Axes, curves: Curves, ends: Sequence[int]) -> None:
     _line_at(axes, 0.5, f"½: {EITHER}")
-    _draw(axes, curves["d_on_data"], GREEN, "on data, D(x)")
-    _draw(axes, curves["d_on_samples"], PURPLE, "on samples, D(G(z))")
+    _draw(axes, curves["d_on_data"], GREEN, "on data, D(x)", ends)
+    _draw(axes, curves["d_on_samples"], PURPLE, "on samples, D(G(z))", ends)
     axes.set_ylabel("mean output of D")
     axes.set_ylim(-0.03, 1.03)
     _legend(axes)
@@ -368,21 +412,28 @@ def _validation_panel(axes: Axes, curves: Curves, training: Mapping[str, Any]) -
             axes.plot(*zip(*points, strict=True), linestyle="none", marker="o", markersize=7, markerfacecolor="none",
                       markeredgecolor=colour, markeredgewidth=1.4, zorder=4)
     axes.plot([], [], linestyle="none", marker="o", markersize=7, markerfacecolor="none", markeredgecolor=GREY,
-              markeredgewidth=1.4, label="epoch chosen")
+              markeredgewidth=1.4, label="epoch taken")
     axes.set_ylabel("validation\nlog-likelihood / nats")
     _legend(axes)
 
 
-def _draw(axes: Axes, by_seed: Mapping[int, Mapping[int, float]], colour: str, label: str, dots: bool = False) -> None:
-    """Every seed as a thin line, their mean as a thick one."""
+def _draw(axes: Axes, by_seed: Mapping[int, Mapping[int, float]], colour: str, label: str, ends: Sequence[int] = (),
+          dots: bool = False) -> None:
+    """Every seed as a thin line, their mean as a thick one, broken after the epochs `ends`: what follows is new."""
     marker = "." if dots else ""
     if len(by_seed) > 1:
         for curve in by_seed.values():
-            axes.plot(list(curve), list(curve.values()), color=colour, linewidth=0.7, alpha=0.55)
+            axes.plot(*_broken(curve, ends), color=colour, linewidth=0.7, alpha=0.55)
     mean = mean_curve(by_seed)
     if mean:
         alone = "o" if len(mean) == 1 else marker
-        axes.plot(list(mean), list(mean.values()), color=colour, label=label, marker=alone, markersize=4)
+        axes.plot(*_broken(mean, ends), color=colour, label=label, marker=alone, markersize=4)
+
+
+def _broken(curve: Mapping[int, float], ends: Sequence[int]) -> tuple[list[float], list[float]]:
+    """Epochs and values, with a gap after each of `ends`."""
+    points = sorted([*curve.items(), *((end + 0.5, math.nan) for end in ends)])
+    return [epoch for epoch, _ in points], [value for _, value in points]
 
 
 def _line_at(axes: Axes, height: float, label: str) -> None:
@@ -414,24 +465,28 @@ def _write_curves(path: Path, curves: Curves, columns: Mapping[str, str]) -> Pat
 
 @dataclass(frozen=True)
 class Search:
-    """Validation log-likelihood in nats at each bandwidth tried, in ascending order, and the one chosen."""
+    """Validation log-likelihood in nats at each bandwidth tried, in ascending order, and the one chosen.
+
+    With folds, the values are means over them, and `chosen` the geometric mean of `of_folds`, each fold's choice.
+    """
 
     bandwidths: Array
     log_likelihoods: Array
     chosen: float
-    best: float
+    of_folds: tuple[float, ...] = ()
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> Search:
         bandwidths = np.array(content["bandwidths"], dtype=np.float64)
         values = np.array([math.nan if value is None else value for value in content["log_likelihoods"]], np.float64)
         order = np.argsort(bandwidths, kind="stable")
-        return cls(bandwidths[order], values[order], float(content["chosen"]),
-                   float(content["validation_log_likelihood"]))
+        of_folds = tuple(float(fold["chosen"]) for fold in content.get("folds", ()))
+        chosen = math.exp(math.fsum(map(math.log, of_folds)) / len(of_folds)) if of_folds else float(content["chosen"])
+        return cls(bandwidths[order], values[order], chosen, of_folds)
 
 
 def bandwidth_figure(experiment: Experiment, folder: Path) -> list[Path]:
-    """Validation log-likelihood against σ: the whole of the paper's grid, and the top, where both searches choose."""
+    """Validation log-likelihood against σ: both searches whole, and the top, where they choose."""
     searches = {}
     for variant in variants(experiment.evaluation):
         found = _of_seed(experiment.bandwidth, experiment.seed(variant))["variants"][variant]
@@ -444,45 +499,70 @@ def bandwidth_figure(experiment: Experiment, folder: Path) -> list[Path]:
         whole.plot(grid.bandwidths, grid.log_likelihoods, linestyle="none", marker="s", markersize=4, color=colour)
         _top_lines(top, variant, grid, refined)
     whole.set_xscale("log")
-    ticks = [0.1, 0.2, 0.3, 0.5, 1.0]
+    tried = np.concatenate([search.bandwidths for pair in searches.values() for search in pair])
+    ticks = log_ticks(float(tried.min()), float(tried.max()))
     whole.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     whole.xaxis.set_minor_locator(NullLocator())
     whole.set_ylabel("validation\nlog-likelihood / nats")
     whole.plot([], [], color=GREY, linestyle="none", marker="s", markersize=4, label="the paper's grid")
     _legend(whole)
     _zoom(top, list(searches.values()))
+    top.xaxis.set_major_locator(MaxNLocator(6))
     top.set_ylabel("below the best / nats")
-    top.set_xlabel("bandwidth σ (pixels run from 0 to 1)")
+    top.set_xlabel(f"bandwidth σ ({_scale_in_words(experiment.evaluation)})")
     _legend(top, columns=2)
-    seeds = ", ".join(f"{variant} seed {experiment.seed(variant)}" for variant in searches)
-    figure.suptitle(f"{experiment.title('choice of the bandwidth')}, {seeds}", x=0.012, ha="left", fontsize=9)
+    seeds = [f"{variant} seed {experiment.seed(variant)}" for variant in searches]
+    figure.suptitle(experiment.title("choice of the bandwidth", more=seeds), x=0.012, ha="left", fontsize=9)
     return [_save(figure, folder / "bandwidth.png"), _write_bandwidths(folder / "bandwidth.csv", searches)]
+
+
+def _scale_in_words(evaluation: Mapping[str, Any]) -> str:
+    scale = evaluation.get("scale", UNIT_SCALE)
+    return "pixels run from 0 to 1" if scale == UNIT_SCALE else str(scale)
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers from `low` to `high` for a logarithmic axis: as many as can be told apart, two at least."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1,), (1, 3), (1, 2, 3, 5), (1, 1.5, 2, 3, 4, 5, 7)):
+        ticks = [step * 10.0 ** decade for decade in decades for step in steps]
+        ticks = [float(f"{tick:.3g}") for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
+        if len(ticks) >= 4:
+            return ticks
+    even = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
+    return [float(f"{tick:.6g}") for tick in even if low <= tick <= high] or [low, high]
 
 
 def _top_lines(axes: Axes, variant: str, grid: Search, refined: Search) -> None:
     """What is lost against the best bandwidth: variants far apart in log-likelihood are drawn on one scale."""
     colour = VARIANT_COLOURS.get(variant, BLACK)
     bandwidths, values = _united(grid, refined)
-    best = max(grid.best, refined.best)
-    axes.plot(bandwidths, values - best, color=colour)
+    best = np.nanmax(values)
+    losses = values - best
+    axes.plot(bandwidths, losses, color=colour)
     axes.plot(grid.bandwidths, grid.log_likelihoods - best, linestyle="none", marker="s", markersize=4, color=colour)
     for search, style, marker, name in ((refined, "-", "o", "refined"), (grid, (0, (2, 2)), "D", "paper's grid")):
         axes.axvline(search.chosen, color=colour, linewidth=0.9, linestyle=style, zorder=1)
-        axes.plot([search.chosen], [search.best - best], linestyle="none", marker=marker, markersize=8,
-                  markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.3,
+        axes.plot([search.chosen], np.interp([search.chosen], bandwidths, losses), linestyle="none", marker=marker,
+                  markersize=8, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.3,
                   label=f"{variant}, {name}: σ = {search.chosen:.3f}")
+        axes.vlines(search.of_folds, 0, 0.1, transform=axes.get_xaxis_transform(), color=colour, linewidth=1.6,
+                    linestyle=style, alpha=0.5)
+    if refined.of_folds:
+        axes.plot([], [], color=colour, linestyle="none", marker="|", markersize=8, alpha=0.5,
+                  label=f"{variant}: each fold's σ")
 
 
 def _zoom(axes: Axes, searches: Sequence[tuple[Search, Search]]) -> None:
-    """Both chosen bandwidths of every variant, and as much again around them."""
-    chosen = [search.chosen for pair in searches for search in pair]
+    """Every chosen bandwidth of every variant, and as much again around them."""
+    chosen = [bandwidth for pair in searches for search in pair for bandwidth in (search.chosen, *search.of_folds)]
     margin = max(0.5 * (max(chosen) - min(chosen)), 0.12 * min(chosen))
     low, high = min(chosen) - margin, max(chosen) + margin
     losses = []
     for grid, refined in searches:
         bandwidths, values = _united(grid, refined)
         seen = [*values[(bandwidths >= low) & (bandwidths <= high)], *np.interp([low, high], bandwidths, values)]
-        losses += [value - max(grid.best, refined.best) for value in seen if math.isfinite(value)]
+        losses += [value - np.nanmax(values) for value in seen if math.isfinite(value)]
     depth = max(1.0, -min(losses, default=0.0))
     axes.set_xlim(low, high)
     axes.set_ylim(-1.06 * depth, 0.09 * depth)
@@ -523,15 +603,15 @@ def _cell(value: Any) -> str:
     return f"{value:.7g}" if isinstance(value, float) else str(value)
 
 
-def _save(figure: Figure, path: Path) -> Path:
-    """PNG without a date or a program's name in it, in as few bytes as 256 colours give."""
+def _save(figure: Figure, path: Path, in_full: bool = False) -> Path:
+    """PNG without a date or a program's name in it; with 256 colours, for few bytes, unless it is to be `in_full`."""
     raw = io.BytesIO()
     figure.savefig(raw, format="png", dpi=DPI, metadata={"Software": None})
     raw.seek(0)
     with Image.open(raw) as image:
-        colours = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        colours = image.convert("RGB")
     packed = io.BytesIO()
-    colours.save(packed, format="PNG", optimize=True)
+    (colours if in_full else colours.quantize(256, dither=Image.Dither.NONE)).save(packed, format="PNG", optimize=True)
     write_bytes(path, packed.getvalue())
     return path
 

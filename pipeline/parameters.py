@@ -2,12 +2,14 @@
 
 Any block may hold `profiles: {name: overrides}`: what a profile changes in it. `paper` changes nothing. The blocks
 themselves are the dataclasses of `gan` and of this module; pydantic fills them from YAML and refuses what they lack.
+`parzen` and `monitor` may also hold `datasets: {name: overrides}`: what the scale of a data set's images changes there.
 """
 
 from __future__ import annotations
 
 import difflib
 import functools
+import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -21,6 +23,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
+from gan.datasets import LOADER_NAMES, DatasetSettings
 from gan.errors import ParameterError
 from gan.models import Monitor, Settings
 from gan.parzen import Grid
@@ -31,14 +34,9 @@ FILE = Path("params.yaml")
 PROFILES = ("paper", "cpu", "smoke")
 T = TypeVar("T")
 KINDS = ("adversarial_nets", "training_images", "kmeans")
-
-
-@dataclass(frozen=True)
-class DataSource(ParameterBlock):
-    """An entry of `datasets`."""
-
-    loader: str
-    """a module of gan.datasets"""
+AnyDataset = Annotated[DatasetSettings, Field(discriminator="loader")]
+TAGS = {"kind": KINDS, "loader": LOADER_NAMES}
+"""By the key that says which dataclass a block is: what it may be"""
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,7 @@ class Parzen(ParameterBlock):
 
     samples: int
     validation_images: int
+    """the first so many (of each fold), or all where there are fewer"""
     paper_grid: Grid
     refined_grid: Grid
 
@@ -91,6 +90,8 @@ class Experiment(ParameterBlock):
     runs_in: list[str]
     train: Train
     figures: Figures
+    note: str = ""
+    """said wherever its results appear"""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Parameters:
     raw: dict[str, Any]
     profile: str
     run: Run
-    datasets: dict[str, DataSource]
+    datasets: dict[str, DatasetSettings]
 
     def profile_of(self, experiment: str) -> str:
         return self.raw["experiments"][experiment]["profile"] or self.profile
@@ -121,27 +122,62 @@ class Parameters:
         return _block(Experiment, f"experiments.{name}", resolved(
             self.raw["experiments"][name], self.profile_of(name), f"experiments.{name}."))
 
-    def parzen(self, profile: str) -> Parzen:
-        return _block(Parzen, "parzen", resolved(self.raw["parzen"], profile, "parzen."), profile)
+    def parzen(self, profile: str, dataset: str) -> Parzen:
+        return _block(Parzen, "parzen", self._for_dataset("parzen", profile, dataset), profile)
 
-    def monitor(self, profile: str) -> Monitor:
-        return _block(Monitor, "monitor", resolved(self.raw["monitor"], profile, "monitor."), profile)
+    def monitor(self, profile: str, dataset: str) -> Monitor:
+        return _block(Monitor, "monitor", self._for_dataset("monitor", profile, dataset), profile)
+
+    def _for_dataset(self, name: str, profile: str, dataset: str) -> dict[str, Any]:
+        """A block as `profile` has it for a data set's images."""
+        block = dict(resolved(self.raw[name], profile, f"{name}."))
+        overrides = block.pop("datasets", None) or {}
+        _require_mapping(overrides, f"{name}.datasets")
+        for known in overrides:
+            require_known(known, self.datasets, "data set", f"{FILE}: {name}.datasets")
+        merged: dict[str, Any] = _merged(block, overrides.get(dataset) or {})
+        return merged
 
     def configuration(self, experiment: str) -> dict[str, dict[str, Any]]:
         """What each stage of `experiment` reads, by stage: plain values, everything resolved."""
         profile = self.profile_of(experiment)
         entry = resolved(self.raw["experiments"][experiment], profile)
-        parzen, monitor = resolved(self.raw["parzen"], profile), resolved(self.raw["monitor"], profile)
-        shared = {"experiment": experiment, "dataset": entry["dataset"]}
+        as_in_paper = resolved(self.raw["experiments"][experiment], "paper")
+        dataset = entry["dataset"]
+        parzen, monitor = (self._for_dataset(name, profile, dataset) for name in ("parzen", "monitor"))
+        shared = {"experiment": experiment, "dataset": dataset}
         grids = {name: parzen[name] for name in ("validation_images", "paper_grid", "refined_grid")}
         lines = {"interpolations": entry["figures"]["interpolations"], "steps": entry["figures"]["steps"]}
         return {
             "train": {**shared, "profile": profile, **entry["train"], "monitor": monitor},
             "sample": {**shared, "samples": parzen["samples"], **lines},
             "bandwidth": {**shared, **grids},
-            "evaluate": {**shared, "profile": profile, "title": entry["title"]},
+            "evaluate": {**shared, "profile": profile, "title": entry["title"], "note": entry.get("note", ""),
+                         "differences": differences(as_in_paper["train"], entry["train"], "train")},
             "figures": {**shared, "profile": profile, "title": entry["title"], **entry["figures"]},
         }
+
+
+_ABSENT = object()
+
+
+def differences(paper: Any, here: Any, where: str = "") -> list[dict[str, Any]]:
+    """Every value in which two blocks differ: `setting` (its dotted name), `paper`, `here`; null where one has none.
+
+    A list of plain values is one value; a list of blocks is compared block by block, and a block that one side lacks
+    with an empty one.
+    """
+    if _ABSENT in (paper, here) and isinstance(paper, dict) != isinstance(here, dict):
+        paper, here = ({} if side is _ABSENT else side for side in (paper, here))
+    if isinstance(paper, dict) and isinstance(here, dict):
+        return [found for key in dict.fromkeys([*paper, *here])
+                for found in differences(paper.get(key, _ABSENT), here.get(key, _ABSENT), f"{where}.{key}")]
+    if isinstance(paper, list) and isinstance(here, list) and any(isinstance(one, dict) for one in [*paper, *here]):
+        return [found for i, (one, other) in enumerate(itertools.zip_longest(paper, here, fillvalue=_ABSENT))
+                for found in differences(one, other, f"{where}[{i}]")]
+    if paper == here:
+        return []
+    return [{"setting": where, "paper": None if paper is _ABSENT else paper, "here": None if here is _ABSENT else here}]
 
 
 def load(path: Path = FILE, *, run: bool = True) -> Parameters:
@@ -172,12 +208,12 @@ def check(raw: Any, *, run: bool = True) -> Parameters:
         _require_mapping(entry, f"experiments.{name}")
     parameters = Parameters(
         raw, raw["profile"], _block(Run, "run", raw["run"]) if run else Run([], {}, {}),
-        {name: _block(DataSource, f"datasets.{name}", entry) for name, entry in raw["datasets"].items()})
+        {name: _dataset(name, entry) for name, entry in raw["datasets"].items()})
     for name in raw["experiments"]:
         _check_experiment(parameters, name)
-    for profile in PROFILES:
-        parameters.parzen(profile)
-        parameters.monitor(profile)
+    for profile, dataset in itertools.product(PROFILES, parameters.datasets):
+        parameters.parzen(profile, dataset)
+        parameters.monitor(profile, dataset)
     for name, dataset in parameters.run.experiments.items():
         require_known(name, raw["experiments"], "experiment", f"{FILE}: run.experiments")
         if dataset != raw["experiments"][name]["dataset"] or dataset not in parameters.run.datasets:
@@ -187,6 +223,14 @@ def check(raw: Any, *, run: bool = True) -> Parameters:
     for name in parameters.run.datasets:
         require_known(name, raw["datasets"], "data set", f"{FILE}: run.datasets")
     return parameters
+
+
+def _dataset(name: str, entry: Any) -> DatasetSettings:
+    if not re.fullmatch(r"\w[\w-]*", str(name)):
+        raise ParameterError(f"{FILE}: datasets.{name} has a name that cannot be a file's",
+                             expected="letters, digits, _ and -", remedy="rename it")
+    _require_mapping(entry, f"datasets.{name}")
+    return _block(AnyDataset, f"datasets.{name}", entry)  # type: ignore[arg-type]
 
 
 def _require_mapping(block: Any, name: str) -> None:
@@ -249,10 +293,11 @@ def _parameter_error(where: str, value: Any, error: ValidationError, profile: st
     details = error.errors(include_url=False)
     # A misspelt key is also a missing one: the unknown name says more.
     first = next((d for d in details if d["type"] == "unexpected_keyword_argument"), details[0])
-    path = [part for part in first["loc"] if part not in KINDS]  # pydantic puts a union's tag into the path
+    tag = "loader" if where.startswith("datasets.") else "kind"
+    path = [part for part in first["loc"] if part not in TAGS[tag]]  # pydantic puts a union's tag into the path
     name = f"{FILE}: {'.'.join(map(str, [where, *path]))}"
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        return _kind_error(name, first["input"])
+        return _tag_error(name, tag, first["input"])
     aside = f" (profile {profile})" if profile and profile != "paper" else ""
     if first["type"] == "unexpected_keyword_argument":
         missing = [str(d["loc"][-1]) for d in details if d["type"] in ("missing", "missing_argument")
@@ -268,16 +313,16 @@ def _parameter_error(where: str, value: Any, error: ValidationError, profile: st
                           remedy="correct the value")
 
 
-def _kind_error(name: str, model: Any) -> ParameterError:
-    """What is wrong with the `kind` of a model: misspelt, unknown or missing."""
-    keys = model if isinstance(model, dict) else {}
-    if "kind" in keys:
-        return ParameterError(f"{name}: unknown kind {keys['kind']!r}", expected=f"one of {', '.join(KINDS)}",
-                              remedy=_nearest(str(keys["kind"]), KINDS))
+def _tag_error(name: str, tag: str, block: Any) -> ParameterError:
+    """What is wrong with the `kind` of a model or the `loader` of a data set: misspelt, unknown or missing."""
+    keys, known = block if isinstance(block, dict) else {}, TAGS[tag]
+    if tag in keys:
+        return ParameterError(f"{name}: unknown {tag} {keys[tag]!r}", expected=f"one of {', '.join(known)}",
+                              remedy=_nearest(str(keys[tag]), known))
     for key in keys:
-        if difflib.get_close_matches(str(key), ["kind"]):
-            return ParameterError(f"{name}.{key}: unknown key", remedy="did you mean 'kind'?")
-    return ParameterError(f"{name}.kind is missing", expected=f"one of {', '.join(KINDS)}", remedy="write it in")
+        if difflib.get_close_matches(str(key), [tag]):
+            return ParameterError(f"{name}.{key}: unknown key", remedy=f"did you mean {tag!r}?")
+    return ParameterError(f"{name}.{tag} is missing", expected=f"one of {', '.join(known)}", remedy="write it in")
 
 
 def _fields_at(value: Any, path: list[Any]) -> list[str]:

@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -22,7 +22,7 @@ from gan.models import AdversarialNetsModel, KMeans, create
 from gan.parzen import Grid, search
 from gan.training import AdversarialNets
 from pipeline import machine, parameters, stage
-from pipeline.download import data_availability, loader_of
+from pipeline.download import data_availability, loader_of, local_folders, raw_folder
 from pipeline.parameters import PROFILES, Experiment, Parameters, Run
 from pipeline.progress import duration
 
@@ -137,35 +137,47 @@ def estimate(planned: Parameters, name: str, experiment: Experiment, device: tor
              speeds: dict[tuple[int, ...], Speed]) -> float:
     """Seconds that the stages of an experiment will take, from a few steps of each kind timed on random images."""
     loader = loader_of(experiment.dataset)
-    profile = planned.profile_of(name)
-    parzen, monitor = planned.parzen(profile), planned.monitor(profile)
-    d = math.prod(loader.SHAPE)
-    if loader.SHAPE not in speeds:
-        speeds[loader.SHAPE] = measure(d, len(parzen.refined_grid.bandwidths()), device)
-    speed = speeds[loader.SHAPE]
+    sizes = loader.sizes(raw_folder(experiment.dataset), local_folders())
+    profile, dataset = planned.profile_of(name), experiment.dataset
+    parzen, monitor = planned.parzen(profile, dataset), planned.monitor(profile, dataset)
+    if loader.shape not in speeds:
+        speeds[loader.shape] = measure(math.prod(loader.shape), len(parzen.refined_grid.bandwidths()), device)
+    speed = speeds[loader.shape]
     seeds, variants = len(experiment.train.seeds), 1
     model = experiment.train.model
     fitting = 0.0
     if isinstance(model, KMeans):
-        fitting = model.iterations * model.clusters * loader.SIZES["train"] * speed.centroid_pair
+        fitting = model.iterations * model.clusters * sizes["train"] * speed.centroid_pair
     elif isinstance(model, AdversarialNets):
         variants = len(AdversarialNetsModel.variants)
         checks = model.recipe.epochs / monitor.every * variants
         share = len(monitor.grid.bandwidths()) / len(parzen.refined_grid.bandwidths())
-        fitting = (seconds_per_update(model, d, device) * model.recipe.epochs
-                   * math.ceil(loader.SIZES["train"] / model.recipe.batch_size)
+        fitting = (sum(seconds_per_update(game, loader.shape, device) * game.recipe.epochs
+                       * math.ceil(sizes["train"] / game.recipe.batch_size) for game in games_apart(model))
                    + checks * monitor.samples * monitor.images * speed.parzen_pair * max(share, 0.3))
-    scoring = parzen.samples * (parzen.validation_images + 0.2 * loader.SIZES["test"]) * speed.parzen_pair
+    searched = min(parzen.validation_images, sizes["validation"])
+    scoring = parzen.samples * (searched + 0.2 * sizes["test"]) * speed.parzen_pair
     starting = 25.0  # seven stages, each of which starts Python and reads its files
     return seeds * (fitting + variants * scoring) + starting
 
 
-def seconds_per_update(model: AdversarialNets, d: int, device: torch.device, updates: int = 20) -> float:
-    images = torch.rand(updates * model.recipe.batch_size, d)
-    training = create(model, images, seed=0, device=device)
+def games_apart(model: AdversarialNets) -> list[AdversarialNets]:
+    """The games of a model, each as one that can be played without the other."""
+    if model.pretraining is None:
+        return [model]
+    first, last = model.games()
+    whole = replace(first.generator, hidden=[*last.generator.hidden, *first.generator.hidden])
+    return [first, replace(last, generator=whole, pretraining=None)]
+
+
+def seconds_per_update(model: AdversarialNets, shape: tuple[int, int, int], device: torch.device) -> float:
+    """Of one game: as many updates as take a second, after one to get started."""
+    training = create(model, torch.rand(model.recipe.batch_size, math.prod(shape)), 0, device, shape)
     training.fit_epoch()
-    start = time.perf_counter()
-    training.fit_epoch()
+    start, updates = time.perf_counter(), 0
+    while updates < 20 and (updates == 0 or time.perf_counter() - start < 1):
+        training.fit_epoch()
+        updates += 1
     return (time.perf_counter() - start) / updates
 
 

@@ -1,15 +1,21 @@
-"""Stage `prepare`: raw files to one file of three splits, data/prepared/<name>.safetensors."""
+"""Stage `prepare`: raw files to one file of three splits, data/prepared/<name>.safetensors.
+
+It holds the pixels as they were, uint8; `read_dataset` brings them to their scale.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from gan.datasets import SPLITS, Dataset
+from gan.datasets import FOLDS, SPLITS, Dataset
+from gan.datasets.contrast import normalize_contrast
 from gan.errors import DataError
 from pipeline import files, stage
 from pipeline.download import loader_of, raw_folder
@@ -20,11 +26,31 @@ def main(name: str) -> None:
     loader, folder = loader_of(name), raw_folder(name)
     loader.verify(folder)
     splits = loader.splits(folder)
-    _check(splits, loader.SHAPE, str(folder))
-    files.write_tensors(prepared_file(name), splits,
-                        {"name": name, "shape": list(loader.SHAPE), "divisor": loader.DIVISOR})
+    _check(splits, loader.shape, str(folder))
+    duplicates = count_duplicates(splits)
+    about = {"name": name, "shape": list(loader.shape), "divisor": loader.divisor}
+    if loader.contrast_norm is not None:
+        about["contrast_norm"] = loader.contrast_norm
+    if duplicates:
+        about["duplicates"] = duplicates
+    files.write_tensors(prepared_file(name), splits, about)
+    _print_sizes(name, splits, loader.shape)
+    _print_duplicates(name, duplicates)
+
+
+def _print_sizes(name: str, splits: Mapping[str, torch.Tensor], shape: tuple[int, int, int]) -> None:
     sizes = ", ".join(f"{len(splits[split]):,} {split}" for split in SPLITS)
-    print(f"{name}: {sizes} images of {'×'.join(map(str, loader.SHAPE))} in {prepared_file(name)}", flush=True)
+    folds = f", {int(splits[FOLDS['test']].max()) + 1} folds" if FOLDS["test"] in splits else ""
+    print(f"{name}: {sizes} images of {'×'.join(map(str, shape))}{folds} in {prepared_file(name)}", flush=True)
+
+
+def _print_duplicates(name: str, duplicates: Mapping[str, int]) -> None:
+    said = [f"{count:,} {split} image{'s are' if count > 1 else ' is'} also among the training images"
+            for split, count in duplicates.items() if split != "train"]
+    if copies := duplicates.get("train"):
+        said.append(f"{copies:,} training image{'s are copies' if copies > 1 else ' is a copy'} of others")
+    if said:
+        print(f"{name}: {'; '.join(said)}", flush=True)
 
 
 def prepared_file(name: str) -> Path:
@@ -32,36 +58,88 @@ def prepared_file(name: str) -> Path:
     return Path("data/prepared") / f"{name}.safetensors"
 
 
+def count_duplicates(splits: Mapping[str, torch.Tensor]) -> dict[str, int]:
+    """By split, how many of its images have the pixels of a training image, or within "train" of an earlier one.
+
+    Splits without any are left out. Folds are not compared with each other: they overlap by design.
+    """
+    digests = {split: [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in splits[split].numpy()]
+               for split in SPLITS}
+    training = set(digests["train"])
+    counts = {split: sum(digest in training for digest in digests[split]) for split in SPLITS if split != "train"}
+    counts["train"] = len(digests["train"]) - len(training)
+    return {split: count for split, count in counts.items() if count}
+
+
 def read_dataset(path: Path) -> Dataset:
-    """The data set that this stage wrote, as float32 in [0, 1]. DataError if the file is missing or not one."""
+    """The data set that this stage wrote, in its scale (see `Dataset`). DataError if the file is missing or not one."""
     tensors, about = files.read_tensors(path)
-    name, shape, divisor = _header(about, path)
-    _check(tensors, shape, str(path))
-    images = {split: tensors[split].to(torch.float32, copy=True).div_(divisor) for split in SPLITS}
-    for split, tensor in images.items():
-        low, high = tensor.aminmax()
-        if not (low >= 0 and high <= 1):  # also false for NaN
+    header = _header(about, path)
+    _check(tensors, header.shape, str(path))
+    images = {}
+    for split in SPLITS:
+        images[split] = _scaled(tensors.pop(split), header)
+        low, high = images[split].aminmax()
+        if header.contrast_norm is None and not (low >= 0 and high <= 1):  # also false for NaN
             raise _malformed(str(path), "values from 0 to 1", f"{low:g} to {high:g} in {split}")
-    return Dataset(name, shape, **images)
+        if not (low > -math.inf and high < math.inf):
+            raise _malformed(str(path), "finite values", f"{low:g} to {high:g} in {split}")
+    return Dataset(header.name, header.shape, **images, **tensors, contrast_norm=header.contrast_norm,
+                   duplicates=header.duplicates)
 
 
-def _header(about: Mapping[str, Any], path: Path) -> tuple[str, tuple[int, int, int], float]:
-    match about:
+def _scaled(images: torch.Tensor, header: _Header) -> torch.Tensor:
+    if header.contrast_norm is None:
+        return images.to(torch.float32, copy=True).div_(header.divisor)
+    return normalize_contrast(images, header.contrast_norm)
+
+
+@dataclass(frozen=True)
+class _Header:
+    name: str
+    shape: tuple[int, int, int]
+    divisor: float
+    contrast_norm: float | None
+    duplicates: dict[str, int]
+
+
+def _header(about: Mapping[str, Any], path: Path) -> _Header:
+    match {"contrast_norm": None, "duplicates": {}, **about}:
         case {"name": str(name), "shape": [int(channels), int(height), int(width)],
-              "divisor": int() | float() as divisor} if min(channels, height, width, divisor) > 0:
-            return name, (channels, height, width), divisor
-    raise _malformed(str(path), "a header with name, shape [C, H, W] and divisor", str(dict(about)))
+              "divisor": int() | float() as divisor, "contrast_norm": None | int() | float() as contrast_norm,
+              "duplicates": dict(duplicates)} if (
+                min(channels, height, width, divisor) > 0 and (contrast_norm is None or contrast_norm > 0)
+                and all(split in SPLITS and isinstance(count, int) for split, count in duplicates.items())):
+            return _Header(name, (channels, height, width), divisor, contrast_norm, duplicates)
+    raise _malformed(str(path), "a header with name, shape [C, H, W] and divisor, perhaps contrast_norm, duplicates",
+                     str(dict(about)))
 
 
 def _check(splits: Mapping[str, torch.Tensor], shape: tuple[int, int, int], origin: str) -> None:
-    """DataError unless there are exactly the three splits, each uint8 or float32 [n, C·H·W] with n > 0."""
-    if set(splits) != set(SPLITS):
+    """DataError unless there are exactly the three splits, each uint8 or float32 [n, C·H·W] with n > 0, and folds."""
+    folds = {name: tensor for name, tensor in splits.items() if name in FOLDS.values()}
+    if set(splits) - set(folds) != set(SPLITS):
         raise _malformed(origin, ", ".join(SPLITS), ", ".join(sorted(splits)))
-    for split, images in splits.items():
+    for split in SPLITS:
+        images = splits[split]
         fits = images.ndim == 2 and images.shape[1] == math.prod(shape) and len(images) > 0
         if not fits or images.dtype not in (torch.uint8, torch.float32):
             raise _malformed(origin, f"uint8 or float32 [n, {math.prod(shape)}] in {split}",
                              f"{images.dtype} {list(images.shape)}")
+    if folds:
+        _check_folds(splits, origin)
+
+
+def _check_folds(splits: Mapping[str, torch.Tensor], origin: str) -> None:
+    """DataError unless the same folds, from 0 and one after another, divide validation and test images."""
+    numbers = {}
+    for split, name in FOLDS.items():
+        folds = splits.get(name, torch.empty(0))
+        if folds.dtype != torch.uint8 or folds.shape != splits[split].shape[:1]:
+            raise _malformed(origin, f"uint8 [{len(splits[split])}] in {name}", f"{folds.dtype} {list(folds.shape)}")
+        numbers[split] = folds.unique_consecutive().tolist()
+    if not numbers["validation"] == numbers["test"] == list(range(len(numbers["test"]))):
+        raise _malformed(origin, "validation and test images of folds 0, 1, …, one after another", str(numbers))
 
 
 def _malformed(origin: str, expected: str, found: str) -> DataError:

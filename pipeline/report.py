@@ -13,6 +13,7 @@ import base64
 import csv
 import importlib.metadata
 import platform
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,6 @@ from markupsafe import Markup
 
 from gan.errors import ParameterError
 from pipeline import machine, results
-from pipeline.figures import figure_seed
 from pipeline.files import read_json, write_json, write_text
 from pipeline.results import ARTIFACTS, FIGURES, Entry, Plan, Recorded, with_error
 from pipeline.stage import run
@@ -34,13 +34,18 @@ LOCK = Path("dvc.lock")
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib", "dvc", "mlflow")
 
 STAGE_FILES = ("training.json", "bandwidth.json", "evaluation.json")
-PAPER_FIGURES = {"mnist": "2a", "tfd": "2b", "cifar10": "2c"}
+PAPER_FIGURES = {"mnist": "2a", "tfd": "2b", "cifar10_fully_connected": "2c", "cifar10_convolutional": "2d"}
+"""Which part of the paper's figure 2 an experiment's samples are to be compared with"""
+
+PAPER_DATA = (*results.PAPER_DATASETS, "cifar10")
+OTHER_TABLE, ALL_TABLE = "1b", "2"
+SAID = 3  # of what was narrowed, in running text; the whole list stands with the experiment
 
 
 def main(what: str = "page") -> None:
     plan, recorded = Plan.read(), results.recorded_runs()
     if what == "table":
-        results.print_table(read_json(results.METRICS), plan, recorded)
+        results.print_table(results.read_metrics(), plan, recorded)
     elif what == "page":
         metrics = results.gather(plan.experiments)
         page = render(metrics, plan, recorded, Provenance.read(plan))
@@ -57,11 +62,16 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
                                      lstrip_blocks=True, keep_trailing_newline=True)
     numbers = Numbering()
     environment.filters.update(nats=_nats, value=value_text, over_seeds=over_seeds, sentence=sentence,
-                               breakable=breakable, flat=flatten)
+                               breakable=breakable, flat=flatten, setting=results.setting_text,
+                               short=results.short_setting)
     experiments = [Section.read(name, metrics.get(name), numbers) for name in plan.experiments]
+    measured = measurements(metrics, recorded)
     return environment.from_string(TEMPLATE.read_text()).render(
         plan=plan, answers=answers(metrics, recorded), groups=table_groups(metrics, plan, recorded),
-        measurements=measurements(metrics, recorded), experiments=experiments, recorded=recorded,
+        measurements=measured, others=other_data(measured), experiments=experiments, recorded=recorded,
+        narrowed=any(one.entry["differences"] for one in measured),
+        in_folds={one.entry["dataset"] for one in measured if one.entry["folds"] > 1},
+        other_table=OTHER_TABLE, all_table=ALL_TABLE, unit_scale=results.UNIT_SCALE,
         references=reference_sentence(metrics), not_measured=not_measured(metrics, plan, recorded),
         differences=differences(experiments), provenance=provenance, parzen=estimate(experiments),
         profiles=list(dict.fromkeys(entry["profile"] for entry in metrics.values())),
@@ -96,6 +106,16 @@ class Group:
     title: str
     rows: list[TableRow] = field(default_factory=list)
 
+    def add(self, row: TableRow) -> None:
+        """Put `row` in, into one of the same name where that one has nothing in its data set."""
+        for i, other in enumerate(self.rows):
+            shared = [name for name, cell in row.cells.items() if cell.measured and other.cells[name].measured]
+            if other.name == row.name and not shared:
+                filled = {name: cell for name, cell in row.cells.items() if cell.measured}
+                self.rows[i] = TableRow(row.name, {**other.cells, **filled})
+                return
+        self.rows.append(row)
+
 
 def answers(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> list[str]:
     """For each run of the paper's own model on a data set of its table: the paper's figure and the one measured."""
@@ -109,7 +129,25 @@ def _answer(entry: Entry, run: Recorded | None) -> str:
     paper = results.published_text(entry["model"], entry["dataset"])
     who = f"This run, profile {entry['profile']}," if run is None else \
         f"The recorded run of {run.date}, profile {run.profile} on {run.hardware},"
-    return f"{dataset}: the paper reports {paper} nats. {who} measured {value_text(entry)} ({over_seeds(entry)})."
+    folds = f" over {entry['folds']} folds" if entry["folds"] > 1 else ""
+    said = [f"{dataset}: the paper reports {paper} nats. {who} measured {value_text(entry)}{folds} "
+            f"({over_seeds(entry)})."]
+    if entry["differences"]:
+        said.append(f"It was narrowed: {_first(entry['differences'])}.")
+    return " ".join([*said, *([sentence(entry["note"])] if entry["note"] else [])])
+
+
+def _first(differences: Sequence[str]) -> str:
+    """The first of what was narrowed, and how many more there are."""
+    more = len(differences) - SAID
+    return "; ".join(differences[:SAID]) + (f"; and {more} more, listed with the experiment" if more > 0 else "")
+
+
+def remarks(entry: Entry) -> list[str]:
+    """What stands beside every number of an experiment: what its ± is over, that it was narrowed, and its note."""
+    return [*([f"± over {entry['folds']} folds"] if entry["folds"] > 1 else []),
+            *(["narrowed"] if entry["differences"] else []),
+            *([entry["note"]] if entry["note"] else [])]
 
 
 def _nats(value: float) -> str:
@@ -132,8 +170,8 @@ def sentence(text: str) -> str:
 
 
 def breakable(name: str) -> Markup:
-    """A name that may be broken after its underscores."""
-    return Markup("_<wbr>").join(name.split("_"))
+    """A name that may be broken after its underscores and dots."""
+    return Markup("<wbr>").join(re.split(r"(?<=[_.])", name))
 
 
 def table_groups(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded]) -> list[Group]:
@@ -143,17 +181,17 @@ def table_groups(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Re
     groups = [Group("The models of the paper’s Table 1", own), Group("Measured here, not in the paper"),
               Group("References: real images and averages of them, no generative models"),
               Group("Recorded runs, made earlier or elsewhere")]
-    for name, metric in shown.items():
+    for name, metric in results.in_order(shown).items():
         is_reference = metric["model"] in results.REFERENCES
         for variant, entry in results.rows(metric).items():
             if is_reference:
-                groups[2].rows.append(_extra_row(results.row_name(name, metric), variant, entry))
+                groups[2].add(_extra_row(results.row_name(name, metric), variant, entry))
             elif variant != "raw" or name not in used:
-                groups[1].rows.append(_extra_row(results.row_name(name, metric), variant, entry))
+                groups[1].add(_extra_row(results.row_name(name, metric), variant, entry))
     for one in recorded:
         if one.metrics["dataset"] in results.PAPER_DATASETS:
-            groups[3].rows += [_recorded_row(one, variant, entry)
-                               for variant, entry in results.rows(one.metrics).items()]
+            for variant, entry in results.rows(one.metrics).items():
+                groups[3].add(_recorded_row(one, variant, entry))
     return [group for group in groups if group.rows]
 
 
@@ -186,18 +224,21 @@ def _measured(entry: Entry, experiment: str) -> Measured:
     parts = [f"experiment {experiment}", f"profile {entry['profile']}"]
     if entry["epoch"] is not None:
         parts.append(f"epoch {entry['epoch']}")
-    return Measured(value_text(entry), f"{over_seeds(entry)}; {', '.join(parts)}")
+    return Measured(value_text(entry), "; ".join([over_seeds(entry), ", ".join(parts), *remarks(entry)]))
 
 
 def _extra_row(name: str, variant: str, entry: Entry, made: str = "") -> TableRow:
-    label = name if variant == "raw" else f"{name}, {results.VARIANT_NAMES.get(variant, variant)}"
     detail = f"{over_seeds(entry)}; profile {entry['profile']}"
     detail += "" if entry["epoch"] is None else f", epoch {entry['epoch']}"
-    detail += made
+    detail = "; ".join([detail + made, *remarks(entry)])
     paper = results.published_text(entry["model"], entry["dataset"]) if variant == "raw" else "–"
-    return TableRow(label, {dataset: Cell(paper, Measured(value_text(entry), detail))
-                            if dataset == entry["dataset"] else Cell("–", None)
-                            for dataset in results.PAPER_DATASETS})
+    return TableRow(_label(name, variant), {dataset: Cell(paper, Measured(value_text(entry), detail))
+                                            if dataset == entry["dataset"] else Cell("–", None)
+                                            for dataset in results.PAPER_DATASETS})
+
+
+def _label(name: str, variant: str) -> str:
+    return name if variant == "raw" else f"{name}, {results.VARIANT_NAMES.get(variant, variant)}"
 
 
 def _recorded_row(run: Recorded, variant: str, entry: Entry) -> TableRow:
@@ -212,11 +253,27 @@ class Measurement:
     """A line of the table that holds every number."""
 
     experiment: str
-    dataset: str
     variant: str
     entry: Entry
     recorded: Recorded | None
-    smoke: bool
+
+    @property
+    def dataset(self) -> str:
+        return results.dataset_name(self.entry["dataset"])
+
+    @property
+    def smoke(self) -> bool:
+        return self.entry["dataset"] in results.SMOKE_DATASETS
+
+    @property
+    def label(self) -> str:
+        """The row's name where the experiment's stands beside it."""
+        return _label(self.entry["title"], self.variant)
+
+    @property
+    def remarks(self) -> list[str]:
+        return [*([f"recorded {self.recorded.date}"] if self.recorded else []),
+                *(["comparable with nothing"] if self.smoke else []), *remarks(self.entry)]
 
     @property
     def refined(self) -> str:
@@ -232,42 +289,87 @@ class Measurement:
 
 
 def measurements(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> list[Measurement]:
-    found: list[tuple[str, Entry, Recorded | None]] = [(name, entry, None) for name, entry in metrics.items()]
+    """Every measurement by data set: models, then the references that they are judged by, then recorded runs."""
+    found: list[tuple[str, Entry, Recorded | None]] = [
+        (name, entry, None) for name, entry in results.in_order(metrics).items()]
     found += [(run.experiment, run.metrics, run) for run in recorded]
-    return [Measurement(name, results.dataset_name(str(metric["dataset"])), variant, entry, one,
-                        metric["dataset"] in results.SMOKE_DATASETS)
-            for name, metric, one in found for variant, entry in results.rows(metric).items()]
+    return [Measurement(name, variant, entry, run) for dataset in results.datasets(metrics, recorded)
+            for name, metric, run in found if metric["dataset"] == dataset
+            for variant, entry in results.rows(metric).items()]
+
+
+@dataclass(frozen=True)
+class OtherData:
+    """A data set that the paper's table does not have."""
+
+    heading: str
+    """Name, dimension, scale, folds; and why no published figure is beside it"""
+    rows: Sequence[Measurement]
+
+
+def other_data(measured: Sequence[Measurement]) -> list[OtherData]:
+    """What is measured on data sets outside the paper's table, those aside that only test the pipeline."""
+    names = [one.entry["dataset"] for one in measured
+             if one.entry["dataset"] not in results.PAPER_DATASETS and not one.smoke]
+    by_name = {name: [one for one in measured if one.entry["dataset"] == name] for name in dict.fromkeys(names)}
+    return [OtherData(f"{results.dataset_heading(name, [one.entry for one in rows])}: {results.comparison(name)}", rows)
+            for name, rows in by_name.items()]
 
 
 def reference_sentence(metrics: Mapping[str, Entry]) -> str:
     """What this page's own reference rows say, with their numbers; empty without them."""
-    said = []
-    for dataset in results.PAPER_DATASETS:
-        by_model = {entry["model"]: entry for entry in metrics.values() if entry["dataset"] == dataset}
-        if not set(results.REFERENCES) <= set(by_model):
-            continue
-        real, averages = by_model["training_images"], by_model["kmeans"]
-        relation = "above" if averages["test_log_likelihood"] > real["test_log_likelihood"] else "against"
-        said.append(f"On {results.dataset_name(dataset)}, k-means centroids score {value_text(averages)} nats, "
-                    f"{relation} the {value_text(real)} of real training images.")
+    said: list[str] = []
+    for dataset in dict.fromkeys(entry["dataset"] for entry in metrics.values()):
+        shown = {name: entry for name, entry in metrics.items() if entry["dataset"] == dataset}
+        if dataset not in results.SMOKE_DATASETS:
+            said += _reference_sentences(results.dataset_name(dataset), shown)
     return " ".join(said)
 
 
+def _reference_sentences(dataset: str, metrics: Mapping[str, Entry]) -> Iterator[str]:
+    """One sentence, and what has to be said of the results in it; nothing without training images."""
+    by_model = {entry["model"]: entry for entry in metrics.values()}
+    real, averages = by_model.get("training_images"), by_model.get("kmeans")
+    nets = {name: entry for name, entry in metrics.items() if entry["model"] == "adversarial_nets"}
+    if real is None:
+        return
+    if averages is not None:
+        relation = "above" if averages["test_log_likelihood"] > real["test_log_likelihood"] else "against"
+        yield (f"On {dataset}, k-means centroids score {value_text(averages)} nats, "
+               f"{relation} the {value_text(real)} of real training images.")
+    else:
+        against = results.listed([f"{value_text(entry)} of {name}" for name, entry in nets.items()])
+        yield (f"On {dataset}, real training images in place of samples score {value_text(real)} nats"
+               f"{', against ' + against if against else ''}.")
+    yield from dict.fromkeys(sentence(entry["note"]) for entry in metrics.values() if entry["note"])
+
+
 def not_measured(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded]) -> list[str]:
-    """What the paper's table has and nothing here was asked to measure."""
+    """What the paper has and nothing here has measured."""
     entries = [*metrics.values(), *(run.metrics for run in recorded)]
     models = {entry["model"] for entry in entries}
     names = [row.name for row in results.PAPER_TABLE if row.model not in models | {"adversarial_nets"}]
     said = []
     if names:
-        said.append(f"{' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))}: not measured yet. No "
-                    "experiment with these models has been run.")
+        said.append(f"{results.listed(names)}: not measured yet. No experiment with these models has been run.")
     for dataset in results.PAPER_DATASETS:
         if not any(entry["dataset"] == dataset for entry in entries) and dataset not in plan.left_out:
             asked = dataset in plan.experiments
             said.append(f"{results.dataset_name(dataset)}: not measured yet"
                         + ("." if asked else "; no experiment on it is asked for in params.yaml."))
-    return said
+    if not any(entry["dataset"] == "tfd" for entry in entries):
+        said.append("TFD, the Toronto Face Database, is not public: its owners grant it on request.")
+    return [*said, *_not_at_full_size(metrics, plan, recorded)]
+
+
+def _not_at_full_size(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded]) -> list[str]:
+    """The paper's experiments that need a GPU and have no result with the paper's numbers."""
+    done = {run.experiment for run in recorded if run.profile == "paper"}
+    done |= {name for name, entry in metrics.items() if entry["profile"] == "paper"}
+    lacking = [name for name in PAPER_FIGURES if name != "mnist" and name not in done]
+    if plan.profile == "paper" or not lacking:
+        return []
+    return [f"{results.listed(lacking)} at the paper’s size (profile paper): still to be measured, on a GPU."]
 
 
 # Experiments.
@@ -317,6 +419,14 @@ class Section:
     dataset: str
     smoke: bool
     hardware: str
+    note: str
+    facts: Sequence[str]
+    """Dimension, scale and folds"""
+    narrowed: Sequence[Mapping[str, Any]]
+    """`setting`, `paper` and `here` of every number in which the profile departs from the paper's"""
+    duplicates: str
+    folds: Mapping[str, Sequence[Mapping[str, Any]]]
+    """By variant, each fold's result from the headline's seed"""
     edges: Sequence[str]
     """Searches whose best bandwidth was their first or last, so that a better one may lie outside"""
     pictures: Sequence[Sequence[Picture]]
@@ -339,14 +449,44 @@ class Section:
             title=str(about.get("title") or results.model_name(str(about.get("model", "")))),
             dataset=results.dataset_name(dataset), smoke=dataset in results.SMOKE_DATASETS,
             hardware=machine.describe(about["hardware"]) if about else "",
+            note=str(evaluation.get("note", "")), facts=_facts(entry), narrowed=evaluation.get("differences", []),
+            duplicates=results.duplicates_text(evaluation.get("duplicates", {})), folds=_folds(evaluation),
             edges=_edges(there.get("bandwidth.json", {})),
             pictures=[] if entry is None else _pictures(name, evaluation, numbers),
             parameters=_parameters(folder / "configuration"))
 
 
+def _facts(entry: Entry | None) -> list[str]:
+    if entry is None:
+        return []
+    scale = "pixels in [0, 1]" if entry["scale"] == results.UNIT_SCALE else entry["scale"]
+    return [*([f"d = {entry['dimensions']}"] if entry["dimensions"] else []), scale,
+            *([f"{entry['folds']} folds, ± over them"] if entry["folds"] > 1 else [])]
+
+
+def _folds(evaluation: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]:
+    if evaluation.get("folds", 1) == 1:
+        return {}
+    return {variant: _result(evaluation, variant)["refined"]["folds"] for variant in results.variants(evaluation)}
+
+
+def _result(evaluation: Mapping[str, Any], variant: str) -> Mapping[str, Any]:
+    """A variant's result from the headline's seed."""
+    seed = results.best_seed(evaluation, variant)
+    found: Mapping[str, Any] = next(one for one in evaluation["seeds"] if one["seed"] == seed)["variants"][variant]
+    return found
+
+
 def _edges(bandwidth: Mapping[str, Any]) -> list[str]:
-    return [f"seed {seed['seed']}, {variant}" for seed in bandwidth.get("seeds", ())
-            for variant, found in seed["variants"].items() if found["refined"].get("at_the_edge")]
+    """"seed 1, ema", "seed 1, raw, fold 3": the searches that ended at their first or last bandwidth."""
+    return [f"seed {seed['seed']}, {variant}{where}" for seed in bandwidth.get("seeds", ())
+            for variant, found in seed["variants"].items() for where in _places_at_the_edge(found["refined"])]
+
+
+def _places_at_the_edge(search: Mapping[str, Any]) -> list[str]:
+    if "folds" in search:
+        return [f", fold {number}" for number, fold in enumerate(search["folds"], 1) if fold.get("at_the_edge")]
+    return [""] if search.get("at_the_edge") else []
 
 
 def _parameters(folder: Path) -> dict[str, list[tuple[str, str]]]:
@@ -365,17 +505,7 @@ def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         for number, inner in enumerate(value):
             yield from flatten(inner, f"{prefix}[{number}]")
     else:
-        yield prefix, _setting(value)
-
-
-def _setting(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(_setting(inner) for inner in value)
-    return str(value)
+        yield prefix, results.setting_text(value)
 
 
 def lookup(settings: Any, key: str) -> Any:
@@ -401,12 +531,30 @@ def _pictures(name: str, evaluation: Mapping[str, Any], numbers: Numbering) -> l
     return [row for row in found if row]
 
 
-def _made_by(evaluation: Mapping[str, Any], settings: Mapping[str, Any], variant: str) -> tuple[str, str]:
-    """"seed 1, epoch 40, profile cpu", and the file of that seed's samples."""
-    seed = figure_seed(settings, evaluation, variant)
-    epoch = next(one for one in evaluation["seeds"] if one["seed"] == seed)["variants"][variant]["epoch"]
-    parts = [f"seed {seed}", *([] if epoch is None else [f"epoch {epoch}"]), f"profile {evaluation['profile']}"]
-    return ", ".join(parts), f"samples/seed-{seed}.safetensors"
+def _made_by(evaluation: Mapping[str, Any], variant: str) -> tuple[str, str]:
+    """"Seed 1, epoch 40, profile cpu.", the note with it, and the file of that seed's samples."""
+    seed, epoch = results.best_seed(evaluation, variant), _result(evaluation, variant)["epoch"]
+    parts = [f"Seed {seed}", *([] if epoch is None else [f"epoch {epoch}"]), _profile(evaluation)]
+    return f"{', '.join(parts)}.{_note(evaluation)}", f"samples/seed-{seed}.safetensors"
+
+
+def _profile(evaluation: Mapping[str, Any]) -> str:
+    narrowed = " (narrowed, see the list above)" if evaluation.get("differences") else ""
+    return f"profile {evaluation['profile']}{narrowed}"
+
+
+def _note(evaluation: Mapping[str, Any]) -> str:
+    return f" {sentence(evaluation['note'])}" if evaluation.get("note") else ""
+
+
+def _colours(evaluation: Mapping[str, Any], neighbours: bool) -> str:
+    """How values outside [0, 1] became colours."""
+    if evaluation.get("scale", results.UNIT_SCALE) == results.UNIT_SCALE:
+        return ""
+    framed = "; framed images likewise, but by their own largest where they would be cut off or fill less than half " \
+             "of the range" if neighbours else ""
+    return " Colours: values divided by the largest |value| of all generated images shown, −1 black and +1 white" \
+           f"{framed}. The line below the images gives the values."
 
 
 def _variant_phrase(evaluation: Mapping[str, Any], variant: str) -> str:
@@ -416,10 +564,10 @@ def _variant_phrase(evaluation: Mapping[str, Any], variant: str) -> str:
 
 def _samples(path: Path, name: str, variant: str, evaluation: Mapping[str, Any], settings: Mapping[str, Any],
              numbers: Numbering) -> Picture:
-    made, file = _made_by(evaluation, settings, variant)
+    made, file = _made_by(evaluation, variant)
     rows, columns = settings["rows"], settings["columns"]
     title = evaluation.get("title") or results.model_name(evaluation["model"])
-    letter = PAPER_FIGURES.get(evaluation["dataset"]) if evaluation["model"] == "adversarial_nets" else None
+    letter = PAPER_FIGURES.get(name)
     compare = f" Compare figure {letter} of the paper." if letter else ""
     return Picture.read(
         path, numbers,
@@ -427,20 +575,21 @@ def _samples(path: Path, name: str, variant: str, evaluation: Mapping[str, Any],
             "row, framed in yellow, the training image nearest to the row’s last generated image.",
         caption=f"{title}{_variant_phrase(evaluation, variant)}: the first {rows * columns} of "
                 f"{evaluation['samples']:,} samples drawn, none picked. Framed in yellow: the training image nearest "
-                f"(L2, over the whole training set) to the sample on its left. {made[0].upper()}{made[1:]}.{compare}",
+                f"(L2, over the whole training set) to the sample on its left.{_colours(evaluation, neighbours=True)} "
+                f"{made}{compare}",
         data=[f"{ARTIFACTS / name / file}"])
 
 
 def _interpolation(path: Path, name: str, variant: str, evaluation: Mapping[str, Any], settings: Mapping[str, Any],
                    numbers: Numbering) -> Picture:
-    made, file = _made_by(evaluation, settings, variant)
+    made, file = _made_by(evaluation, variant)
     compare = " Compare figure 3 of the paper." if evaluation["dataset"] == "mnist" else ""
     return Picture.read(
         path, numbers,
         alt=f"Rows of generated images from {name} ({variant}); along each row one image turns step by step into "
             "another.",
         caption=f"Along straight lines in z{_variant_phrase(evaluation, variant)}: both ends of each row are random "
-                f"draws, none picked. {made[0].upper()}{made[1:]}.{compare}",
+                f"draws, none picked.{_colours(evaluation, neighbours=False)} {made}{compare}",
         data=[f"{ARTIFACTS / name / file}"])
 
 
@@ -451,11 +600,16 @@ def _training(path: Path, name: str, variant: str, evaluation: Mapping[str, Any]
     seeds = [one["seed"] for one in evaluation["seeds"]]
     who = f"Seeds {', '.join(map(str, seeds))}: each a thin line, their mean a thick one" if len(seeds) > 1 else \
         f"Seed {seeds[0]}"
+    last = takes_last_epoch(read_json(ARTIFACTS / name / "training.json"))
+    circle = " (circle: the last epoch, which is the one taken)" if last else " that chose the epoch (circle)"
+    ends = results.pretraining_ends(ARTIFACTS / name / "curves.csv")
+    pretraining = f" Pretraining ends after epoch {results.listed([str(end) for end in ends])} (vertical line); " \
+                  "epochs count through both." if ends else ""
     return Picture.read(
         path, numbers, alt=f"Training of {name}, line plots by epoch. {_training_facts(tables)}",
         caption="Training: both players’ losses, the mean output of the discriminator on data and on samples (dropout "
-                "on, as trained), and the log-likelihood of validation images that chose the epoch (circle). "
-                f"{who}; profile {evaluation['profile']}.",
+                f"on, as trained), and the log-likelihood of validation images{circle}. "
+                f"{who}; {_profile(evaluation)}.{pretraining}{_note(evaluation)}",
         data=[table.as_posix() for table in tables])
 
 
@@ -484,20 +638,21 @@ def _bandwidth(path: Path, name: str, variant: str, evaluation: Mapping[str, Any
                numbers: Numbering) -> Picture:
     said, made = [], []
     for variant in results.variants(evaluation):
-        seed = figure_seed(settings, evaluation, variant)
-        found = next(one for one in evaluation["seeds"] if one["seed"] == seed)["variants"][variant]
+        found = _result(evaluation, variant)
         said.append(f"{variant}: highest {with_error(found['refined']['validation_log_likelihood'], None)} nats at "
                     f"σ = {found['refined']['bandwidth']:.3f}, on the paper’s grid "
                     f"{with_error(found['paper_grid']['validation_log_likelihood'], None)} at "
                     f"{found['paper_grid']['bandwidth']:.3f}")
-        made.append(f"{variant} seed {seed}")
+        made.append(f"{variant} seed {results.best_seed(evaluation, variant)}")
+    folds = "Means over the folds; each fold’s choice by the refined search is a solid mark at the bottom, by the " \
+            "paper’s grid a dashed one, and their geometric mean a line. " if evaluation.get("folds", 1) > 1 else ""
     seeds = f"Drawn from {', '.join(made)}" if len(made) > 1 else made[0].removeprefix("raw ").capitalize()
     return Picture.read(
         path, numbers, alt=f"Validation log-likelihood of {name} against bandwidth: it rises to one maximum and falls. "
                            f"{'; '.join(said)}.",
         caption="Choice of the bandwidth: mean log-likelihood of validation images against σ, by the refined search "
-                "(line) and on the paper’s grid of ten (squares); above the whole grid, below the top with both "
-                f"choices. {seeds}, profile {evaluation['profile']}.",
+                "(line) and on the paper’s grid of ten (squares); above both whole, below the top with both "
+                f"choices. {folds}{seeds}, {_profile(evaluation)}.{_note(evaluation)}",
         data=[path.with_suffix(".csv").as_posix(), (ARTIFACTS / name / "bandwidth.json").as_posix()])
 
 
@@ -507,19 +662,24 @@ def _bandwidth(path: Path, name: str, variant: str, evaluation: Mapping[str, Any
 class Difference:
     what: str
     effect: str
+    narrowed: Sequence[str] = ()
 
 
 def differences(experiments: Sequence[Section]) -> list[Difference]:
     """Departures from the paper's protocol, from the settings that were used; with the effect where it is known."""
-    compared = [one for one in experiments if one.entry is not None and one.entry["model"] == "adversarial_nets"
-                and one.entry["dataset"] in results.PAPER_DATASETS]
-    found = [difference for one in compared for difference in _recipe_differences(one)]
+    done = [one for one in experiments if one.entry is not None and not one.smoke]
+    compared = [one for one in done if one.entry and one.entry["model"] == "adversarial_nets"
+                and one.entry["dataset"] in PAPER_DATA]
+    found = [difference for one in done for difference in _narrowing(one)]
     found += [
-        Difference("The epoch is chosen by the log-likelihood of validation images during training.",
-                   "The released code records no stopping rule for MNIST and CIFAR-10, so the epoch behind the "
-                   "paper’s figure is unknown. Test images have no part in the choice."),
+        *_recipe_differences(compared),
+        Difference("Where no stopping rule is known, the log-likelihood of validation images during training chooses "
+                   "the epoch.",
+                   "The released code records none for MNIST and CIFAR-10, so the epochs behind the paper’s figures "
+                   "are unknown. Test images have no part in the choice."),
         Difference("The bandwidth is searched on a finer grid than the paper’s ten values from .1 to 1.",
-                   "That grid jumps from .167 to .215 over the usual optimum. Results by both stand in table 2."),
+                   "That grid jumps from .167 to .215 over the usual optimum. Results by both stand in table "
+                   f"{ALL_TABLE}."),
     ]
     if any(len(one.entry["seeds"]) > 1 for one in compared if one.entry):
         found.append(Difference(
@@ -535,20 +695,49 @@ def differences(experiments: Sequence[Section]) -> list[Difference]:
     return found
 
 
-def _recipe_differences(section: Section) -> Iterator[Difference]:
-    settings = section.training.get("settings", {})
-    profile, epochs = section.evaluation["profile"], lookup(settings, "epochs")
+def _narrowing(section: Section) -> Iterator[Difference]:
+    """What the profile took from the training of one experiment."""
+    profile, epochs = section.evaluation["profile"], _total_epochs(section.training.get("settings", {}))
     chosen = section.entry["epoch"] if section.entry else None
-    if profile != "paper" and epochs is not None and chosen is not None:
-        yield Difference(f"{section.name} was trained for {epochs} epochs, by the profile {profile}.",
-                         "Validation log-likelihood was highest in the last of them: longer training would still gain."
-                         if chosen == epochs else f"Validation log-likelihood was highest in epoch {chosen}.")
-    if lookup(settings, "updates") == "simultaneous":
-        yield Difference(f"{section.name}: both players step at once, from the old parameters.",
-                         "That is what the released code does; the paper’s Algorithm 1 alternates.")
-    if lookup(settings, "objective") == "non_saturating":
-        yield Difference(f"{section.name}: the generator minimises −log D(G(z)).",
-                         "As in the released code and section 3 of the paper; equation 1 has log(1 − D(G(z))).")
+    narrowed = [results.narrowing_in_words(one) for one in section.narrowed]
+    if profile != "paper" and epochs and chosen is not None:
+        effect = f"Validation log-likelihood was highest in epoch {chosen}."
+        if takes_last_epoch(section.training):
+            effect = "The last of them was taken, not one chosen on validation."
+        elif chosen == epochs:
+            effect = "Validation log-likelihood was highest in the last of them: longer training would still gain."
+        yield Difference(f"{section.name} was trained for {epochs} epochs, by the profile {profile}.", effect, narrowed)
+    elif narrowed:
+        yield Difference(f"{section.name} was narrowed by the profile {profile}.", "", narrowed)
+
+
+def _total_epochs(settings: Any) -> int:
+    """Of pretraining and training together, as the curves count them."""
+    if isinstance(settings, dict):
+        own = settings.get("epochs")
+        return (own if isinstance(own, int) else 0) + sum(map(_total_epochs, settings.values()))
+    return sum(map(_total_epochs, settings)) if isinstance(settings, list) else 0
+
+
+def takes_last_epoch(training: Mapping[str, Any]) -> bool:
+    """Whether the recipe fixes how long to train, so that validation chooses nothing."""
+    recipe = training.get("settings", {}).get("model", {}).get("recipe", {})
+    return bool(recipe.get("chosen_epoch") == "last")
+
+
+_RECIPE_DIFFERENCES = (
+    ("updates", "simultaneous", "both players step at once, from the old parameters.",
+     "That is what the released code does; the paper’s Algorithm 1 alternates."),
+    ("objective", "non_saturating", "the generator minimises −log D(G(z)).",
+     "As in the released code and section 3 of the paper; equation 1 has log(1 − D(G(z)))."),
+)
+
+
+def _recipe_differences(sections: Sequence[Section]) -> Iterator[Difference]:
+    for key, value, what, effect in _RECIPE_DIFFERENCES:
+        names = [one.name for one in sections if lookup(one.training.get("settings", {}), key) == value]
+        if names:
+            yield Difference(f"{results.listed(names)}: {what}", effect)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +33,12 @@ Entry = dict[str, Any]
 
 ENTRY_KEYS = ("test_log_likelihood", "standard_error", "bandwidth", "seed_mean", "seed_sd", "seeds", "epoch", "profile",
               "seed", "paper_grid", "title", "model", "dataset", "hardware")
+"""What every variant's entry holds."""
+
+UNIT_SCALE = "[0, 1]"
+ABOUT: Mapping[str, Any] = {"note": "", "scale": UNIT_SCALE, "dimensions": None, "folds": 1, "differences": [],
+                            "duplicates": {}}
+"""What an experiment's entry says once for all its variants, and what it means where an older file lacks it"""
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,8 @@ PAPER_TABLE = (
     Published("adversarial_nets", "Adversarial nets", {"mnist": (225, 2), "tfd": (2057, 26)}),
 )
 PAPER_DATASETS = ("mnist", "tfd")
-DATASET_NAMES = {"mnist": "MNIST", "tfd": "TFD", "cifar10": "CIFAR-10", "digits": "digits (8 × 8)"}
+DATASET_NAMES = {"mnist": "MNIST", "tfd": "TFD", "cifar10": "CIFAR-10", "faces": "faces (image folder)",
+                 "faces_five_folds": "FER-2013 faces, five folds (not TFD)", "digits": "digits (8 × 8)"}
 REFERENCES = {"training_images": "Training images", "kmeans": "k-means centroids"}
 """Rows that are no generative models: they show what the estimate rewards."""
 
@@ -59,6 +68,9 @@ VARIANT_NAMES = {"raw": "trained weights", "ema": "averaged weights (EMA), not i
 SMOKE_DATASETS = ("digits",)
 """Data sets that only show that the pipeline works; nobody has published a figure to compare with."""
 
+COMPARISONS = {"cifar10": "the paper shows figures 2c and 2d and reports no log-likelihood"} | dict.fromkeys(
+    SMOKE_DATASETS, "a test of the pipeline, comparable with nothing")
+
 
 def model_name(model: str) -> str:
     return MODEL_NAMES.get(model, model)
@@ -66,6 +78,11 @@ def model_name(model: str) -> str:
 
 def dataset_name(dataset: str) -> str:
     return DATASET_NAMES.get(dataset, dataset)
+
+
+def comparison(dataset: str) -> str:
+    """Why no published figure stands beside a data set's rows; empty for those of the paper's table."""
+    return "" if dataset in PAPER_DATASETS else COMPARISONS.get(dataset, "comparable with no published number")
 
 
 def published(model: str, dataset: str) -> tuple[float, float] | None:
@@ -91,10 +108,26 @@ def best_seed(evaluation: Mapping[str, Any], variant: str) -> Any:
 def headline(evaluation: Mapping[str, Any]) -> Entry:
     """An experiment's object in metrics.json, from its evaluation.json.
 
-    The values at the top are the `raw` variant's; every other variant is nested under its name with the same keys.
+    The values at the top are the `raw` variant's; every other variant is nested under its name with the same keys,
+    but those of ABOUT, which hold for all.
     """
     first, *others = variants(evaluation)
-    return _entry(evaluation, first) | {name: _entry(evaluation, name) for name in others}
+    return _entry(evaluation, first) | _about(evaluation) | {name: _entry(evaluation, name) for name in others}
+
+
+def _about(evaluation: Mapping[str, Any]) -> Entry:
+    known = {key: evaluation.get(key, default) for key, default in ABOUT.items()}
+    return known | {"differences": [narrowing(one) for one in known["differences"]]}
+
+
+def complete(entry: Entry) -> Entry:
+    """An entry that an earlier version may have written, with what it lacks of ABOUT."""
+    return entry | {key: default for key, default in ABOUT.items() if key not in entry}
+
+
+def read_metrics(path: Path = METRICS) -> dict[str, Entry]:
+    """The content of metrics.json."""
+    return {name: complete(entry) for name, entry in read_json(path).items()}
 
 
 def _entry(evaluation: Mapping[str, Any], variant: str) -> Entry:
@@ -143,10 +176,84 @@ def gather(experiments: Iterable[str]) -> dict[str, Entry]:
 
 
 def rows(metrics: Mapping[str, Any]) -> dict[str, Entry]:
-    """An experiment's entry taken apart, by variant: `raw` and whatever is nested beside it."""
+    """An experiment's entry taken apart, by variant: `raw` and whatever is nested beside it; each with ABOUT's keys."""
     nested = {name: value for name, value in metrics.items()
               if isinstance(value, dict) and "test_log_likelihood" in value and name != "paper_grid"}
-    return {"raw": {key: value for key, value in metrics.items() if key not in nested}} | nested
+    about = {key: metrics[key] for key in ABOUT}
+    return {"raw": {key: value for key, value in metrics.items() if key not in nested}} | {
+        name: value | about for name, value in nested.items()}
+
+
+def in_order(metrics: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Generative models first, then the references that they are judged by, each kind in the order given."""
+    order = list(REFERENCES)
+    return dict(sorted(metrics.items(), key=lambda item: order.index(item[1]["model"]) + 1
+                       if item[1]["model"] in order else 0))
+
+
+# What a profile narrowed, and other remarks.
+
+def narrowing(difference: Mapping[str, Any]) -> str:
+    """"generator.hidden[0].units 1200 (paper: 8000)"."""
+    return f"{short_setting(difference['setting'])} {_values(difference)}"
+
+
+def narrowing_in_words(difference: Mapping[str, Any]) -> str:
+    """"generator, hidden layer 1, units: 1200 (paper: 8000)"."""
+    parts = short_setting(difference["setting"]).replace("_", " ").split(".")
+    counted = [re.sub(r"^(.+)\[(\d+)\]$", _counted, part) for part in parts]
+    return f"{', '.join(counted)}: {_values(difference)}"
+
+
+def short_setting(setting: str) -> str:
+    """Without what all settings of training models share."""
+    return setting.removeprefix("train.").removeprefix("model.")
+
+
+def _counted(item: re.Match[str]) -> str:
+    return f"{'hidden layer' if item[1] == 'hidden' else item[1]} {int(item[2]) + 1}"
+
+
+def _values(difference: Mapping[str, Any]) -> str:
+    return f"{setting_text(difference['here'])} (paper: {setting_text(difference['paper'])})"
+
+
+def setting_text(value: Any) -> str:
+    """A setting's value as it is shown: "1, 2, 3", "yes", "none"."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(setting_text(inner) for inner in value)
+    return str(value)
+
+
+def listed(items: Sequence[str]) -> str:
+    """"a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
+
+
+def duplicates_text(duplicates: Mapping[str, int]) -> str:
+    """"3 validation and 12 test images are also among the training images"; empty if there are none."""
+    found = [f"{number:,} {split}" for split, number in duplicates.items() if number and split != "train"]
+    copies = duplicates.get("train", 0)
+    one = sum(duplicates.values()) - copies == 1
+    said = [f"{listed(found)} {'image is' if one else 'images are'} also among the training images"] if found else []
+    if copies:
+        said.append(f"{copies:,} training {'image repeats' if copies == 1 else 'images repeat'} an earlier one")
+    return "; ".join(said)
+
+
+def pretraining_ends(curves: Path) -> list[int]:
+    """The last epochs of pretraining that training followed, over seeds, from curves.csv; empty without pretraining."""
+    if not curves.is_file():
+        return []
+    with curves.open(newline="") as file:
+        games = [(row["seed"], int(row["epoch"]), row.get("game")) for row in csv.DictReader(file)]
+    trained = {seed for seed, _, game in games if game == "training"}
+    last = {seed: epoch for seed, epoch, game in games if game == "pretraining" and seed in trained}
+    return sorted(set(last.values()))
 
 
 # What was to run.
@@ -216,7 +323,8 @@ def _recorded(path: Path) -> Recorded:
                         found=f"nothing under {', '.join(lacking)}", remedy=f"record it again, or remove {path}")
     return Recorded(path=path.as_posix(), experiment=content["experiment"], profile=content["profile"],
                     commit=content["commit"], date=content["recorded"], hardware=describe(content["hardware"]),
-                    metrics=content["metrics"], settings=content.get("settings", {}), note=content.get("note") or "")
+                    metrics=complete(content["metrics"]), settings=content.get("settings", {}),
+                    note=content.get("note") or "")
 
 
 # Numbers as text.
@@ -245,26 +353,29 @@ def seeds_text(entry: Entry) -> str:
 # The table in plain text.
 
 _COLUMNS = ("", "paper", "measured", "over seeds", "σ", "epoch", "profile")
-_WIDTHS = (34, 9, 14, 19, 6, 5, 7)
+_WIDTHS = (31, 9, 16, 19, 6, 6, 7)
 LINE_WIDTH = 100
+NARROWED = "*"
 Line = tuple[str, ...]
 
 
 def table_text(metrics: Mapping[str, Any], plan: Plan, recorded: Sequence[Recorded] = ()) -> str:
-    """Table 1, the paper's figures beside ours with both errors, then what is missing and why, and the report's place.
+    """Table 1, the paper's figures beside ours with both errors; what was narrowed and is missing; the report's place.
 
     At most 100 columns wide.
     """
-    lines = ["Log-likelihood of the test images by Parzen windows, in nats; more is better", "", _aligned(_COLUMNS)]
-    for dataset in _datasets(metrics, recorded):
-        lines += ["", _dataset_heading(dataset)]
-        lines += [_aligned(line) for line in _dataset_lines(dataset, metrics, recorded)]
+    lines = ["Log-likelihood of the test images by Parzen windows, in nats; more is better", "", *_aligned(_COLUMNS)]
+    for dataset in datasets(metrics, recorded):
+        lines += ["", *_heading_lines(dataset, metrics, recorded)]
+        lines += [text for line in _dataset_lines(dataset, metrics, recorded) for text in _aligned(line)]
     lines += ["", *_note("paper", PAPER_SOURCE),
-              *_note("measured", "seed with the best validation log-likelihood, ± standard error over test images"),
+              *_note("measured", "seed with the best validation log-likelihood, ± standard error over test images"
+                                 + ("; over the folds where there are some" if _any_folds(metrics, recorded) else "")),
               *_note("over seeds", "mean ± standard deviation (number of seeds)"),
               *_note("σ", "bandwidth of the windows, by the refined search on validation images")]
     for run in recorded:
         lines += _note("recorded", f"{run.path}: commit {run.commit[:10]}, {run.date}, {run.hardware}")
+    lines += _remark_lines(metrics, recorded)
     lines += _missing_lines(metrics, plan)
     return "\n".join([*(line.rstrip() for line in lines), "", f"report: {PAGE}"])
 
@@ -275,18 +386,42 @@ def _note(label: str, text: str) -> list[str]:
                          break_long_words=False, break_on_hyphens=False)
 
 
+def _indented(text: str) -> list[str]:
+    return textwrap.wrap(text, LINE_WIDTH, initial_indent="  ", subsequent_indent="    ", break_long_words=False,
+                         break_on_hyphens=False)
+
+
 def print_table(metrics: Mapping[str, Any], plan: Plan, recorded: Sequence[Recorded] = ()) -> None:
     print(table_text(metrics, plan, recorded))
 
 
-def _datasets(metrics: Mapping[str, Any], recorded: Sequence[Recorded]) -> list[str]:
-    measured = [entry["dataset"] for entry in [*metrics.values(), *(run.metrics for run in recorded)]]
-    return list(dict.fromkeys([*PAPER_DATASETS, *measured]))
+def _entries(metrics: Mapping[str, Any], recorded: Sequence[Recorded]) -> list[tuple[str, Entry]]:
+    """Every experiment's entry with its name, those of recorded runs last."""
+    return [*metrics.items(), *((f"recorded {run.experiment}", run.metrics) for run in recorded)]
 
 
-def _dataset_heading(dataset: str) -> str:
-    name = dataset_name(dataset)
-    return f"{name}: a test of the pipeline, comparable with nothing" if dataset in SMOKE_DATASETS else name
+def datasets(metrics: Mapping[str, Any], recorded: Sequence[Recorded]) -> list[str]:
+    """The paper's data sets, then whatever else was measured."""
+    return list(dict.fromkeys([*PAPER_DATASETS, *(entry["dataset"] for _, entry in _entries(metrics, recorded))]))
+
+
+def _any_folds(metrics: Mapping[str, Any], recorded: Sequence[Recorded]) -> bool:
+    return any(entry["folds"] > 1 for _, entry in _entries(metrics, recorded))
+
+
+def dataset_heading(dataset: str, entries: Iterable[Entry]) -> str:
+    """"CIFAR-10, d = 3072, each image: mean 0, L2 norm 55": with the scale unless it is [0, 1], and with folds."""
+    facts = []
+    for entry in entries:
+        facts += [f"d = {entry['dimensions']}"] if entry["dimensions"] else []
+        facts += [entry["scale"]] if entry["scale"] != UNIT_SCALE else []
+        facts += [f"± over {entry['folds']} folds"] if entry["folds"] > 1 else []
+    return ", ".join([dataset_name(dataset), *dict.fromkeys(facts)])
+
+
+def _heading_lines(dataset: str, metrics: Mapping[str, Any], recorded: Sequence[Recorded]) -> list[str]:
+    measured = [entry for _, entry in _entries(metrics, recorded) if entry["dataset"] == dataset]
+    return [*textwrap.wrap(dataset_heading(dataset, measured), LINE_WIDTH), *_indented(comparison(dataset))]
 
 
 def _dataset_lines(dataset: str, metrics: Mapping[str, Any], recorded: Sequence[Recorded]) -> list[Line]:
@@ -298,7 +433,7 @@ def _dataset_lines(dataset: str, metrics: Mapping[str, Any], recorded: Sequence[
         if not of_row:
             lines.append((row.name, published_text(row.model, dataset), "not measured", "", "", "", ""))
     in_table = {row.model for row in PAPER_TABLE} if dataset in PAPER_DATASETS else set()
-    for name, entry in measured.items():
+    for name, entry in in_order(measured).items():
         if entry["model"] not in in_table:
             lines += _experiment_lines(name, entry)
     for run in recorded:
@@ -322,14 +457,31 @@ def row_name(experiment: str, entry: Mapping[str, Any]) -> str:
 
 def _entry_line(name: str, entry: Entry, paper: str) -> Line:
     return (name, paper, with_error(entry["test_log_likelihood"], entry["standard_error"]), seeds_text(entry),
-            f"{entry['bandwidth']:.3f}", "–" if entry["epoch"] is None else str(entry["epoch"]), entry["profile"])
+            f"{entry['bandwidth']:.3f}", "–" if entry["epoch"] is None else str(entry["epoch"]),
+            entry["profile"] + (NARROWED if entry["differences"] else ""))
 
 
-def _aligned(line: Line) -> str:
+def _aligned(line: Line) -> list[str]:
+    """The line in columns; a long name goes on below."""
     first, *others = line
-    name = first if len(first) <= _WIDTHS[0] else first[:_WIDTHS[0] - 1] + "…"
-    return " ".join([f"{name:<{_WIDTHS[0]}}", *(f"{cell:>{width}}" for cell, width in
-                                                zip(others, _WIDTHS[1:], strict=True))])
+    name, *rest = textwrap.wrap(first, _WIDTHS[0], subsequent_indent="  ", break_on_hyphens=False) or [""]
+    cells = (f"{cell:>{width}}" for cell, width in zip(others, _WIDTHS[1:], strict=True))
+    return [" ".join([f"{name:<{_WIDTHS[0]}}", *cells]), *rest]
+
+
+def _remark_lines(metrics: Mapping[str, Any], recorded: Sequence[Recorded]) -> list[str]:
+    """What each mark stands for, and what has to be said of an experiment beside its numbers."""
+    entries = _entries(metrics, recorded)
+    narrowed = [f"{name} narrowed: {'; '.join(entry['differences'])}" for name, entry in entries
+                if entry["differences"]]
+    lines = ["", f"{NARROWED} narrowed by the profile, against the paper's protocol"] if narrowed else []
+    lines += [line for text in narrowed for line in _indented(text)]
+    said: dict[str, list[str]] = {}
+    for name, entry in entries:
+        for remark in filter(None, (entry["note"], duplicates_text(entry["duplicates"]))):
+            said.setdefault(remark, []).append(name)
+    lines += [""] if said else []
+    return lines + [line for remark, names in said.items() for line in _indented(f"{', '.join(names)}: {remark}")]
 
 
 def not_run(metrics: Iterable[str], plan: Plan) -> list[str]:
@@ -343,8 +495,7 @@ def _missing_lines(metrics: Mapping[str, Any], plan: Plan) -> list[str]:
     if plan.left_out:
         lines += ["", "left out"]
         for name, reason in plan.left_out.items():
-            lines += textwrap.wrap(f"{name}: {reason}", LINE_WIDTH, initial_indent="  ", subsequent_indent="    ",
-                                   break_long_words=False, break_on_hyphens=False)
+            lines += _indented(f"{name}: {reason}")
     missing = not_run(metrics, plan)
     if missing:
         lines += ["", "not run yet (`dvc repro` runs them)"]

@@ -17,11 +17,11 @@ def main(experiment: str) -> None:
     device = machine.choose_device()
     settings = configuration(experiment, "sample")
     training = files.read_json(folder(experiment) / "training.json")
-    train = read_dataset(prepared_file(settings["dataset"])).train
+    dataset = read_dataset(prepared_file(settings["dataset"]))
     for entry in training["seeds"]:
         seed = entry["seed"]
         weights, _ = files.read_tensors(folder(experiment) / "models" / f"seed-{seed}.safetensors")
-        model = create(model_settings(training["settings"]["model"]), train, seed, device)
+        model = create(model_settings(training["settings"]["model"]), dataset.train, seed, device, dataset.shape)
         samples: dict[str, torch.Tensor] = {}
         about: dict[str, list[int]] = {}
         for variant in model.variants:

@@ -33,6 +33,7 @@ CURVES = ["seed", "epoch", "discriminator_loss", "generator_loss", "d_on_data", 
 
 
 def main(experiment: str) -> None:
+    machine.reuse_freed_memory()
     device = machine.choose_device()
     settings = configuration(experiment, "train")
     dataset = read_dataset(prepared_file(settings["dataset"]))
@@ -65,8 +66,9 @@ def inputs_digest(paths: Iterable[Path]) -> str:
 def _fit(experiment: str, seed: int, settings: dict[str, Any], dataset: Dataset, inputs: str, device: torch.device,
          checkpoints: Path) -> Fit:
     checkpoint = checkpoints / f"seed-{seed}-{inputs[:16]}.safetensors"
-    fit = _restored(_start(experiment, seed, settings, dataset, device), checkpoint) \
-        or _start(experiment, seed, settings, dataset, device)
+    fit = _start(experiment, seed, settings, dataset, device)
+    if checkpoint.exists() and not _restored(fit, checkpoint):
+        fit = _start(experiment, seed, settings, dataset, device)
     with (
         tracking.start(experiment, seed, inputs, profile=settings["profile"], parameters=settings,
                        dataset={"name": dataset.name, "digest": files.sha256(prepared_file(dataset.name))},
@@ -76,7 +78,8 @@ def _fit(experiment: str, seed: int, settings: dict[str, Any], dataset: Dataset,
         saved = -math.inf  # the first epoch is kept at once, to be there should the second diverge
         try:
             for row in fit.run():
-                tracker.metrics({k: v for k, v in row.items() if k not in ("seed", "epoch")}, step=row["epoch"])
+                tracker.metrics({k: v for k, v in row.items() if k not in ("seed", "epoch", "game")},
+                                step=row["epoch"])
                 progress.advance(1, _note(fit))
                 if time.monotonic() - saved >= SECONDS_BETWEEN_CHECKPOINTS:
                     _save(fit, checkpoint)
@@ -92,12 +95,8 @@ def _fit(experiment: str, seed: int, settings: dict[str, Any], dataset: Dataset,
 
 def _start(experiment: str, seed: int, settings: dict[str, Any], dataset: Dataset, device: torch.device) -> Fit:
     monitor = TypeAdapter(Monitor).validate_python(settings["monitor"])
-    if monitor.images > len(dataset.validation):
-        raise ParameterError(f"params.yaml: monitor.images is more than {dataset.name} has",
-                             expected=f"at most {len(dataset.validation)}", found=str(monitor.images),
-                             remedy="lower it, or override it in a profile")
     try:
-        model = create(model_settings(settings["model"]), dataset.train, seed, device)
+        model = create(model_settings(settings["model"]), dataset.train, seed, device, dataset.shape)
     except ValueError as error:
         raise unfit(experiment, error) from error
     return Fit(model, dataset.validation.to(device), seed, monitor)
@@ -107,13 +106,13 @@ def unfit(experiment: str, error: ValueError) -> ParameterError:
     """Numbers that are right in themselves and not for this data: more clusters than images, say."""
     return ParameterError(f"params.yaml: the numbers of experiments.{experiment} do not fit its data",
                           found=str(error), remedy="correct experiments, parzen.samples or monitor.samples, whichever "
-                                                   "it was, or override it in a profile")
+                                                   "it was, or override it in a profile or for the data set")
 
 
 def _note(fit: Fit) -> str:
     chosen = ", ".join(f"{variant} {choice.validation_log_likelihood:.1f} (epoch {choice.epoch})"
                        for variant, choice in fit.choices.items())
-    return f"best on validation: {chosen} nats" if chosen else ""
+    return f"{'best ' if fit.model.selects_epoch else ''}on validation: {chosen} nats" if chosen else ""
 
 
 def _save(fit: Fit, checkpoint: Path) -> None:
@@ -121,17 +120,15 @@ def _save(fit: Fit, checkpoint: Path) -> None:
     files.write_tensors(checkpoint, tensors, about)
 
 
-def _restored(fit: Fit, checkpoint: Path) -> Fit | None:
-    """`fit` as `checkpoint` has it; None if there is no whole checkpoint, and then `fit` is not to be used."""
-    if not checkpoint.exists():
-        return None
+def _restored(fit: Fit, checkpoint: Path) -> bool:
+    """Whether `fit` is now as `checkpoint` has it; if not, because the file is torn, `fit` is not to be used."""
     try:
         fit.restore(*files.read_tensors(checkpoint))
     except (DataError, ValueError, KeyError, TypeError, RuntimeError) as error:
         print(f"{checkpoint} is not used, training starts anew: {error}", flush=True)
-        return None
+        return False
     print(f"going on from epoch {fit.model.epoch} ({checkpoint})", flush=True)
-    return fit
+    return True
 
 
 def _with_last_good_state(error: TrainingDiverged, checkpoint: Path) -> TrainingDiverged:
@@ -154,7 +151,7 @@ def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], input
         "model": settings["model"]["kind"], "dataset": settings["dataset"], "profile": settings["profile"],
         "settings": settings, "inputs": inputs, "hardware": machine.hardware(device),
         "seeds": [{"seed": fit.seed, "updates": getattr(fit.model, "updates", None), "variants": {
-            variant: {"epoch": choice.epoch if fit.model.selects_epoch else None,
+            variant: {"epoch": choice.epoch if fit.model.is_looked_at else None,
                       "validation_log_likelihood": choice.validation_log_likelihood}
             for variant, choice in fit.choices.items()}} for fit in fits]})
 

@@ -24,6 +24,7 @@ class TrainingImagesModel:
     variants: ClassVar[tuple[str, ...]] = ("raw",)
     epochs = 0
     selects_epoch: ClassVar[bool] = False
+    is_looked_at: ClassVar[bool] = False
     epoch = 0
 
     def __init__(self, settings: TrainingImages, train: Tensor, seed: int, device: torch.device) -> None:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 
 from gan.datasets.sources import Availability, Say, StartProgress, reason, redo, verify_names
 from gan.errors import DataError
+from gan.settings import ParameterBlock
 
 SHAPE = (1, 8, 8)
-DIVISOR = 16
-TRAINING_IMAGES, VALIDATION_IMAGES, TEST_IMAGES = 1197, 300, 300
-SIZES = {"train": TRAINING_IMAGES, "validation": VALIDATION_IMAGES, "test": TEST_IMAGES}
+SIZES = {"train": 1197, "validation": 300, "test": 300}
 SHUFFLE_SEED = 2014
 
 FILE = "digits.npy"
@@ -27,35 +28,43 @@ PIXELS_SHA256 = "8f26b2bd9d135c256808f68f14fdabddde6d9c7f869ae419704b051f0f14b3b
 _SOURCE = "scikit-learn, installed here"
 
 
-def availability(local: Sequence[Path], probe: bool = True) -> Availability:
-    """See `gan.datasets.Loader`. Always there."""
-    return Availability("found", _SOURCE)
-
-
-def fetch(folder: Path, local: Sequence[Path], say: Say, progress: StartProgress) -> str:
+@dataclass(frozen=True)
+class Digits(ParameterBlock):
     """See `gan.datasets.Loader`."""
-    from sklearn.datasets import load_digits  # here because importing it takes seconds
 
-    pixels = load_digits().data.astype(np.uint8)
-    _check(pixels, _SOURCE, "install scikit-learn in the version of the lock file")
-    np.save(folder / FILE, pixels, allow_pickle=False)
-    return _SOURCE
+    loader: Literal["digits"]
 
+    shape: ClassVar[tuple[int, int, int]] = SHAPE
+    divisor: ClassVar[int] = 16
+    contrast_norm: ClassVar[None] = None
 
-def verify(folder: Path) -> None:
-    """See `gan.datasets.Loader`."""
-    _read(folder)
+    def availability(self, local: Sequence[Path], probe: bool = True) -> Availability:
+        """Always there."""
+        return Availability("found", _SOURCE)
 
+    def fetch(self, folder: Path, local: Sequence[Path], say: Say, progress: StartProgress) -> str:
+        from sklearn.datasets import load_digits  # here because importing it takes seconds
 
-def splits(folder: Path) -> dict[str, torch.Tensor]:
-    """See `gan.datasets.Loader`: 1,197, 300 and 300 images, by the permutation of RandomState(`SHUFFLE_SEED`).
+        pixels = load_digits().data.astype(np.uint8)
+        _check(pixels, _SOURCE, "install scikit-learn in the version of the lock file")
+        np.save(folder / FILE, pixels, allow_pickle=False)
+        return _SOURCE
 
-    NumPy guarantees that RandomState gives the same permutation in every version.
-    """
-    pixels = _read(folder)
-    shuffled = torch.from_numpy(pixels[np.random.RandomState(SHUFFLE_SEED).permutation(len(pixels))])
-    train, validation, test = torch.split(shuffled, [TRAINING_IMAGES, VALIDATION_IMAGES, TEST_IMAGES])
-    return {"train": train, "validation": validation, "test": test}
+    def verify(self, folder: Path) -> None:
+        _read(folder)
+
+    def sizes(self, folder: Path, local: Sequence[Path]) -> dict[str, int]:
+        return dict(SIZES)
+
+    def splits(self, folder: Path) -> dict[str, torch.Tensor]:
+        """1,197, 300 and 300 images, by the permutation of RandomState(`SHUFFLE_SEED`).
+
+        NumPy guarantees that RandomState gives the same permutation in every version.
+        """
+        pixels = _read(folder)
+        shuffled = torch.from_numpy(pixels[np.random.RandomState(SHUFFLE_SEED).permutation(len(pixels))])
+        train, validation, test = torch.split(shuffled, list(SIZES.values()))
+        return {"train": train, "validation": validation, "test": test}
 
 
 def _read(folder: Path) -> np.ndarray:
@@ -72,7 +81,7 @@ def _read(folder: Path) -> np.ndarray:
 
 
 def _check(pixels: np.ndarray, origin: str, remedy: str) -> None:
-    expected = (TRAINING_IMAGES + VALIDATION_IMAGES + TEST_IMAGES, SHAPE[1] * SHAPE[2])
+    expected = (sum(SIZES.values()), SHAPE[1] * SHAPE[2])
     found = hashlib.sha256(pixels.tobytes()).hexdigest()
     if pixels.dtype != np.uint8 or pixels.shape != expected or found != PIXELS_SHA256:
         raise DataError(f"{origin}: these are not the digits", expected=f"uint8 {expected}, SHA-256 {PIXELS_SHA256}",

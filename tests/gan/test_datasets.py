@@ -1,14 +1,16 @@
-"""Loaders: file formats, pickles from outside, splits. Downloads as a whole are in tests/pipeline/test_download.py."""
+"""MNIST, digits and what loaders share. Downloads as a whole are in tests/pipeline/test_download.py."""
 
 import contextlib
 import gzip
 import hashlib
 import io
+import json
 import os
 import pickle
 import time
 import zipfile
 from pathlib import Path
+from typing import Annotated, get_args
 
 import numpy as np
 import pytest
@@ -16,8 +18,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from pydantic import Field, TypeAdapter, ValidationError
 
-from gan.datasets import LOADERS, SPLITS, digits, mnist, sources
+from gan.datasets import LOADER_NAMES, SPLITS, Dataset, DatasetSettings, Digits, Mnist, digits, mnist, sources
+from gan.datasets.contrast import normalize_contrast
 from gan.errors import DataError, SourceUnavailable
 
 
@@ -25,13 +29,109 @@ def silent(what, total, unit):
     raise AssertionError("nothing here takes long")
 
 
-@pytest.mark.parametrize("name", sorted(LOADERS))
-def test_every_loader_has_the_interface(name):
-    loader = LOADERS[name]
-    assert len(loader.SHAPE) == 3
-    assert loader.DIVISOR > 0
-    for function in ("availability", "fetch", "verify", "splits"):
-        assert callable(getattr(loader, function))
+# --- Settings ---
+
+FOLDER = {"loader": "image_folder", "folder": "photos", "size": 8, "channels": 3, "validation": 0.1, "test": 0.2,
+          "seed": 1}
+ENTRIES = [{"loader": "mnist"}, {"loader": "digits"}, {"loader": "cifar10", "contrast_norm": 55},
+           {"loader": "cifar10", "contrast_norm": None}, {"loader": "tfd"}, {"loader": "tfd", "file": "faces.mat"},
+           FOLDER, {**FOLDER, "channels": 1, "contrast_norm": 20.5}]
+
+
+def read_entry(entry):
+    """As pipeline.parameters does."""
+    adapter = TypeAdapter(Annotated[DatasetSettings, Field(discriminator="loader")])
+    return adapter.validate_json(json.dumps(entry), strict=True)
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_an_entry_of_the_parameters_is_the_loader(entry):
+    loader = read_entry(entry)
+    assert {name: getattr(loader, name) for name in entry} == entry
+    assert len(loader.shape) == 3
+    assert loader.divisor > 0
+    assert loader.contrast_norm == entry.get("contrast_norm")
+
+
+def test_every_loader_is_named():
+    assert {entry["loader"] for entry in ENTRIES} == set(LOADER_NAMES)
+    assert len(LOADER_NAMES) == len(get_args(DatasetSettings))
+
+
+@pytest.mark.parametrize(("entry", "complaint"), [
+    ({"loader": "mnist", "contrast_norm": 55}, "Unexpected keyword argument"),
+    ({"loader": "mnsit"}, "does not match any of the expected tags"),
+    ({"loader": "cifar10"}, "contrast_norm\n  Field required"),
+    ({"loader": "cifar10", "contrast_norm": 0}, "contrast_norm must be positive or null, not 0"),
+    ({"loader": "cifar10", "contrast_norm": float("inf")}, "contrast_norm must be positive"),
+    ({"loader": "cifar10", "contrast_norm": "55"}, "valid number"),
+    *(({"loader": "tfd", "file": file}, "name of a .mat file") for file in ("../a.mat", "a/b.mat", "/a.mat", "a", "")),
+    *(({**FOLDER, "folder": name}, "name of a folder") for name in ("..", "../a", "/a", "a/b", "a\\b", "", "C:")),
+    *(({**FOLDER, "size": size}, "from 1 to 1024") for size in (0, -3, 1025)),
+    *(({**FOLDER, "channels": channels}, "1 or 3") for channels in (2, 4, "3")),
+    *(({**FOLDER, "test": test}, "between 0 and 1") for test in (0, 1, -0.5, 2, float("nan"))),
+    ({**FOLDER, "validation": 0.8}, "leave images to train on"),
+    *(({**FOLDER, "seed": seed}, "seed must be from 0") for seed in (-1, 2**32)),
+    ({**FOLDER, "contrast_norm": -1}, "contrast_norm must be positive"),
+])
+def test_values_out_of_range_are_refused(entry, complaint):
+    with pytest.raises(ValidationError, match=complaint):
+        read_entry(entry)
+
+
+# --- Data sets ---
+
+
+def test_folds_are_pairs_of_validation_and_test_images():
+    images = torch.arange(6.0).reshape(6, 1)
+    shape = (1, 1, 1)
+    dataset = Dataset("a", shape, images, images[:2], images[2:])
+    assert [(len(validation), len(test)) for validation, test in dataset.folds()] == [(2, 4)]
+    folded = Dataset("a", shape, images, images[:3], images[2:], torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1, 1]))
+    assert [(validation.flatten().tolist(), test.flatten().tolist()) for validation, test in folded.folds()] == [
+        ([0, 1], [2]), ([2], [3, 4, 5])]
+
+
+def test_the_scale_in_words():
+    images = torch.zeros(1, 1)
+    assert Dataset("a", (1, 1, 1), images, images, images).scale == "[0, 1]"
+    assert Dataset("a", (1, 1, 1), images, images, images, contrast_norm=55.0).scale == (
+        "each image: mean 0, L2 norm 55")
+
+
+# --- Global contrast normalisation ---
+
+
+def normalized_in_numpy(images, norm):
+    """The formula of pylearn2's global_contrast_normalize, one image at a time."""
+    rows = []
+    for image in images.astype(np.float64):
+        centred = image - image.mean()
+        divisor = np.sqrt((centred**2).sum()) / norm
+        rows.append(centred if divisor < 1e-8 else centred / divisor)
+    return np.array(rows)
+
+
+@settings(deadline=None)
+@given(images=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 20))), norm=st.sampled_from([1, 55.0, 300]))
+def test_contrast_is_normalized_as_in_pylearn2(images, norm):
+    found = normalize_contrast(torch.from_numpy(images), norm)
+    assert found.dtype == torch.float32
+    assert np.allclose(found.numpy(), normalized_in_numpy(images, norm), rtol=1e-6, atol=1e-6 * norm)
+
+
+def test_normalized_images_have_the_norm_in_every_block(monkeypatch):
+    monkeypatch.setattr("gan.datasets.contrast._BLOCK", 3)
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (10, 3072), np.uint8))
+    found = normalize_contrast(images, 55)
+    assert torch.allclose(found.norm(dim=1), torch.tensor(55.0), rtol=1e-6)
+    assert found.mean(1).abs().max() < 1e-6
+    assert torch.equal(found[4:5], normalize_contrast(images[4:5], 55))
+
+
+@pytest.mark.parametrize("value", [0, 37, 255])
+def test_a_constant_image_becomes_zero(value):
+    assert not normalize_contrast(torch.full((2, 3072), value, dtype=torch.uint8), 55).any()
 
 
 # --- IDX ---
@@ -74,7 +174,7 @@ def test_mnist_keeps_the_last_training_images_for_validation(tmp_path, monkeypat
     training, test = np.random.default_rng(0).integers(0, 256, (2, 5, 28, 28), np.uint8)
     (tmp_path / mnist.TRAINING_IMAGES_FILE).write_bytes(mnist.idx_bytes(training))
     (tmp_path / mnist.TEST_IMAGES_FILE).write_bytes(mnist.idx_bytes(test))
-    splits = mnist.splits(tmp_path)
+    splits = Mnist("mnist").splits(tmp_path)
     assert np.array_equal(splits["train"].numpy(), training[:3].reshape(3, 784))
     assert np.array_equal(splits["validation"].numpy(), training[3:].reshape(2, 784))
     assert np.array_equal(splits["test"].numpy(), test.reshape(5, 784))
@@ -86,20 +186,24 @@ def test_mnist_of_another_shape_is_refused(tmp_path, monkeypatch, shape, complai
     for name in (mnist.TRAINING_IMAGES_FILE, mnist.TEST_IMAGES_FILE):
         (tmp_path / name).write_bytes(mnist.idx_bytes(np.zeros(shape, np.uint8)))
     with pytest.raises(DataError, match=complaint):
-        mnist.splits(tmp_path)
+        Mnist("mnist").splits(tmp_path)
+
+
+DIGITS = Digits("digits")
 
 
 @pytest.fixture
 def digits_folder(tmp_path):
-    digits.fetch(tmp_path, [], print, silent)
+    DIGITS.fetch(tmp_path, [], print, silent)
     return tmp_path
 
 
 def test_digits_are_scikit_learns_and_split_once_and_for_all(digits_folder):
     from sklearn.datasets import load_digits
 
-    splits = digits.splits(digits_folder)
+    splits = DIGITS.splits(digits_folder)
     assert [tuple(splits[split].shape) for split in SPLITS] == [(1197, 64), (300, 64), (300, 64)]
+    assert DIGITS.sizes(digits_folder, []) == {split: len(splits[split]) for split in SPLITS}
     together = torch.cat([splits[split] for split in SPLITS]).numpy()
     assert sorted(map(tuple, together)) == sorted(map(tuple, load_digits().data.astype(np.uint8)))
     assert hashlib.sha256(together.tobytes()).hexdigest() == (
@@ -108,7 +212,7 @@ def test_digits_are_scikit_learns_and_split_once_and_for_all(digits_folder):
 
 def test_digits_are_written_the_same_to_the_byte(digits_folder, tmp_path_factory):
     again = tmp_path_factory.mktemp("again")
-    digits.fetch(again, [], print, silent)
+    DIGITS.fetch(again, [], print, silent)
     assert (again / digits.FILE).read_bytes() == (digits_folder / digits.FILE).read_bytes()
 
 
@@ -116,20 +220,20 @@ def test_altered_digits_are_refused(digits_folder):
     path = digits_folder / digits.FILE
     path.write_bytes(path.read_bytes()[:-1] + b"\1")
     with pytest.raises(DataError, match="not the digits"):
-        digits.splits(digits_folder)
+        DIGITS.splits(digits_folder)
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(DataError, match=r"digits\.npy cannot be read"):
-        digits.verify(digits_folder)
+        DIGITS.verify(digits_folder)
     path.unlink()
     with pytest.raises(DataError, match=r"lacks digits\.npy"):
-        digits.verify(digits_folder)
+        DIGITS.verify(digits_folder)
 
 
 def test_digits_that_hold_a_pickle_are_not_loaded(digits_folder, tmp_path_factory):
     marker = tmp_path_factory.mktemp("outside") / "executed"
     np.save(digits_folder / digits.FILE, np.array([Payload(os.mkdir, str(marker))]), allow_pickle=True)
     with pytest.raises(DataError, match="cannot be read"):
-        digits.verify(digits_folder)
+        DIGITS.verify(digits_folder)
     assert not marker.exists()
 
 
@@ -269,7 +373,8 @@ def zip_file(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["../outside", "a/../../outside", "/tmp/outside", "..\\outside", "C:\\outside"])
+@pytest.mark.parametrize("name", ["../outside", "a/../../outside", "/tmp/outside", "..\\outside", "C:\\outside",
+                                  "c:/outside"])
 def test_archives_with_unsafe_names_are_refused(tmp_path, name):
     archive = zip_file(tmp_path / "a.whl", {name: b"x", "member": b"y"})
     with pytest.raises(DataError, match="unsafe name"), sources.open_member(archive, "member", 10):
@@ -314,4 +419,4 @@ def test_availability_tells_found_downloadable_and_unavailable():
 
 
 def test_digits_are_always_found():
-    assert digits.availability([]).state == "found"
+    assert DIGITS.availability([]).state == "found"

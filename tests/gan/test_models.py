@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,10 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan import parzen
-from gan.adversarial import Generator, GeneratorOutput
+from gan.adversarial import (
+    Convolution,
+    Deconvolution,
+    Discriminator,
+    DiscriminatorOutput,
+    Generator,
+    GeneratorLayer,
+    GeneratorOutput,
+    MaxoutLayer,
+)
 from gan.linear_algebra import random_stream
 from gan.models import AdversarialNetsModel, Fit, KMeans, Monitor, TrainingImages, create
-from gan.training import AdversarialNets
+from gan.training import AdversarialNets, Pretraining
 
 GRID = parzen.Grid(0.1, 1.0, 5)
 VALIDATION = torch.zeros(8, 2)
@@ -30,6 +40,7 @@ class Scripted:
 
     variants = ("raw", "ema")
     selects_epoch = True
+    is_looked_at = True
 
     def __init__(self, raw, ema=None):
         self.distances = {"raw": raw, "ema": raw if ema is None else ema}
@@ -271,7 +282,7 @@ def test_sampling_does_not_disturb_training(small_nets, images):
 @pytest.mark.parametrize("z", [torch.zeros(3, 4), torch.zeros(3, 5)], ids=["fits", "does not fit"])
 def test_transform_leaves_the_networks_own_parameters_untouched(small_nets, images, z):
     model = create(small_nets(), images, 1)
-    own = list(model.generator.parameters)
+    own = list(model.training.generator.parameters)
     values = [p.clone() for p in own]
     foreign = {name: torch.zeros_like(tensor) for name, tensor in model.weights("raw").items()}
     if z.shape[1] == 4:
@@ -279,7 +290,7 @@ def test_transform_leaves_the_networks_own_parameters_untouched(small_nets, imag
     else:
         with pytest.raises(RuntimeError):
             model.transform(foreign, z)
-    assert all(mine is before for mine, before in zip(model.generator.parameters, own, strict=True))
+    assert all(mine is before for mine, before in zip(model.training.generator.parameters, own, strict=True))
     assert all(map(torch.equal, own, values))
     assert not any(tensor.any() for tensor in foreign.values())
 
@@ -317,6 +328,138 @@ def test_interpolation_lies_on_straight_lines_in_z(small_nets, images):
     draws = nets.noise.draw(6, random_stream(1, "z"))
     torch.testing.assert_close(z[:, 0], draws[:3], rtol=0, atol=1e-6)
     torch.testing.assert_close(z[:, -1], draws[3:], rtol=0, atol=1e-6)
+
+
+# --- pretraining ---
+
+
+@pytest.fixture(scope="module")
+def pretrained_nets(small_nets):
+    """3 epochs of pretraining with a 4 → 9 → 8 → 6 generator, then 4 with 4 → 7 → 4 below it."""
+    nets = small_nets()
+    return AdversarialNets(
+        "adversarial_nets", nets.noise, Generator([GeneratorLayer(7, "relu", 0.5), GeneratorLayer(4, "sigmoid", 0.5)],
+                                                  None),
+        nets.discriminator, replace(nets.recipe, epochs=4, chosen_epoch="last"),
+        Pretraining(nets.generator, nets.discriminator, replace(nets.recipe, epochs=3)))
+
+
+def test_the_pretrained_generator_goes_on_below_which_new_layers_begin(pretrained_nets, images):
+    model = create(pretrained_nets, images, 1)
+    assert model.epochs == 7
+    assert [model.fit_epoch()["game"] for _ in range(3)] == ["pretraining"] * 3
+    assert [tuple(p.shape) for p in model.training.generator.parameters] == [(4, 9), (9,), (9, 8), (8,), (8, 6), (6,)]
+    pretrained = [p.clone() for p in model.training.generator.parameters]
+    discriminator, updates = [p.clone() for p in model.training.discriminator.parameters], model.updates
+    model._next_game()
+    assert (model.epoch, model.updates, model.training.epoch) == (3, updates, 0)
+    below, above = model.training.generator.parameters[:4], model.training.generator.parameters[4:]
+    assert [tuple(p.shape) for p in below] == [(4, 7), (7,), (7, 4), (4,)]
+    assert all(map(torch.equal, above, pretrained))
+    assert all(map(torch.equal, model.training.average, model.training.generator.parameters))
+    assert not any(map(torch.equal, model.training.discriminator.parameters[::2], discriminator[::2]))
+    assert [model.fit_epoch()["game"] for _ in range(4)] == ["training"] * 4
+    assert (model.epoch, model.updates) == (7, 7 * updates // 3)
+    assert not any(map(torch.equal, model.training.generator.parameters[4:], pretrained))  # nothing is frozen
+
+
+def test_both_games_have_the_schedules_of_their_own_epochs(pretrained_nets, images):
+    model = create(pretrained_nets, images, 1)
+    rows = [model.fit_epoch() for _ in range(7)]
+    assert [row["momentum"] for row in rows[3:6]] == [row["momentum"] for row in rows[:3]]
+    assert [row["learning_rate"] for row in rows[3:6]] == [row["learning_rate"] for row in rows[:3]]
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 4, 6])
+def test_a_fit_with_pretraining_that_was_stopped_goes_on_with_the_same_bits(pretrained_nets, images, validation, stop):
+    whole = Fit(create(pretrained_nets, images, 1), validation, 1, nets_monitor(every=2))
+    list(whole.run())
+    stopped = Fit(create(pretrained_nets, images, 1), validation, 1, nets_monitor(every=2))
+    rows = stopped.run()
+    for _ in range(stop):
+        next(rows)
+    tensors, about = stopped.state()
+    again = Fit(create(pretrained_nets, images, 1), validation, 1, nets_monitor(every=2))
+    again.restore(tensors, json.loads(json.dumps(about)))
+    list(again.run())
+    assert again.rows == whole.rows
+    assert_same_choices(again.choices, whole.choices)
+
+
+def test_pretraining_is_not_scored_and_of_training_the_last_epoch_is_taken(pretrained_nets, images, validation):
+    fit = Fit(create(pretrained_nets, images, 1), validation, 1, nets_monitor(every=1, patience=1))
+    rows = list(fit.run())
+    assert [("validation_log_likelihood" in row, "validation_log_likelihood_ema" in row) for row in rows] == \
+        [(False, False)] * 3 + [(True, True)] * 4
+    assert {choice.epoch for choice in fit.choices.values()} == {7}
+    assert fit.choices["raw"].validation_log_likelihood == rows[-1]["validation_log_likelihood"]
+
+
+def test_an_untrained_model_draws_the_trained_ones_samples_from_its_weights(pretrained_nets, images):
+    model = create(pretrained_nets, images, 1)
+    for _ in range(5):
+        model.fit_epoch()
+    weights = {name: tensor.clone() for name, tensor in model.weights("ema").items()}
+    drawn = model.sample(weights, 6, random_stream(1, "samples"))
+    untrained = create(pretrained_nets, images, 2)
+    before = untrained.state()
+    assert torch.equal(untrained.sample(weights, 6, random_stream(1, "samples")), drawn)
+    after = untrained.state()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_pretraining_and_an_output_exclude_each_other(small_nets, pretrained_nets):
+    nets = small_nets()
+    with pytest.raises(ValueError, match="output must be null with pretraining"):
+        replace(pretrained_nets, generator=nets.generator)
+    with pytest.raises(ValueError, match="output must be null with pretraining"):
+        replace(nets, generator=pretrained_nets.generator)
+    with pytest.raises(ValueError, match="has 4 dimensions, and must have as many units, not 5"):
+        replace(pretrained_nets, generator=Generator([GeneratorLayer(5, "sigmoid", 0.5)], None))
+
+
+# --- convolutions ---
+
+
+@pytest.fixture(scope="module")
+def convolutional_nets(small_nets):
+    """For images of 2 × 7 × 7."""
+    nets = small_nets()
+    convolution = Convolution(kernel=3, padding=1, pool=3, pool_stride=2)
+    return replace(
+        nets, generator=Generator([GeneratorLayer(12, "sigmoid", 0.5)], GeneratorOutput(
+            "linear", 0.5, "zero", deconvolution=Deconvolution(channels=3, size=2, kernel=4, stride=3))),
+        discriminator=Discriminator([MaxoutLayer(3, 2, 0.5, 0.8, convolution), MaxoutLayer(5, 2, 0.5, 0.5)],
+                                    DiscriminatorOutput(0.5, 0.5)))
+
+
+def test_convolutional_nets_train_and_go_on_with_the_same_bits(convolutional_nets):
+    train = torch.rand(50, 98, generator=torch.Generator().manual_seed(1))
+    model, other = (create(convolutional_nets, train, 1, shape=(2, 7, 7)) for _ in range(2))
+    first = [model.fit_epoch()["discriminator_loss"] for _ in range(4)]
+    for _ in range(2):
+        other.fit_epoch()
+    restored = create(convolutional_nets, train, 1, shape=(2, 7, 7))
+    restored.restore(other.state())
+    assert [restored.fit_epoch()["discriminator_loss"] for _ in range(2)] == first[2:]
+    one, two = model.state(), restored.state()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert model.sample(model.weights("raw"), 3, random_stream(1, "samples")).shape == (3, 98)
+
+
+@pytest.mark.parametrize(("shape", "message"), [
+    ((2, 8, 8), "deconvolution makes images of 7 × 7, but the data's are 8 × 8"),
+    (None, "deconvolution makes images of 7 × 7, but the data's are 1 × 98")])
+def test_convolutions_that_do_not_fit_the_images_are_refused(convolutional_nets, shape, message):
+    with pytest.raises(ValueError, match=message):
+        create(convolutional_nets, torch.rand(5, 128 if shape else 98), 1, shape=shape)
+
+
+def test_a_deconvolution_needs_as_many_units_as_its_maps_have(convolutional_nets):
+    nets = replace(convolutional_nets, generator=replace(
+        convolutional_nets.generator, hidden=[GeneratorLayer(11, "sigmoid", 0.5)]))
+    with pytest.raises(ValueError, match="3 maps of 2 × 2, 12 units, but the layer below has 11"):
+        create(nets, torch.rand(5, 98), 1, shape=(2, 7, 7))
 
 
 # --- models without a choice of epoch ---

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
 from gan.adversarial import (
+    Convolution,
+    Deconvolution,
     Discriminator,
     DiscriminatorOutput,
     Generator,
@@ -21,7 +23,17 @@ from gan.adversarial import (
     Noise,
 )
 from gan.linear_algebra import random_stream
-from gan.networks import ACTIVATIONS, Dense, Dropout, Maxout, Network, uniform
+from gan.networks import (
+    ACTIVATIONS,
+    ConvolutionalMaxout,
+    Dense,
+    Dropout,
+    Maxout,
+    Network,
+    TransposedConvolution,
+    sparse_normal,
+    uniform,
+)
 from gan.training import AdversarialNets
 
 CPU = torch.device("cpu")
@@ -47,6 +59,14 @@ def with_biases(layer, seed):
     """Biases that are not 0, so that a test sees them."""
     layer.parameters[1].copy_(normal(*layer.parameters[1].shape, seed=seed))
     return layer
+
+
+def dense(inputs, outputs, activation, seed=0):
+    return Dense(uniform((inputs, outputs), 1.0, stream(seed)), torch.zeros(outputs), activation)
+
+
+def maxout(inputs, units, pieces, seed=0):
+    return Maxout(uniform((inputs, pieces * units), 1.0, stream(seed)), pieces)
 
 
 def dense_reference(activation):
@@ -86,20 +106,20 @@ def assert_layer_equals_autograd(layer, reference, n, inputs, last, seed):
 @settings(deadline=None, max_examples=25)
 @given(n=sides, inputs=sides, outputs=sides, last=st.integers(1, 12), seed=seeds)
 def test_dense_equals_autograd(activation, n, inputs, outputs, last, seed):
-    layer = with_biases(Dense(inputs, outputs, activation, 1.0, stream(seed)), seed)
+    layer = with_biases(dense(inputs, outputs, activation, seed), seed)
     assert_layer_equals_autograd(layer, dense_reference(activation), n, inputs, min(last, n), seed)
 
 
 @settings(deadline=None, max_examples=40)
 @given(n=sides, inputs=sides, units=sides, pieces=st.integers(1, 5), last=st.integers(1, 12), seed=seeds)
 def test_maxout_equals_autograd(n, inputs, units, pieces, last, seed):
-    layer = with_biases(Maxout(inputs, units, pieces, 1.0, stream(seed)), seed)
+    layer = with_biases(maxout(inputs, units, pieces, seed), seed)
     assert layer.forward(torch.zeros(n, inputs)).shape == (n, units)
     assert_layer_equals_autograd(layer, maxout_reference(pieces), n, inputs, min(last, n), seed)
 
 
 def test_where_maxout_pieces_tie_each_gets_the_whole_gradient():
-    layer = Maxout(2, 3, 2, 1.0, stream())
+    layer = maxout(2, 3, 2)
     layer.parameters[0][:, 3:] = layer.parameters[0][:, :3]
     layer.forward(normal(4, 2, seed=1))
     gradient = normal(4, 3, seed=2)
@@ -107,13 +127,13 @@ def test_where_maxout_pieces_tie_each_gets_the_whole_gradient():
 
 
 def test_a_relu_at_zero_passes_no_gradient():
-    layer = Dense(1, 1, "relu", 1.0, stream())
+    layer = dense(1, 1, "relu")
     assert layer.forward(torch.zeros(3, 1)).tolist() == [[0.0]] * 3
     assert layer.delta(torch.ones(3, 1)).tolist() == [[0.0]] * 3
 
 
 def test_a_sure_sigmoid_has_a_finite_gradient():
-    layer = Dense(1, 1, "sigmoid", 1.0, stream())
+    layer = dense(1, 1, "sigmoid")
     layer.parameters[0].fill_(1)
     y = layer.forward(torch.tensor([[-1000.0], [1000.0]]))
     assert y.view(-1).tolist() == [0, 1]
@@ -122,7 +142,115 @@ def test_a_sure_sigmoid_has_a_finite_gradient():
 
 def test_an_unknown_activation_is_refused_and_the_known_ones_are_named():
     with pytest.raises(ValueError, match=r"'tanh'.*relu, sigmoid, linear"):
-        Dense(1, 1, "tanh", 1.0, stream())
+        dense(1, 1, "tanh")
+
+
+# --- convolutions ---
+
+
+def transposed_reference(layer, channels):
+    """The definition, without torch's transposed convolution: every input pixel adds a scaled kernel to the output."""
+    activate = {"relu": torch.relu, "sigmoid": torch.sigmoid, "linear": lambda x: x}[layer.activation]
+
+    def reference(x, weight, bias):
+        maps, kernel, side = weight.shape[0], weight.shape[2], (layer.size - 1) * layer.stride + weight.shape[2]
+        x = x.view(len(x), maps, layer.size, layer.size)
+        y = x.new_zeros(len(x), channels, side, side)
+        for i, j in itertools.product(range(layer.size), repeat=2):
+            top, left = i * layer.stride, j * layer.stride
+            patch = torch.einsum("nm,mcpq->ncpq", x[:, :, i, j], weight)
+            y = y + torch.nn.functional.pad(patch, (left, side - left - kernel, top, side - top - kernel))
+        return activate(y.flatten(1) + bias)
+    return reference
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@settings(deadline=None, max_examples=15)
+@given(n=st.integers(1, 5), maps=st.integers(1, 3), channels=st.integers(1, 3), size=st.integers(1, 4),
+       kernel=st.integers(1, 4), stride=st.integers(1, 3), seed=seeds)
+def test_a_transposed_convolution_equals_its_definition(activation, n, maps, channels, size, kernel, stride, seed):
+    side = (size - 1) * stride + kernel
+    layer = TransposedConvolution(normal(maps, channels, kernel, kernel, seed=seed), torch.zeros(channels * side**2),
+                                  size, stride, activation)
+    with_biases(layer, seed)
+    assert_layer_equals_autograd(layer, transposed_reference(layer, channels), n, maps * size**2, n, seed)
+
+
+def convolution_reference(shape, pieces, padding, pool, pool_stride):
+    """The definition: the largest of `pieces` correlations at each place, then the largest of each window, which may
+    reach over the edge; by unfolding into patches, without torch's convolution or pooling."""
+    def windows(x, size, stride, fill):
+        over = [-(x.shape[axis] - size) % stride for axis in (2, 3)]  # so much the last window reaches over
+        x = torch.nn.functional.pad(x, (0, over[1], 0, over[0]), value=fill)
+        return x.unfold(2, size, stride).unfold(3, size, stride)
+
+    def reference(x, weight, bias):
+        x = torch.nn.functional.pad(x.view(len(x), *shape), (padding,) * 4)
+        sums = torch.einsum("nchwpq,mcpq->nmhw", windows(x, weight.shape[2], 1, 0), weight) + bias.view(-1, 1, 1)
+        maxima = sums.unflatten(1, (pieces, -1)).amax(1)
+        return windows(maxima, pool, pool_stride, -math.inf).amax((4, 5)).flatten(1)
+    return reference
+
+
+@settings(deadline=None, max_examples=40)
+@given(n=st.integers(1, 5), channels=st.integers(1, 3), units=st.integers(1, 4), pieces=st.integers(1, 3),
+       height=st.integers(4, 7), width=st.integers(4, 7), kernel=st.integers(1, 4), padding=st.integers(0, 2),
+       pool=st.integers(1, 3), stride=st.integers(1, 3), last=st.integers(1, 5), seed=seeds)
+def test_a_maxout_convolution_equals_its_definition(n, channels, units, pieces, height, width, kernel, padding, pool,
+                                                    stride, last, seed):
+    stride, shape = min(stride, pool), (channels, height, width)
+    assume(min(height, width) + 2 * padding - kernel + 1 >= pool)
+    layer = ConvolutionalMaxout(normal(pieces * units, channels, kernel, kernel, seed=seed), shape, pieces, padding,
+                                pool, stride)
+    with_biases(layer, seed)
+    reference = convolution_reference(shape, pieces, padding, pool, stride)
+    assert math.prod(layer.output_shape) == layer.forward(torch.zeros(n, math.prod(shape))).shape[1]
+    assert_layer_equals_autograd(layer, reference, n, math.prod(shape), min(last, n), seed)
+
+
+def test_a_convolution_that_leaves_less_than_its_pool_is_refused():
+    with pytest.raises(ValueError, match="over 4 pixels leaves 2, fewer than its pool of 3"):
+        ConvolutionalMaxout(torch.zeros(2, 1, 3, 3), (1, 4, 4), 2, 0, 3, 1)
+
+
+# --- norms and sparse weights ---
+
+
+@pytest.mark.parametrize(("layer", "into_unit"), [
+    (dense(30, 8, "relu", 1), lambda w: w.t()), (maxout(30, 4, 2, 1), lambda w: w.t()),
+    (ConvolutionalMaxout(normal(8, 3, 4, 4, seed=1), (3, 8, 8), 2, 0, 1, 1), lambda w: w.flatten(1)),
+    (TransposedConvolution(normal(8, 3, 4, 4, seed=1), torch.zeros(300), 3, 3, "linear"),
+     lambda w: w.transpose(0, 1).flatten(1))])
+def test_norms_of_weights_into_units_are_limited_one_by_one(layer, into_unit):
+    weight, bias = layer.parameters
+    bias.fill_(100)
+    before = into_unit(weight.clone())
+    limit = float(before.norm(dim=1).median())
+    layer.limit_norms(limit)
+    norms, wanted = into_unit(weight).norm(dim=1), before.norm(dim=1).clamp(max=limit)
+    torch.testing.assert_close(norms, wanted, rtol=1e-6, atol=0)
+    assert float(wanted.min()) < limit < float(before.norm(dim=1).max())
+    directions = [torch.nn.functional.normalize(w, dim=1) for w in (into_unit(weight), before)]
+    torch.testing.assert_close(*directions, rtol=1e-5, atol=1e-6)
+    assert bool((bias == 100).all())
+
+
+def test_sparse_weights_have_so_many_normal_ones_into_each_unit():
+    """The paper's TFD output: mean and variance of 100·2304 draws within 5 standard errors of 0 and 1."""
+    weight = sparse_normal(8000, 2304, 100, stream(1))
+    assert weight.shape == (8000, 2304)
+    assert bool(((weight != 0).sum(0) == 100).all())
+    drawn = weight[weight != 0]
+    assert abs(float(drawn.mean())) <= 5 / math.sqrt(len(drawn))
+    assert abs(float(drawn.var()) - 1) <= 5 * math.sqrt(2 / len(drawn))
+    by_input = (weight != 0).sum(1).double()  # binomial: each input is drawn by a unit with probability 1/80
+    assert float(by_input.mean()) == 100 * 2304 / 8000
+    assert float(by_input.var()) == pytest.approx(2304 / 80 * (1 - 1 / 80), rel=0.1)
+
+
+def test_more_nonzero_weights_than_inputs_are_refused():
+    with pytest.raises(ValueError, match="5 non-zero weights into each unit, but there are only 4 inputs"):
+        sparse_normal(4, 2, 5, stream())
 
 
 # --- dropout ---
@@ -196,10 +324,11 @@ def test_dropout_multiplies_by_its_mask_forwards_and_backwards(n, inputs, last, 
 def small_discriminator(keeps, pieces, inputs, seed):
     """Two maxout layers and the logit, with biases that are not 0, built as the paper's is."""
     discriminator = Discriminator([MaxoutLayer(7, pieces, 1.0, keeps[0]), MaxoutLayer(5, pieces, 1.0, keeps[1])],
-                                  DiscriminatorOutput(1.0, keeps[2])).build(inputs, stream(seed), stream(seed + 1), CPU)
-    for bias in discriminator.parameters[1::2]:
+                                  DiscriminatorOutput(1.0, keeps[2]))
+    network = discriminator.build((1, 1, inputs), stream(seed), stream(seed + 1), CPU)
+    for bias in network.parameters[1::2]:
         bias.copy_(normal(*bias.shape, seed=seed + 2))
-    return discriminator
+    return network
 
 
 def discriminator_reference(x, parameters, masks, pieces):
@@ -246,7 +375,7 @@ def test_a_discriminator_with_its_masks_frozen_equals_autograd(n, inputs, pieces
 def test_a_generator_equals_autograd(n, activations, seed):
     noise, output = Noise(3, "uniform"), GeneratorOutput(activations[-1], 1.0, "marginal_logit")
     generator = Generator([GeneratorLayer(6, a, 1.0) for a in activations[:-1]], output)
-    network = generator.build(noise, torch.rand(10, 4, generator=stream(seed)), stream(seed), CPU)
+    network = Network(generator.build(3, torch.rand(10, 4, generator=stream(seed)), (1, 2, 2), stream(seed)))
     z = noise.draw(n, stream(seed + 1))
     parameters = [p.double().requires_grad_() for p in network.parameters]
     expected = z.double()
@@ -270,7 +399,7 @@ def test_backward_passes_leave_the_inputs_alone():
 
 
 def test_a_networks_parameters_are_its_layers_own():
-    network = Network([Dense(2, 3, "relu", 1.0, stream()), Dropout(0.5, stream()), Maxout(3, 2, 2, 1.0, stream())])
+    network = Network([dense(2, 3, "relu"), Dropout(0.5, stream()), maxout(3, 2, 2)])
     assert [tuple(p.shape) for p in network.parameters] == [(2, 3), (3,), (3, 4), (4,)]
     network.parameters[0].fill_(0)
     assert not network.layers[0].parameters[0].any()
@@ -296,8 +425,8 @@ def images():
 @pytest.fixture(scope="module")
 def players(paper, images):
     weights = random_stream(1, "initial weights")
-    return (paper.generator.build(paper.noise, images, weights, CPU),
-            paper.discriminator.build(784, weights, stream(), CPU))
+    return (Network(paper.generator.build(100, images, (1, 28, 28), weights)),
+            paper.discriminator.build((1, 28, 28), weights, stream(), CPU))
 
 
 def test_the_papers_generator_has_the_papers_size(players):
@@ -352,13 +481,14 @@ def test_the_generators_output_bias_is_the_clipped_logit_of_the_mean_image(playe
 
 def test_the_output_bias_is_zero_where_so_asked(images):
     generator = Generator([], GeneratorOutput("sigmoid", 0.05, "zero"))
-    assert not generator.build(Noise(3, "normal"), images, stream(), CPU).parameters[1].any()
+    assert not generator.build(3, images, (1, 28, 28), stream())[0].parameters[1].any()
 
 
 def test_a_discriminator_that_keeps_everything_draws_nothing(images):
     dropout = stream()
     before = dropout.get_state()
-    network = Discriminator([MaxoutLayer(4, 2, 0.1, 1)], DiscriminatorOutput(0.1, 1)).build(784, stream(), dropout, CPU)
+    discriminator = Discriminator([MaxoutLayer(4, 2, 0.1, 1)], DiscriminatorOutput(0.1, 1))
+    network = discriminator.build((1, 28, 28), stream(), dropout, CPU)
     first = network.forward(images)
     assert torch.equal(network.forward(images), first)
     assert torch.equal(dropout.get_state(), before)
@@ -392,7 +522,14 @@ def test_noise_has_mean_0_and_variance_1(distribution):
     (lambda: GeneratorLayer(0, "relu", 0.1), "units"),
     (lambda: GeneratorLayer(1, "relu", 0), "irange"),
     (lambda: GeneratorLayer(1, "relu", math.nan), "irange"),
+    (lambda: GeneratorLayer(1, "relu", 0.1, math.nan), "bias"),
     (lambda: GeneratorOutput("sigmoid", -0.1, "zero"), "irange"),
+    (lambda: GeneratorOutput("sigmoid", None, "zero", nonzero=0), "nonzero"),
+    (lambda: Deconvolution(0, 1, 1, 1), "channels"),
+    (lambda: Deconvolution(1, 1, 1, 0), "stride"),
+    (lambda: Convolution(0, 0, 1, 1), "kernel"),
+    (lambda: Convolution(1, -1, 1, 1), "padding"),
+    (lambda: Convolution(1, 0, 2, 3), "pool_stride"),
     (lambda: MaxoutLayer(0, 1, 0.1, 1), "units"),
     (lambda: MaxoutLayer(1, 0, 0.1, 1), "pieces"),
     (lambda: MaxoutLayer(1, 1, 0, 1), "irange"),
@@ -403,8 +540,21 @@ def test_noise_has_mean_0_and_variance_1(distribution):
     (lambda: DiscriminatorOutput(0.1, math.nan), "keep"),
 ])
 def test_settings_out_of_range_name_their_key(make, key):
-    with pytest.raises(ValueError, match=f"^{key} must be "):
+    with pytest.raises(ValueError, match=f"^{key} must "):
         make()
+
+
+@pytest.mark.parametrize("make", [
+    lambda: GeneratorOutput("sigmoid", None, "zero"), lambda: GeneratorOutput("sigmoid", 0.1, "zero", nonzero=3)])
+def test_output_weights_begin_in_one_way_and_no_other(make):
+    with pytest.raises(ValueError, match="either irange or nonzero must be given, and not both"):
+        make()
+
+
+def test_dense_layers_come_after_convolutional_ones():
+    with pytest.raises(ValueError, match="convolutional layers must come before dense ones"):
+        Discriminator([MaxoutLayer(4, 2, 0.1, 1), MaxoutLayer(4, 2, 0.1, 1, Convolution(3, 1, 2, 2))],
+                      DiscriminatorOutput(0.1, 1))
 
 
 @pytest.mark.parametrize(("kind", "content"), [

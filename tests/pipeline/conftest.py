@@ -72,7 +72,7 @@ def small_parameters() -> dict[str, Any]:
         "run": {"datasets": ["digits"], "experiments": dict.fromkeys(EXPERIMENTS, "digits"), "left_out": {}},
         "experiments": {name: content["experiments"][name] for name in EXPERIMENTS}}
     for block, images in (("parzen", "validation_images"), ("monitor", "images")):
-        del content[block]["profiles"]
+        del content[block]["profiles"], content[block]["datasets"]
         content[block] |= {"samples": 60, images: 40}
     content["monitor"]["every"] = 2
     del content["experiments"]["digits"]["profiles"]

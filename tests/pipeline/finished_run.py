@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from ruamel.yaml import YAML
 
+from gan.datasets.contrast import normalize_contrast
 from pipeline.files import write_json, write_tensors, write_text
 
 HARDWARE = {"processor": "Example CPU", "physical_cores": 1, "logical_cores": 2, "memory_gib": 4, "accelerator": None,
@@ -36,6 +38,17 @@ TWO_SEEDS = Scores({"raw": {1: (100.0, 90.0), 2: (104.0, 84.0)}, "ema": {1: (131
 
 REFERENCE = Scores({"raw": {1: (250.0, 244.0)}})
 
+NORM = 55.0
+NORMALISED = f"each image: mean 0, L2 norm {NORM:g}"
+NOTE = "FER-2013 faces, not TFD: comparable with no published number"
+NARROWED = [
+    {"setting": "train.model.generator.hidden[0].units", "paper": 8000, "here": 1200},
+    {"setting": "train.model.generator.hidden[1].activation", "paper": "sigmoid", "here": "relu"},
+    {"setting": "train.model.discriminator.hidden[0].convolution.pool_stride", "paper": None, "here": 2},
+    {"setting": "train.model.recipe.epochs", "paper": 500, "here": 12},
+    {"setting": "train.seeds", "paper": [1, 2, 3], "here": [1, 2]},
+]
+
 
 @dataclass
 class FinishedRun:
@@ -57,24 +70,36 @@ class FinishedRun:
         squares = (y - centre[:, :, 0]) ** 2 + (x - centre[:, :, 1]) ** 2
         return torch.exp(-squares / 0.04).flatten(1)
 
-    def prepare(self, dataset: str) -> torch.Tensor:
+    def prepare(self, dataset: str, contrast_norm: float | None = None) -> torch.Tensor:
         """data/prepared/<dataset>.safetensors; returns the training images as they will be read."""
         splits = {split: (self.images(n, f"{dataset} {split}") * 255).to(torch.uint8)
                   for split, n in (("train", self.train_images), ("validation", 40), ("test", 60))}
-        write_tensors(self.root / f"data/prepared/{dataset}.safetensors", splits,
-                      {"name": dataset, "shape": list(self.shape), "divisor": 255})
-        return splits["train"].to(torch.float32) / 255
+        about = {"name": dataset, "shape": list(self.shape), "divisor": 255}
+        about |= {} if contrast_norm is None else {"contrast_norm": contrast_norm}
+        write_tensors(self.root / f"data/prepared/{dataset}.safetensors", splits, about)
+        return self.scaled(splits["train"].to(torch.float32) / 255, contrast_norm)
+
+    def scaled(self, images: torch.Tensor, contrast_norm: float | None) -> torch.Tensor:
+        """Images [n, d] in [0, 1] in a data set's own scale."""
+        return images if contrast_norm is None else normalize_contrast(images * 255, contrast_norm)
 
     def add(self, name: str, *, dataset: str = "mnist", model: str = "adversarial_nets", scores: Scores = TWO_SEEDS,
-            title: str = "Adversarial nets", profile: str = "cpu", epochs: int | None = 12,
-            settings: Mapping[str, Any] | None = None, figures: Mapping[str, Any] | None = None) -> None:
-        """One experiment, from configuration to evaluation."""
+            title: str = "Adversarial nets", profile: str = "cpu", epochs: int | None = 12, pretraining: int = 0,
+            settings: Mapping[str, Any] | None = None, figures: Mapping[str, Any] | None = None,
+            contrast_norm: float | None = None, folds: int = 1, refined: Sequence[float] = REFINED,
+            about: Mapping[str, Any] | None = None) -> None:
+        """One experiment, from configuration to evaluation.
+
+        `epochs` count those of `pretraining` too, and `about` is what evaluation.json says beside the scores.
+        """
         folder = self.root / "artifacts" / name
         if not (self.root / f"data/prepared/{dataset}.safetensors").exists():
-            self.prepare(dataset)
+            self.prepare(dataset, contrast_norm)
+        recipe = {"updates": "simultaneous", "objective": "non_saturating"}
+        games = {"recipe": {"epochs": epochs and epochs - pretraining} | recipe}
+        games |= {"pretraining": {"recipe": {"epochs": pretraining} | recipe}} if pretraining else {}
         train_settings = dict(settings if settings is not None else {
-            "seeds": scores.seeds, "model": {"kind": model, "recipe": {
-                "epochs": epochs, "updates": "simultaneous", "objective": "non_saturating"}}})
+            "seeds": scores.seeds, "model": {"kind": model, **games}})
         common = {"model": model, "dataset": dataset, "profile": profile}
         write_json(folder / "configuration/train.json", train_settings)
         write_json(folder / "configuration/figures.json", dict(figures or {"rows": 4, "columns": 5}))
@@ -84,36 +109,39 @@ class FinishedRun:
                 variant: {"epoch": chosen_epoch(seed, epochs),
                           "validation_log_likelihood": during_training(by_seed[seed][0], chosen_epoch(seed, epochs))}
                 for variant, by_seed in scores.by_variant.items()}} for seed in scores.seeds]})
-        self._curves(folder, scores, epochs)
-        self._samples(folder, name, scores, epochs)
+        self._curves(folder, scores, epochs, pretraining)
+        self._samples(folder, name, scores, epochs, contrast_norm)
         write_json(folder / "bandwidth.json", {"seeds": [{"seed": seed, "variants": {
-            variant: {name: _search(grid, by_seed[seed][0]) for name, grid in (("paper_grid", PAPER_GRID),
-                                                                              ("refined", REFINED))}
+            variant: {name: _search(grid, by_seed[seed][0], math.sqrt(refined[0] * refined[-1]), folds)
+                      for name, grid in (("paper_grid", PAPER_GRID), ("refined", refined))}
             for variant, by_seed in scores.by_variant.items()}} for seed in scores.seeds]})
-        write_json(folder / "evaluation.json", common | {
-            "title": title, "samples": 60, "test_images": 60, "hardware": HARDWARE,
+        measured = {"title": title, "note": "", "dimensions": math.prod(self.shape), "folds": folds,
+                    "scale": "[0, 1]" if contrast_norm is None else NORMALISED, "differences": [], "duplicates": {},
+                    "samples": 60, "test_images": 60, "hardware": HARDWARE, **(about or {})}
+        write_json(folder / "evaluation.json", common | measured | {
             "seeds": [{"seed": seed, "variants": {variant: {
                 "epoch": chosen_epoch(seed, epochs),
-                "paper_grid": {"bandwidth": 0.21544346900318834, "validation_log_likelihood": validation - 1.5,
-                               "test_log_likelihood": test - 2, "standard_error": 2.5},
-                "refined": {"bandwidth": 0.2 + seed / 1000, "validation_log_likelihood": validation,
-                            "test_log_likelihood": test, "standard_error": 2.25}}
+                "paper_grid": _score(0.21544346900318834, validation - 1.5, test - 2, 2.5, folds),
+                "refined": _score(0.2 + seed / 1000, validation, test, 2.25, folds)}
                 for variant, (validation, test) in ((v, by_seed[seed]) for v, by_seed in scores.by_variant.items())}}
                 for seed in scores.seeds]})
         self.experiments.append(name)
 
-    def _curves(self, folder: Path, scores: Scores, epochs: int | None) -> None:
-        lines = [CURVE_COLUMNS]
+    def _curves(self, folder: Path, scores: Scores, epochs: int | None, pretraining: int) -> None:
+        lines = [CURVE_COLUMNS + (",game" if pretraining else "")]
         for seed in scores.seeds:
             for epoch in range(1, (epochs or 0) + 1):
-                scored = [during_training(by_seed[seed][0], epoch) if epoch % 3 == 0 else ""
+                scored = [during_training(by_seed[seed][0], epoch) if epoch > pretraining and epoch % 3 == 0 else ""
                           for by_seed in scores.by_variant.values()]
-                cells: Sequence[Any] = (seed, epoch, 0.7 - 0.2 / epoch, 0.7 + seed / epoch, 0.5 + 0.4 / epoch,
-                                        0.5 - 0.4 / epoch, 0.1, 0.5, *scored)
+                of_game = epoch if epoch <= pretraining else epoch - pretraining
+                cells: list[Any] = [seed, epoch, 0.7 - 0.2 / of_game, 0.7 + seed / of_game, 0.5 + 0.4 / of_game,
+                                    0.5 - 0.4 / of_game, 0.1, 0.5, *scored, *[""] * (2 - len(scored))]
+                cells += ["pretraining" if epoch <= pretraining else "training"] if pretraining else []
                 lines.append(",".join(map(str, cells)))
         write_text(folder / "curves.csv", "\n".join(lines) + "\n")
 
-    def _samples(self, folder: Path, name: str, scores: Scores, epochs: int | None) -> None:
+    def _samples(self, folder: Path, name: str, scores: Scores, epochs: int | None,
+                 contrast_norm: float | None) -> None:
         for seed in scores.seeds:
             tensors = {variant: self.images(60, f"{name} {seed} {variant}") for variant in scores.by_variant}
             about = {}
@@ -124,13 +152,14 @@ class FinishedRun:
                     lines = torch.lerp(ends[0], ends[1], way).flatten(0, 1)
                     tensors["interpolation" if variant == "raw" else f"interpolation_{variant}"] = lines
                 about = {"interpolation": [3, 8]}
-            write_tensors(folder / f"samples/seed-{seed}.safetensors", tensors, about)
+            write_tensors(folder / f"samples/seed-{seed}.safetensors", {
+                name: self.scaled(images, contrast_norm) for name, images in tensors.items()}, about)
 
     def finish(self, *, experiments: Sequence[str] | None = None, left_out: Mapping[str, str] | None = None,
-               lock: Mapping[str, Any] | None = None) -> None:
+               lock: Mapping[str, Any] | None = None, profile: str = "cpu") -> None:
         """params.yaml, dvc.yaml and dvc.lock; `experiments` may name some that have no files."""
         asked = list(self.experiments if experiments is None else experiments)
-        self._yaml("params.yaml", {"profile": "cpu", "run": {
+        self._yaml("params.yaml", {"profile": profile, "run": {
             "datasets": ["mnist", "digits"], "experiments": asked, "left_out": dict(left_out or {})}})
         self._yaml("dvc.yaml", {"stages": {}})
         self._yaml("dvc.lock", {"schema": "2.0", "stages": dict(lock) if lock is not None else {
@@ -159,9 +188,27 @@ def during_training(final: float, epoch: int | None) -> float:
     return final if epoch is None else final - 60 / epoch
 
 
-def _search(bandwidths: Sequence[float], best: float) -> dict[str, Any]:
-    """A smooth curve with its maximum near σ = .2."""
-    values = [best - 400 * (sigma - 0.2) ** 2 / sigma for sigma in bandwidths]
+def _search(bandwidths: Sequence[float], best: float, peak: float, folds: int) -> dict[str, Any]:
+    """A smooth curve with its maximum near σ = `peak`; that of each fold is elsewhere."""
+    if folds > 1:
+        each = [_search(bandwidths, best + fold - 1, peak * 1.1 ** (fold - 1), 1) for fold in range(folds)]
+        values = [math.fsum(column) / folds for column in zip(*(one["log_likelihoods"] for one in each), strict=True)]
+        chosen = ("chosen", "validation_log_likelihood", "at_the_edge")
+        return _choice(bandwidths, values) | {"folds": [{key: one[key] for key in chosen} for one in each]}
+    return _choice(bandwidths, [best - 400 * (sigma - peak) ** 2 / sigma for sigma in bandwidths])
+
+
+def _choice(bandwidths: Sequence[float], values: list[float]) -> dict[str, Any]:
     top = max(range(len(values)), key=values.__getitem__)
     return {"bandwidths": list(bandwidths), "log_likelihoods": values, "chosen": bandwidths[top],
             "validation_log_likelihood": values[top], "at_the_edge": top in (0, len(values) - 1)}
+
+
+def _score(bandwidth: float, validation: float, test: float, error: float, folds: int) -> dict[str, Any]:
+    """One search's entry in evaluation.json; the folds lie around it."""
+    score = {"bandwidth": bandwidth, "validation_log_likelihood": validation, "test_log_likelihood": test,
+             "standard_error": error}
+    if folds > 1:
+        score["folds"] = [score | {"bandwidth": bandwidth * 1.1 ** (fold - folds // 2), "test_images": 12,
+                                   "test_log_likelihood": test + fold - folds // 2} for fold in range(folds)]
+    return score

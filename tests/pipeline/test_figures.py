@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from finished_run import PAPER_GRID, REFERENCE, TWO_SEEDS, FinishedRun, Scores
+from finished_run import NARROWED, NORM, NOTE, PAPER_GRID, REFERENCE, TWO_SEEDS, FinishedRun, Scores
+from matplotlib.figure import Figure
 from PIL import Image
 
-from gan.errors import DataError, ParameterError
+from gan.errors import DataError
 from pipeline import figures
-from pipeline.files import read_json, read_tensors, write_json, write_tensors
+from pipeline.files import read_json, read_tensors, write_tensors
 
 
 @pytest.fixture(scope="module")
@@ -151,13 +152,16 @@ def test_titles_name_experiment_profile_seed_and_epoch(place: Path) -> None:
     assert figures.Experiment.read("mnist_kmeans").title("samples", "raw").endswith("profile cpu, seed 1")
 
 
-def test_a_seed_may_be_named_but_must_exist(place: Path) -> None:
-    settings = place / "artifacts/mnist/configuration/figures.json"
-    write_json(settings, {"rows": 1, "columns": 2, "seed": 1})
-    assert figures.Experiment.read("mnist").seed("raw") == 1
-    write_json(settings, {"rows": 1, "columns": 2, "seed": 7})
-    with pytest.raises(ParameterError, match=r"(?s)figures\.seed is 7.*\[1, 2\]"):
-        figures.main("mnist")
+def test_titles_say_that_the_profile_was_narrowed_and_the_note(place: Path) -> None:
+    FinishedRun(place).add("faces", dataset="faces", about={"differences": NARROWED, "note": NOTE})
+    shown = figures.Experiment.read("faces")
+    assert shown.title("samples", "raw").splitlines() == [
+        "faces: samples", "profile cpu (narrowed), seed 2, epoch 9", NOTE]
+    assert shown.title("curves", more=["seed 3"]).splitlines()[1] == "profile cpu (narrowed), seed 3"
+
+
+def test_long_titles_are_wrapped() -> None:
+    assert figures._wrapped("a: b\none two three", 8) == "a: b\none two\nthree"
 
 
 def test_colour_images_and_fewer_samples_than_the_grid_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,6 +182,48 @@ def test_centred_data_are_scaled_by_the_largest_value_shown() -> None:
     assert figures.pixel_scale(torch.tensor([[0.0, 1.0]]), shown) is None
 
 
+@pytest.mark.parametrize(("scale", "largest", "expected"), [
+    (None, 1.0, None),  # data in [0, 1]
+    (4.0, 3.0, 4.0), (4.0, 4.0, 4.0), (4.0, 2.0, 4.0),  # contrasts compare with the samples'
+    (4.0, 5.0, 5.0),  # would be cut off
+    (4.0, 1.5, 1.5),  # would be hardly seen
+])
+def test_neighbours_share_the_samples_scale_where_they_can_be_seen_on_it(
+        scale: float | None, largest: float, expected: float | None) -> None:
+    assert figures.neighbour_scale(scale, torch.tensor([[0.5, -largest], [0.0, 0.1]])) == expected
+
+
+@pytest.mark.parametrize(("factor", "own_scale"), [(1.3, False), (0.1, True), (5.0, True)])
+def test_contrast_normalised_colour_images_are_drawn_as_the_released_scripts_do(
+        factor: float, own_scale: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = FinishedRun(tmp_path, shape=(3, 8, 8))
+    run.add("cifar10_convolutional", dataset="cifar10", contrast_norm=NORM, scores=Scores({"raw": {1: (1.0, 2.0)}}))
+    path = tmp_path / "artifacts/cifar10_convolutional/samples/seed-1.safetensors"
+    tensors, about = read_tensors(path)
+    samples = tensors["raw"] * factor
+    write_tensors(path, {"raw": samples, "interpolation": tensors["interpolation"]}, about)
+    grids, notes = [], []
+    mosaic, picture = figures.mosaic, figures._picture
+    monkeypatch.setattr(figures, "mosaic", lambda grid: grids.append(grid) or mosaic(grid))
+    monkeypatch.setattr(figures, "_picture", lambda canvas, title, lines: notes.append(lines)
+                        or picture(canvas, title, lines))
+    figures.main("cifar10_convolutional")
+    shown, train = samples[:20], run.prepare("cifar10", NORM)
+    largest = float(shown.abs().max())
+    assert (grids[0][0][0] == figures.to_pixels(shown[:1], (3, 8, 8), largest)[0]).all()
+    neighbours = train[brute_force(shown[4::5], train)]
+    beside = float(neighbours.abs().max()) if own_scale else largest
+    drawn = np.stack([row[5] for row in grids[0]])
+    assert (drawn == figures.to_pixels(neighbours, (3, 8, 8), beside)).all()
+    assert notes[0][1] == f"black to white: values from −{largest:.3g} to {largest:.3g}"
+    assert notes[0][2:] == ([f"framed images: from −{beside:.3g} to {beside:.3g}"] if own_scale else [])
+    assert notes[1] == [f"black to white: values from −{(top := float(tensors['interpolation'].abs().max())):.3g} "
+                        f"to {top:.3g}"]
+    with Image.open(tmp_path / "reports/figures/cifar10_convolutional/samples-raw.png") as image:
+        assert image.mode == "RGB"  # as many colours as there are
+
+
 def test_colour_pixels_keep_their_channels() -> None:
     image = torch.tensor([[1.0, 0.0, 0.0]])  # C×H×W = 3×1×1
     assert figures.to_pixels(image, (3, 1, 1), None).tolist() == [[[[255, 0, 0]]]]
@@ -193,6 +239,29 @@ def test_grid_of_an_interpolation(images: int, about: dict[str, list[int]], expe
 def test_mean_curve_has_only_epochs_that_all_seeds_have() -> None:
     assert figures.mean_curve({1: {1: 1.0, 2: 2.0, 3: 9.0}, 2: {1: 3.0, 2: 4.0}}) == {1: 2.0, 2: 3.0}
     assert figures.mean_curve({}) == {}
+
+
+def test_a_line_is_broken_where_pretraining_ends() -> None:
+    epochs, values = figures._broken({1: 0.5, 2: 0.4, 3: 0.9}, [2])
+    assert epochs == [1, 2, 2.5, 3]
+    assert np.isnan(values[2])
+    assert figures._broken({1: 0.5, 2: 0.4}, []) == ([1, 2], [0.5, 0.4])
+
+
+def test_pretraining_is_marked_and_the_column_of_games_read_over(tmp_path: Path,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = FinishedRun(tmp_path)
+    run.add("tfd", dataset="tfd", pretraining=6, epochs=12)
+    labels = []
+    save = figures._save
+    monkeypatch.setattr(figures, "_save", lambda figure, path, **how: labels.extend(
+        (text.get_text(), text.xy[0]) for axes in figure.axes for text in axes.texts) or save(figure, path, **how))
+    figures.main("tfd")
+    assert labels == [("pretraining ends", 6.5)]
+    folder = tmp_path / "reports/figures/tfd"
+    assert [row["epoch"] for row in table(folder / "losses.csv")] == [str(epoch) for epoch in range(1, 13)]
+    assert [row["epoch"] for row in table(folder / "validation.csv")] == ["9", "12"]
 
 
 def test_samples_of_a_missing_variant_are_an_error_that_names_it(place: Path) -> None:
@@ -215,3 +284,49 @@ def test_a_dollar_sign_in_a_name_is_no_formula(tmp_path: Path, monkeypatch: pyte
     run.add(r"a $\frac b$ c", scores=TWO_SEEDS)
     figures.main(r"a $\frac b$ c")
     assert (tmp_path / r"reports/figures/a $\frac b$ c/training.png").is_file()
+
+
+@pytest.mark.parametrize(("low", "high", "expected"), [
+    (0.1, 1.0, [0.1, 0.2, 0.3, 0.5, 1]), (0.1, 0.5, [0.1, 0.2, 0.3, 0.5]),
+    (0.3, 1.6, [0.3, 0.4, 0.5, 0.7, 1, 1.5]), (0.1, 1.6, [0.1, 0.2, 0.3, 0.5, 1]),
+    (0.05, 20, [0.1, 0.3, 1, 3, 10]), (0.44, 0.61, [0.45, 0.5, 0.55, 0.6]), (0.2, 0.2, [0.2])])
+def test_ticks_of_bandwidths_are_round_and_within_any_range(low: float, high: float, expected: list[float]) -> None:
+    assert figures.log_ticks(low, high) == expected
+
+
+def test_a_search_in_folds_chooses_the_geometric_mean_of_theirs() -> None:
+    folds = [{"chosen": 0.1}, {"chosen": 0.4}]
+    search = figures.Search.read({"bandwidths": [0.4, 0.1], "log_likelihoods": [2.0, None], "chosen": 0.4,
+                                  "folds": folds})
+    assert search.chosen == pytest.approx(0.2)
+    assert search.of_folds == (0.1, 0.4)
+    assert search.bandwidths.tolist() == [0.1, 0.4]
+    assert figures.Search.read({"bandwidths": [0.1], "log_likelihoods": [2.0], "chosen": 0.1}).of_folds == ()
+
+
+def test_each_folds_bandwidth_is_marked_and_the_axis_says_the_scale(tmp_path: Path,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = FinishedRun(tmp_path)
+    wide = [0.3 * 1.06 ** i for i in range(30)]
+    run.add("faces_five_folds", dataset="cifar10", folds=5, refined=wide, contrast_norm=NORM, epochs=None)
+    drawn: list[Figure] = []
+    save = figures._save
+    monkeypatch.setattr(figures, "_save", lambda figure, path, **how: drawn.append(figure) or save(figure, path, **how))
+    figures.main("faces_five_folds")
+    whole, top = drawn[-1].axes
+    assert top.get_xlabel() == "bandwidth σ (each image: mean 0, L2 norm 55)"
+    search = read_json(tmp_path / "artifacts/faces_five_folds/bandwidth.json")["seeds"][1]["variants"]["raw"]["refined"]
+    chosen = [fold["chosen"] for fold in search["folds"]]
+    assert len(set(chosen)) == 5
+    marks = [[segment[0][0] for segment in lines.get_segments()] for lines in top.collections]
+    assert chosen in marks
+    low, high = top.get_xlim()
+    assert low < min(chosen)
+    assert max(chosen) < high
+    low, high = whole.get_xlim()
+    assert low <= 0.1
+    assert high >= wide[-1]
+    labels = [text.get_text() for text in top.get_legend().get_texts()]
+    assert f"raw, refined: σ = {np.exp(np.log(chosen).mean()):.3f}" in labels
+    assert "raw: each fold's σ" in labels

@@ -23,15 +23,19 @@ from pipeline.parameters import PROFILES, Run, check, load, resolved, update
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
 RAW: dict[str, Any] = YAML(typ="safe").load(COMMITTED.read_text())
-FEW: dict[str, Any] = RAW | {"run": {"datasets": ["mnist"], "experiments": {"mnist": "mnist"}, "left_out": {}},
-                             "experiments": {name: RAW["experiments"][name]
-                                             for name in ("mnist", "mnist_kmeans", "digits")}}
+FEW: dict[str, Any] = RAW | {
+    "run": {"datasets": ["mnist"], "experiments": {"mnist": "mnist"}, "left_out": {}},
+    "datasets": {name: RAW["datasets"][name] for name in ("mnist", "digits", "faces")},
+    "experiments": {name: RAW["experiments"][name] for name in ("mnist", "mnist_kmeans", "digits")},
+    "parzen": RAW["parzen"] | {"datasets": {"digits": {"samples": 200, "refined_grid": {"points": 71}}}},
+    "monitor": RAW["monitor"] | {"datasets": {"digits": {"grid": {"lowest": 0.2}}}}}
 """Every kind of block, and quicker to check"""
 
 STAGES = {"train", "sample", "bandwidth", "evaluate", "figures"}
 
 # Blocks whose keys are names that the user chooses, and profiles: neither belongs to a dataclass.
-NAMES = re.compile(r"(datasets|experiments|run\.(datasets|experiments|left_out))(\.\w+)?|(.*\.)?profiles(\.\w+)?")
+NAMES = re.compile(r"((parzen\.|monitor\.)?datasets|experiments|run\.(datasets|experiments|left_out))(\.\w+)?"
+                   r"|(.*\.)?profiles(\.\w+)?")
 
 KeyPath = tuple[str | int, ...]
 
@@ -64,17 +68,22 @@ def keys(content: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
         yield from keys(value, (*path, key))
 
 
-def without_profiles(path: KeyPath) -> KeyPath:
+def is_override(path: KeyPath) -> bool:
+    return "profiles" in path or "datasets" in path[1:]
+
+
+def without_overrides(path: KeyPath) -> KeyPath:
     """Where a key of an override is named: at the place that it overrides."""
     parts = list(path)
-    while "profiles" in parts:
-        start = parts.index("profiles")
-        del parts[start:start + 2]
+    for word in ("profiles", "datasets"):
+        while word in parts[1:]:
+            start = parts.index(word, 1)
+            del parts[start:start + 2]
     return tuple(parts)
 
 
-# A `kind` decides which keys stand beside it, and has tests of its own.
-FIXED_KEYS = [path for path in keys(FEW) if not NAMES.fullmatch(dotted(path)) and path[-1] != "kind"]
+# A `kind` or `loader` decides which keys stand beside it, and has tests of its own.
+FIXED_KEYS = [path for path in keys(FEW) if not NAMES.fullmatch(dotted(path)) and path[-1] not in ("kind", "loader")]
 
 
 @st.composite
@@ -99,8 +108,9 @@ def test_the_committed_file_is_valid_for_every_experiment_in_every_profile():
         for name in RAW["experiments"]:
             assert in_profile.experiment(name).title == RAW["experiments"][name]["title"]
             assert in_profile.configuration(name).keys() == STAGES
-        assert checked.parzen(profile).samples >= 1
-        assert checked.monitor(profile).samples >= 1
+        for dataset in RAW["datasets"]:
+            assert checked.parzen(profile, dataset).samples >= 1
+            assert checked.monitor(profile, dataset).samples >= 1
 
 
 def test_the_committed_file_says_which_profiles_run_which_experiments():
@@ -135,7 +145,7 @@ def test_a_misspelt_key_anywhere_is_named_by_its_path_with_the_right_one(data):
     if len(path) == 1:
         assert f"params.yaml: unknown key {wrong!r}" in message
     else:
-        assert f"params.yaml: {dotted(without_profiles((*parents, wrong)))}: unknown key" in message
+        assert f"params.yaml: {dotted(without_overrides((*parents, wrong)))}: unknown key" in message
     if nearest == [right]:
         assert f"did you mean {right!r}?" in message
 
@@ -149,7 +159,7 @@ def test_misspelt_profiles_are_named_with_the_right_word(block):
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from([path for path in FIXED_KEYS if "profiles" not in path]))
+@given(st.sampled_from([path for path in FIXED_KEYS if not is_override(path)]))
 def test_a_missing_key_is_named_by_its_path(path):
     content = copy.deepcopy(FEW)
     del at(content, path[:-1])[path[-1]]
@@ -527,3 +537,96 @@ def test_any_order_of_keys_is_the_same_file():
     one, other = check(FEW), check(shuffled(FEW, random.Random(1)))
     for name in FEW["experiments"]:
         assert other.configuration(name) == one.configuration(name)
+
+
+# What goes with a data set.
+
+def test_overrides_of_a_data_set_reach_its_experiments_alone():
+    parameters = check(FEW)
+    assert parameters.parzen("paper", "digits").samples == 200
+    assert parameters.parzen("paper", "digits").refined_grid.points == 71
+    assert parameters.parzen("paper", "mnist").samples == FEW["parzen"]["samples"]
+    assert parameters.monitor("paper", "digits").grid.lowest == 0.2
+    assert parameters.configuration("digits")["bandwidth"]["refined_grid"]["points"] == 71
+    assert parameters.configuration("digits")["train"]["monitor"]["grid"]["lowest"] == 0.2
+    assert parameters.configuration("mnist")["sample"]["samples"] == FEW["parzen"]["samples"]
+
+
+def test_an_override_for_an_unknown_data_set_is_named_with_the_nearest():
+    with pytest.raises(ParameterError, match=r"parzen\.datasets: unknown data set 'digit'[\s\S]*mean 'digits'"):
+        check(changed({"parzen.datasets": {"digit": {"samples": 3}}}))
+
+
+def test_a_wrong_override_of_a_data_set_is_named():
+    with pytest.raises(ParameterError, match=r"monitor\.grid\.lowst: unknown key[\s\S]*did you mean 'lowest'"):
+        check(changed({"monitor.datasets.digits.grid": {"lowst": 0.2}}))
+
+
+@pytest.mark.parametrize(("entry", "message"), [
+    ({"loader": "mnits"}, r"datasets\.faces: unknown loader 'mnits'[\s\S]*did you mean 'mnist'"),
+    ({"loadr": "mnist"}, r"datasets\.faces\.loadr: unknown key[\s\S]*did you mean 'loader'"),
+    ({}, r"datasets\.faces\.loader is missing[\s\S]*mnist, digits, cifar10, tfd, image_folder"),
+    (None, r"datasets\.faces is not right[\s\S]*a mapping"),
+    ({"loader": "mnist", "size": 3}, r"datasets\.faces\.size: unknown key"),
+    (RAW["datasets"]["faces"] | {"channels": 2}, r"datasets\.faces\.channels is not right[\s\S]*1 or 3"),
+    (RAW["datasets"]["faces"] | {"test": 0.95}, r"datasets\.faces is not right[\s\S]*must leave images to train on"),
+    (RAW["datasets"]["faces"] | {"folder": "../elsewhere"}, r"datasets\.faces is not right[\s\S]*without a path")])
+def test_a_wrong_data_set_is_named(entry, message):
+    with pytest.raises(ParameterError, match=message):
+        check(changed({"datasets.faces": entry}))
+
+
+def test_a_data_set_whose_name_cannot_be_a_files_is_refused():
+    with pytest.raises(ParameterError, match=r"datasets\.\.\./up has a name that cannot be a file's"):
+        check(changed({"datasets": FEW["datasets"] | {"../up": {"loader": "mnist"}}}))
+
+
+# What a profile changes.
+
+words = st.text(max_size=3)
+values = st.recursive(st.integers() | words | st.none(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+    words, inner, min_size=1, max_size=3), max_leaves=8)
+
+
+@given(values)
+def test_equal_blocks_do_not_differ(block):
+    assert parameters.differences(block, copy.deepcopy(block), "train") == []
+
+
+@given(st.dictionaries(words, values, max_size=4), st.dictionaries(words, values, max_size=4))
+def test_unequal_blocks_differ(one, other):
+    assert bool(parameters.differences(one, other)) == (one != other)
+
+
+def test_every_difference_is_named_with_both_values():
+    paper = {"seeds": [1, 2], "hidden": [{"units": 8000, "irange": 0.05}, {"units": 100}], "output": {"bias": "zero"},
+             "pretraining": {"recipe": {"epochs": 50}}}
+    here = {"seeds": [1], "hidden": [{"units": 800, "irange": 0.05}], "output": {"bias": "zero", "nonzero": None}}
+    assert parameters.differences(paper, here, "train") == [
+        {"setting": "train.seeds", "paper": [1, 2], "here": [1]},
+        {"setting": "train.hidden[0].units", "paper": 8000, "here": 800},
+        {"setting": "train.hidden[1].units", "paper": 100, "here": None},
+        {"setting": "train.output.nonzero", "paper": None, "here": None},
+        {"setting": "train.pretraining.recipe.epochs", "paper": 50, "here": None}]
+
+
+def test_the_paper_profile_differs_in_nothing_and_another_in_what_it_overrides():
+    shorter = {"setting": "train.model.recipe.epochs", "paper": 500, "here": 40}
+    for profile, found in (("paper", []), ("cpu", [shorter])):
+        content = changed({"profile": profile, "experiments.mnist.profile": None})
+        assert check(content).configuration("mnist")["evaluate"]["differences"] == found
+
+
+def structure(value: Any) -> Any:
+    """Everything that is no width, number of updates, seed or range of initial weights."""
+    free = {"units", "channels", "epochs", "seeds", "average_decay", "irange"}
+    if isinstance(value, dict):
+        return {key: structure(inner) for key, inner in value.items() if key not in free}
+    return [structure(inner) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10_fully_connected", "cifar10_convolutional", "tfd"])
+def test_the_cpu_profile_keeps_the_structure_of_the_papers_networks(name):
+    paper, cpu = (resolved(RAW["experiments"][name], profile)["train"] for profile in ("paper", "cpu"))
+    assert cpu != paper
+    assert structure(cpu) == structure(paper)

@@ -189,7 +189,7 @@ def test_experiments_whose_data_cannot_be_had_are_left_out_with_reason_and_cure_
 
 
 def test_where_no_data_can_be_had_the_graph_is_still_one(monkeypatch):
-    have_data(monkeypatch, mnist=UNAVAILABLE, digits=UNAVAILABLE)
+    have_data(monkeypatch, **dict.fromkeys(parameters.load().datasets, UNAVAILABLE))
     plan.main()
     run = parameters.load().run
     assert (run.datasets, run.experiments) == ([], {})

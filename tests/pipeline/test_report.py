@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from finished_run import REFERENCE, TWO_SEEDS, FinishedRun, Scores
+from finished_run import NARROWED, NORM, NORMALISED, NOTE, REFERENCE, TWO_SEEDS, FinishedRun, Scores
 
 from gan.errors import DataError, ParameterError
 from pipeline import figures, machine, report, results
@@ -98,6 +98,43 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+FOLDED = Scores({"raw": {1: (1900.2, 1890.5), 2: (1903.3, 1899.5)}})
+CIFAR = Scores({"raw": {1: (-1200.0, -1210.0), 2: (-1190.5, -1195.5)}})
+MANY = [*NARROWED, *({"setting": f"train.model.discriminator.hidden[{i}].units", "paper": 32, "here": 16}
+                     for i in range(12))]
+
+
+@pytest.fixture(scope="module")
+def wider(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Other data than MNIST: colour images in their own scale, folds, a model with pretraining, notes, narrowing."""
+    root = tmp_path_factory.mktemp("wider")
+    run = FinishedRun(root, shape=(3, 8, 8))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        run.add("cifar10_training_images", dataset="cifar10", model="training_images", title="Training images",
+                scores=Scores({"raw": {1: (-900.0, -905.0)}}), epochs=None, contrast_norm=NORM)
+        run.add("cifar10_convolutional", dataset="cifar10", scores=CIFAR, contrast_norm=NORM,
+                about={"differences": MANY, "duplicates": {"test": 12, "train": 1, "validation": 3}})
+        run.shape = (1, 8, 8)
+        run.add("tfd", dataset="tfd", scores=FOLDED, folds=5, pretraining=6, about={"differences": NARROWED[:1]})
+        run.add("faces_five_folds", dataset="faces_five_folds", scores=FOLDED, folds=5,
+                about={"note": NOTE, "differences": NARROWED[:1]})
+        run.add("faces_five_folds_training_images", dataset="faces_five_folds", model="training_images",
+                title="Training images", scores=REFERENCE, epochs=None, folds=5, about={"note": NOTE})
+        run.finish(left_out={"faces": "no folder with images was named"})
+        for name in ("cifar10_convolutional", "tfd", "faces_five_folds"):
+            figures.main(name)
+    return root
+
+
+@pytest.fixture
+def elsewhere(wider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that folder to change, as the current one."""
+    shutil.copytree(wider, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture
 def place(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of that folder to change, as the current one."""
@@ -129,8 +166,9 @@ def test_metrics_have_the_promised_keys_in_the_order_of_the_parameters(place: Pa
     written = metrics()
     assert list(written) == ["mnist", "mnist_training_images", "mnist_kmeans", "digits"]
     assert list(written["mnist"]) == [*results.ENTRY_KEYS[:6], "epoch", "profile", "seed", "paper_grid", "title",
-                                      "model", "dataset", "hardware", "ema"]
-    assert set(written["mnist"]["ema"]) == set(written["mnist"]) - {"ema"} == set(results.ENTRY_KEYS)
+                                      "model", "dataset", "hardware", "note", "scale", "dimensions", "folds",
+                                      "differences", "duplicates", "ema"]
+    assert set(written["mnist"]["ema"]) == set(results.ENTRY_KEYS) == set(written["mnist"]) - {"ema", *results.ABOUT}
     assert list(written["mnist"]["seeds"][0]) == ["seed", "test_log_likelihood", "standard_error", "bandwidth", "epoch",
                                                   "validation_log_likelihood"]
     assert set(written["mnist"]["paper_grid"]) == {"test_log_likelihood", "standard_error", "bandwidth", "seed_mean",
@@ -178,6 +216,58 @@ def test_one_seed_has_no_deviation_and_models_without_epochs_no_epoch(place: Pat
     assert "ema" not in entry
 
 
+def test_metrics_say_once_what_holds_for_every_variant(elsewhere: Path) -> None:
+    entry = results.gather(["cifar10_convolutional"])["cifar10_convolutional"]
+    assert (entry["scale"], entry["dimensions"], entry["folds"], entry["note"]) == (NORMALISED, 192, 1, "")
+    assert entry["duplicates"] == {"test": 12, "train": 1, "validation": 3}
+    assert entry["differences"][:5] == [
+        "generator.hidden[0].units 1200 (paper: 8000)", "generator.hidden[1].activation relu (paper: sigmoid)",
+        "discriminator.hidden[0].convolution.pool_stride 2 (paper: none)", "recipe.epochs 12 (paper: 500)",
+        "seeds 1, 2 (paper: 1, 2, 3)"]
+    assert results.gather(["tfd"])["tfd"]["folds"] == 5
+    ema = {"test_log_likelihood": 1.0}
+    assert results.rows(entry | {"ema": ema})["ema"]["scale"] == NORMALISED
+
+
+def test_what_an_earlier_version_measured_is_read_with_what_it_lacks(place: Path) -> None:
+    path = place / "artifacts/mnist/evaluation.json"
+    evaluation = read_json(path)
+    write_json(path, {key: value for key, value in evaluation.items() if key not in results.ABOUT})
+    report.main()
+    written = metrics()
+    assert {key: written["mnist"][key] for key in results.ABOUT} == results.ABOUT
+    write_json(place / "reports/metrics.json", {name: {key: value for key, value in entry.items()
+                                                       if key not in results.ABOUT} for name, entry in written.items()})
+    assert results.read_metrics()["mnist"] == written["mnist"]
+    for run in results.recorded_runs(Path(__file__).parents[2] / "reports/recorded"):
+        assert set(results.ABOUT) <= set(run.metrics)
+
+
+def test_narrowing_in_words() -> None:
+    assert [results.narrowing_in_words(one) for one in NARROWED] == [
+        "generator, hidden layer 1, units: 1200 (paper: 8000)",
+        "generator, hidden layer 2, activation: relu (paper: sigmoid)",
+        "discriminator, hidden layer 1, convolution, pool stride: 2 (paper: none)",
+        "recipe, epochs: 12 (paper: 500)", "seeds: 1, 2 (paper: 1, 2, 3)"]
+
+
+@pytest.mark.parametrize(("duplicates", "expected"), [
+    ({}, ""), ({"test": 0}, ""), ({"test": 1}, "1 test image is also among the training images"),
+    ({"validation": 3, "test": 1200}, "3 validation and 1,200 test images are also among the training images"),
+    ({"train": 2}, "2 training images repeat an earlier one")])
+def test_duplicates_in_words(duplicates: dict[str, int], expected: str) -> None:
+    assert results.duplicates_text(duplicates) == expected
+
+
+def test_pretraining_ends_where_training_follows(tmp_path: Path) -> None:
+    path = tmp_path / "curves.csv"
+    assert results.pretraining_ends(path) == []
+    path.write_text("seed,epoch,game\n1,1,pretraining\n1,2,pretraining\n1,3,training\n2,1,pretraining\n")
+    assert results.pretraining_ends(path) == [2]
+    path.write_text("seed,epoch\n1,1\n")
+    assert results.pretraining_ends(path) == []
+
+
 def test_only_what_was_evaluated_is_in_the_metrics(place: Path) -> None:
     (place / "artifacts/digits/evaluation.json").unlink()
     report.main()
@@ -220,6 +310,44 @@ def test_the_table_shows_the_paper_beside_ours_what_is_missing_and_where_the_rep
     assert "tfd: the Toronto Face Database is not public" in text
     assert re.search(r"not run yet.*\n  mnist_alternating", text)
     assert lines[-1] == "report: reports/index.html"
+
+
+def test_the_table_of_other_data_sets(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report.main()
+    report.main("table")
+    text = capsys.readouterr().out
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 100
+    start = lines.index(f"CIFAR-10, d = 192, {NORMALISED}")
+    assert lines[start + 1] == "  the paper shows figures 2c and 2d and reports no log-likelihood"
+    assert " ".join(lines[start + 2].split()) == "Adversarial nets, – −1195.5 ± 2.2 −1202.8 ± 10.3 (2) 0.202 9 cpu*"
+    assert lines[start + 3] == "  cifar10_convolutional"
+    assert lines[start + 4].startswith("Training images ")  # named first in params.yaml, and yet below the model
+    tfd = lines.index("TFD, d = 64, ± over 5 folds")
+    ours = next(line for line in lines[tfd:] if line.startswith("Adversarial nets"))
+    assert " ".join(ours.split()) == "Adversarial nets 2057 ± 26 1899.5 ± 2.2 1895.0 ± 6.4 (2) 0.202 9 cpu*"
+    assert tfd < start < lines.index("FER-2013 faces, five folds (not TFD), d = 64, ± over 5 folds")
+    assert "over the folds where there are some" in " ".join(text.split())
+
+
+def test_the_table_says_what_was_narrowed_and_what_has_to_be_said(elsewhere: Path,
+                                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    report.main()
+    report.main("table")
+    text = " ".join(capsys.readouterr().out.split())
+    assert "tfd narrowed: generator.hidden[0].units 1200 (paper: 8000) " in text
+    assert "cifar10_convolutional narrowed: generator.hidden[0].units 1200 (paper: 8000); generator.hidden[1]" in text
+    assert f"faces_five_folds, faces_five_folds_training_images: {NOTE}" in text
+    assert "cifar10_convolutional: 12 test and 3 validation images are also among the training images" in text
+
+
+def test_the_table_marks_nothing_where_nothing_was_narrowed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report.main()
+    report.main("table")
+    text = capsys.readouterr().out
+    assert "*" not in text
+    assert "narrowed" not in text
+    assert "folds" not in text
 
 
 def test_the_table_without_any_result(empty: FinishedRun, capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,6 +400,58 @@ def test_table_1_has_the_papers_figures_ours_and_what_is_missing(place: Path) ->
     assert not any("digits" in cell for row in page.cells for cell in row if len(row) == 5)
 
 
+def test_data_sets_outside_the_papers_table_have_one_of_their_own(elsewhere: Path) -> None:
+    page = rendered()
+    tfd = page.row("Adversarial nets", "225 ± 2")
+    assert tfd[2:4] == ["not measured yet", "2057 ± 26"]
+    assert tfd[4].startswith("1899.5 ± 2.2")
+    assert "± over 5 folds; narrowed" in tfd[4]
+    assert not any("faces" in cell for row in page.cells for cell in row
+                   if len(row) == 5 and row[1] in ("225 ± 2", "–"))
+    assert page.text.count("2057 ± 26") == 2  # the answer and Table 1
+    start = page.text.index("Table 1b.")
+    other = page.text[start:page.text.index("What the numbers are worth", start)]
+    assert "Nothing published compares with these numbers" in other
+    assert f"CIFAR-10, d = 192, {NORMALISED}: the paper shows figures 2c and 2d and reports no log-likelihood" in other
+    assert "FER-2013 faces, five folds (not TFD), d = 64, ± over 5 folds: comparable with no published number" in other
+    ours = page.row("Adversarial nets", "−1195.5 ± 2.2")
+    assert ours[0].endswith("cifar10_convolutional")
+    assert ours[2:] == ["−1202.8 ± 10.3 (2)", "0.202", NORMALISED]
+    assert page.row("Training images", "−905.0")[4] == NORMALISED
+    assert page.row("Adversarial nets", "1899.5 ± 2.2profile cpu; ± over 5 folds; narrowed; FER-2013")[4] == "[0, 1]"
+
+
+def test_a_page_without_other_data_has_no_table_of_them(place: Path) -> None:
+    text = rendered().text
+    assert "Table 1b" not in text
+    assert "Narrowed" not in text
+
+
+def test_training_images_stand_below_the_models_of_their_data(elsewhere: Path) -> None:
+    names = [row[0] for row in rendered().cells if len(row) == 11]
+    assert [name.partition("narrowed")[0] for name in names[1:3]] == [
+        "cifar10_convolutional", "cifar10_training_images"]
+
+
+def test_one_row_holds_a_reference_for_both_of_the_papers_data_sets(elsewhere: Path) -> None:
+    run = FinishedRun(elsewhere, experiments=["tfd"])
+    for dataset, value in (("mnist", 244.0), ("tfd", 2105.0)):
+        run.add(f"{dataset}_training_images", dataset=dataset, model="training_images", title="Training images",
+                scores=Scores({"raw": {1: (value, value)}}), epochs=None)
+    run.finish()
+    cells = rendered().row("Training images")
+    assert (cells[2][:5], cells[4][:6]) == ("244.0", "2105.0")
+
+
+def test_the_answer_says_what_was_narrowed(elsewhere: Path) -> None:
+    text = rendered().text
+    assert ("TFD: the paper reports 2057 ± 26 nats. This run, profile cpu, measured 1899.5 ± 2.2 over 5 folds "
+            "(1895.0 ± 6.4 over 2 seeds). It was narrowed: generator.hidden[0].units 1200 (paper: 8000).") in text
+    entry = results.gather(["cifar10_convolutional"])["cifar10_convolutional"]
+    said = report.answers({"tfd": entry | {"dataset": "tfd"}}, [])[0]
+    assert said.endswith("(paper: none); and 14 more, listed with the experiment.")
+
+
 def test_recorded_runs_are_rows_of_their_own_with_profile_hardware_and_commit(place: Path) -> None:
     page = rendered()
     recorded = page.row("Adversarial nets", "225 ± 2", "226.3")
@@ -284,6 +464,14 @@ def test_the_page_says_why_the_estimate_misleads(place: Path) -> None:
     assert "ranks models wrongly" in text
     assert "k-means centroids score 338.6 ± 2.2 nats, above the 244.0 ± 2.2 of real training images" in text
     assert "Theis" in text
+
+
+def test_training_images_alone_are_a_reference_too(elsewhere: Path) -> None:
+    text = rendered().text
+    assert ("On CIFAR-10, real training images in place of samples score −905.0 ± 2.2 nats, against −1195.5 ± 2.2 of "
+            "cifar10_convolutional.") in text
+    assert (f"On FER-2013 faces, five folds (not TFD), real training images in place of samples score 244.0 ± 2.2 "
+            f"nats, against 1899.5 ± 2.2 of faces_five_folds. {NOTE}.") in text
 
 
 def test_digits_are_said_to_be_comparable_with_nothing(place: Path) -> None:
@@ -300,6 +488,18 @@ def test_what_was_left_out_not_run_or_not_finished_is_said(place: Path) -> None:
     assert "digits is not finished" in text
     assert "Missing: evaluation." in text
     assert "DBN, Stacked CAE and Deep GSN: not measured yet" in text
+    assert "TFD, the Toronto Face Database, is not public: its owners grant it on request." in text
+    assert ("tfd, cifar10_fully_connected and cifar10_convolutional at the paper’s size (profile paper): still to be "
+            "measured, on a GPU.") in text
+
+
+def test_what_the_paper_profile_has_measured_is_not_missing(elsewhere: Path) -> None:
+    run = FinishedRun(elsewhere)
+    assert "is not public" not in rendered().text
+    run.record("cifar10_convolutional", results.gather(["cifar10_convolutional"])["cifar10_convolutional"])
+    assert "tfd and cifar10_fully_connected at the paper’s size" in rendered().text
+    run.finish(experiments=["tfd"], profile="paper")
+    assert "at the paper’s size" not in rendered().text
 
 
 @pytest.mark.parametrize("kept", [[], ["mnist"], ["mnist_kmeans"], ["digits", "mnist_training_images"]])
@@ -401,6 +601,55 @@ def test_captions_say_how_a_figure_was_made_and_where_its_data_are(place: Path) 
     assert re.search(r"Figure 1\..*Figure 16\.", text)
 
 
+def test_captions_say_how_colours_were_made_and_where_pretraining_ends(elsewhere: Path) -> None:
+    text = rendered().text
+    assert "values divided by the largest |value| of all generated images shown, −1 black and +1 white; framed" in text
+    assert text.count("−1 black and +1 white") == 2  # samples and interpolation of one experiment
+    assert "Pretraining ends after epoch 6 (vertical line); epochs count through both." in text
+    assert text.count("Pretraining ends") == 1
+    assert "Compare figure 2d of the paper." in text
+    assert "Compare figure 2b of the paper." in text
+    assert text.count("Compare figure") == 2
+    assert "Seed 2, epoch 9, profile cpu (narrowed, see the list above)." in text
+    assert text.count("Means over the folds") == 2
+
+
+def test_a_note_stands_wherever_its_results_do(elsewhere: Path) -> None:
+    FinishedRun(elsewhere).record("faces_five_folds", results.gather(["faces_five_folds"])["faces_five_folds"])
+    page = rendered()
+    of_experiment = page.text[page.text.index(" Parameters of tfd "):]
+    assert of_experiment.count(NOTE) >= 1 + 4 + 1 + 1  # section, its captions, that of the other one, recorded run
+    assert all(NOTE in " ".join(row) for row in page.cells
+               if len(row) in (5, 11) and row[0].startswith(("faces_five_folds", "Adversarial netsfaces_five")))
+
+
+def test_a_section_says_scale_dimension_duplicates_and_what_was_narrowed(elsewhere: Path) -> None:
+    page = rendered()
+    assert f"Adversarial nets on CIFAR-10 (d = 192; {NORMALISED}); profile cpu" in page.text
+    assert "Adversarial nets on TFD (d = 64; pixels in [0, 1]; 5 folds, ± over them); profile cpu" in page.text
+    assert "12 test and 3 validation images are also among the training images; 1 training image repeats" in page.text
+    assert "Narrowed by the profile cpu; the paper’s value in brackets: generator.hidden[0].units 1200 (8000)" \
+        in page.text
+    assert "discriminator.hidden[0].convolution.pool_stride 2 (none)" in page.text
+    assert "seeds 1, 2 (1, 2, 3)" in page.text
+
+
+def test_each_folds_result_is_listed(elsewhere: Path) -> None:
+    page = rendered()
+    assert "tfd, by fold. Seed 2, refined search" in page.text
+    first = page.row("1", "1903.3", "1897.5 ± 2.2")
+    assert first[3:] == [f"{0.202 / 1.21:.3f}", "12"]
+    assert "Test ± standard error over folds" in page.text
+
+
+def test_a_fold_at_the_edge_of_the_search_is_pointed_out(elsewhere: Path) -> None:
+    path = elsewhere / "artifacts/tfd/bandwidth.json"
+    content = read_json(path)
+    content["seeds"][0]["variants"]["raw"]["refined"]["folds"][3]["at_the_edge"] = True
+    write_json(path, content)
+    assert "The search for σ ended at its edge (seed 1, raw, fold 4)" in rendered().text
+
+
 def test_parameters_are_listed(place: Path) -> None:
     page = rendered()
     assert page.row("model.recipe.objective")[1] == "non_saturating"
@@ -421,6 +670,31 @@ def test_differences_follow_the_settings(place: Path) -> None:
     assert "both players step at once" not in text
     assert "minimises −log" not in text
     assert "longer training would still gain" in text
+
+
+def test_differences_name_what_was_narrowed_in_words(elsewhere: Path) -> None:
+    text = rendered().text
+    start = text.index("Differences from the paper’s protocol")
+    said = text[start:text.index("Provenance", start)]
+    assert ("cifar10_convolutional was trained for 12 epochs, by the profile cpu. Validation log-likelihood was "
+            "highest in epoch 9. Narrowed: generator, hidden layer 1, units: 1200 (paper: 8000); generator,") in said
+    assert "tfd was trained for 12 epochs" in said  # pretraining's six among them
+    assert "faces_five_folds was trained for 12 epochs" in said
+    assert "cifar10_convolutional and tfd: both players step at once" in said  # the paper has no others here
+    path = elsewhere / "artifacts/tfd/training.json"
+    training = read_json(path)
+    training["settings"]["model"]["recipe"]["chosen_epoch"] = "last"
+    write_json(path, training)
+    text = rendered().text
+    assert "tfd was trained for 12 epochs, by the profile cpu. The last of them was taken" in text
+    assert "(circle: the last epoch, which is the one taken)" in text
+
+
+def test_narrowing_without_epochs_is_a_difference_too(place: Path) -> None:
+    path = place / "artifacts/mnist_kmeans/evaluation.json"
+    clusters = {"setting": "train.model.clusters", "paper": 10000, "here": 300}
+    write_json(path, read_json(path) | {"differences": [clusters]})
+    assert "mnist_kmeans was narrowed by the profile cpu. Narrowed: clusters: 300 (paper: 10000)." in rendered().text
 
 
 def test_a_bandwidth_at_the_edge_of_the_search_is_pointed_out(place: Path) -> None:
@@ -447,7 +721,9 @@ def test_digests_are_those_of_this_graphs_stages_but_the_report(place: Path) -> 
 
 def test_hostile_names_and_settings_are_escaped(empty: FinishedRun) -> None:
     hostile = '<script>alert("1")</script>&\'"><img src=x onerror=alert(2)>'.replace("/", "")
-    empty.add(hostile, profile=hostile, title=hostile, settings={"recipe": {"epochs": 12, hostile: hostile}})
+    empty.add(hostile, profile=hostile, title=hostile, settings={"recipe": {"epochs": 12, hostile: hostile}},
+              about={"note": hostile, "scale": hostile, "duplicates": {hostile: 1},
+                     "differences": [{"setting": hostile, "paper": hostile, "here": hostile}]})
     empty.finish(experiments=[hostile, "<b>never run</b>"], left_out={hostile: hostile},
                  lock={f"train@{hostile}": {"outs": [{"path": hostile, "md5": hostile}]}})
     figures.main(hostile)

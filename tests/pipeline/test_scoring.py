@@ -98,7 +98,9 @@ def test_bandwidths_are_searched_on_both_grids_for_every_row(scored):
 def test_the_evaluation_says_what_was_measured_and_with_what(scored):
     content = read(scored, "evaluation.json")
     training = read(scored, "training.json")
-    assert content.keys() == {"title", "model", "dataset", "profile", "samples", "test_images", "hardware", "seeds"}
+    assert content.keys() == {"title", "note", "model", "dataset", "dimensions", "scale", "duplicates", "profile",
+                              "differences", "samples", "test_images", "folds", "hardware", "seeds"}
+    assert (content["dimensions"], content["scale"], content["folds"]) == (64, "[0, 1]", 1)
     assert {name: content[name] for name in ("model", "dataset", "profile", "hardware")} == {
         name: training[name] for name in ("model", "dataset", "profile", "hardware")}
     assert (content["samples"], content["test_images"]) == (60, 300)
@@ -112,7 +114,7 @@ def test_the_evaluation_says_what_was_measured_and_with_what(scored):
             for name in ("paper_grid", "refined"):
                 search = searches[seed][variant][name]
                 assert scores[name].keys() == {
-                    "bandwidth", "validation_log_likelihood", "test_log_likelihood", "standard_error"}
+                    "bandwidth", "validation_log_likelihood", "test_log_likelihood", "standard_error", "test_images"}
                 assert scores[name]["bandwidth"] == search["chosen"]
                 assert scores[name]["validation_log_likelihood"] == search["validation_log_likelihood"]
 
@@ -229,6 +231,16 @@ def test_the_bandwidth_is_chosen_on_the_first_validation_images(digits, trained,
     assert digits.outputs("digits") == before
 
 
+def test_where_there_are_fewer_validation_images_than_asked_for_all_are_used(digits, trained):
+    found = []
+    for images in (300, 301):
+        digits.change({"parzen.validation_images": images})
+        configure.main("digits")
+        digits.score("digits")
+        found.append(by_seed("digits", "bandwidth.json"))
+    assert found[0] == found[1]
+
+
 def test_the_evaluation_looks_at_test_images_alone_and_at_all_of_them(digits, trained, monkeypatch):
     digits.score("digits")
     before = digits.outputs("digits")
@@ -259,15 +271,6 @@ def test_the_order_of_variants_in_the_training_file_does_not_change_a_score(digi
 
 # What cannot be.
 
-def test_more_validation_images_than_there_are_is_a_parameter_to_mend(digits, trained):
-    digits.change({"parzen.validation_images": 301})
-    configure.main("digits")
-    sample.main("digits")
-    with pytest.raises(ParameterError, match=r"parzen\.validation_images is more than digits has[\s\S]*at most 300"
-                                             r"[\s\S]*301"):
-        bandwidth.main("digits")
-    assert not Path("artifacts/digits/bandwidth.json").exists()
-
 
 @pytest.mark.parametrize(("experiment", "number", "there_are"), [
     ("digits_kmeans", 81, "80 centroids"), ("digits_training_images", 1198, "1197 training images")])
@@ -296,3 +299,53 @@ def test_torn_samples_say_what_to_do(digits, trained):
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(DataError, match=r"seed-1\.safetensors cannot be read[\s\S]*delete .* and run `dvc repro`"):
         bandwidth.main("digits")
+
+
+# Folds.
+
+FOLDS = 3
+
+
+@pytest.fixture
+def folded(digits):
+    """The digits' images in three folds of different sizes, scored against 50 of the training images."""
+    whole, _ = files.read_tensors(prepare.prepared_file("digits"))
+    sizes = {"validation": (20, 25, 30), "test": (40, 30, 50)}
+    tensors = {"train": whole["train"], **{split: whole[split][:sum(n)] for split, n in sizes.items()}, **{
+        f"{split}_fold": torch.repeat_interleave(torch.arange(FOLDS), torch.tensor(n)).to(torch.uint8)
+        for split, n in sizes.items()}}
+    files.write_tensors(prepare.prepared_file("digits"), tensors, {"name": "digits", "shape": [1, 8, 8], "divisor": 16})
+    digits.change({"parzen.validation_images": 25, "parzen.samples": 50})  # of the smallest fold all, which are fewer
+    digits.train("digits_training_images")
+    digits.score("digits_training_images")
+    samples, _ = files.read_tensors(digits.root / "artifacts/digits_training_images/samples/seed-1.safetensors")
+    return digits, sizes, {split: tensors[split] / 16 for split in sizes}, samples["raw"]
+
+
+def test_every_fold_has_a_bandwidth_of_its_own_and_the_score_is_the_mean_over_folds(folded):
+    _, sizes, images, samples = folded
+    searched = read("digits_training_images", "bandwidth.json")["seeds"][0]["variants"]["raw"]
+    evaluation = read("digits_training_images", "evaluation.json")
+    assert (evaluation["folds"], evaluation["test_images"]) == (FOLDS, 120)
+    grids = read("digits_training_images", "configuration/bandwidth.json")
+    for name, grid in (("paper_grid", "paper_grid"), ("refined", "refined_grid")):
+        score = evaluation["seeds"][0]["variants"]["raw"][name]
+        validation, test = (images[split].split(list(sizes[split])) for split in ("validation", "test"))
+        means, curves = [], []
+        for fold in range(FOLDS):
+            search, = parzen.search(validation[fold][:25], samples, [parzen.Grid(**grids[grid])])
+            curves.append(search.log_likelihoods)
+            found = score["folds"][fold]
+            assert searched[name]["folds"][fold] == {"chosen": search.chosen, "at_the_edge": search.at_the_edge,
+                                                     "validation_log_likelihood": search.validation_log_likelihood}
+            each, = parzen.log_likelihood(test[fold], samples, [search.chosen])
+            means.append(float(each.mean()))
+            assert (found["bandwidth"], found["test_images"]) == (search.chosen, sizes["test"][fold])
+            assert found["test_log_likelihood"] == pytest.approx(means[-1], rel=1e-12)
+            assert found["standard_error"] == pytest.approx(float(each.std(correction=0)) / sizes["test"][fold]**0.5)
+        assert score["test_log_likelihood"] == pytest.approx(statistics.fmean(means), rel=1e-12)
+        assert score["standard_error"] == pytest.approx(statistics.stdev(means) / FOLDS**0.5, rel=1e-9)
+        assert score["bandwidth"] == pytest.approx(statistics.geometric_mean(
+            fold["bandwidth"] for fold in score["folds"]))
+        assert searched[name]["log_likelihoods"] == pytest.approx(
+            [statistics.fmean(column) for column in zip(*curves, strict=True)])

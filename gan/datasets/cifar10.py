@@ -1,0 +1,342 @@
+"""CIFAR-10: 32×32 colour images of ten classes, 50,000 for training and 10,000 for testing (Krizhevsky 2009).
+
+As in the paper, training images 0–39,999 are trained on and 40,000–49,999 are for validation. The raw files are two
+arrays and where their order comes from. The official archive has the official order. PNGs, as other sites pack them,
+have lost it; they are sorted by the SHA-256 of their pixels, so that the split depends on neither names, archives nor
+the file system. It is then another split of the same 50,000 images.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import re
+import tarfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+
+from gan.datasets import sources
+from gan.datasets.contrast import require_contrast_norm
+from gan.datasets.members import Member, content_order, digests, open_members, unreadable
+from gan.datasets.sources import Availability, PinnedFile, Say, Source, StartProgress, reason, redo
+from gan.errors import DataError, SourceUnavailable
+from gan.settings import ParameterBlock
+
+SHAPE = (3, 32, 32)
+IMAGES = {"train": 50_000, "test": 10_000}
+VALIDATION_IMAGES = 10_000
+"""So many, at the end of the training images, are for validation."""
+
+URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+ARCHIVE = PinnedFile("cifar-10-binary.tar.gz", 170_052_171,
+                     "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd")
+BATCHES_FOLDER = "cifar-10-batches-bin"
+TRAINING_BATCHES = tuple(PinnedFile(f"data_batch_{i}.bin", 30_730_000, sha256) for i, sha256 in enumerate((
+    "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+    "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+    "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+    "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+    "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"), 1))
+TEST_BATCH = PinnedFile("test_batch.bin", 30_730_000,
+                        "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b")
+RECORD = 1 + 3 * 32 * 32  # bytes: a label, then the planes of red, green and blue
+
+CONTENT_SHA256 = {"train": "c4f3d45acfc15350af7065445e9de41001417180428b1d37e2fa37e634414112",
+                  "test": "2b47ae852d2a691a0f721e2b78f55dfba705c73504ae93a00eda74c8e562b1a8"}
+"""Of the sorted SHA-256 digests of the images: the same for the same images in any order.
+
+Made from PNGs whose channel means and deviations are the official ones to sixteen digits.
+"""
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+PNG = re.compile(r"(?:^|/)(train|test)/([^/]+)/([^/]+)\.png$", re.IGNORECASE)
+NAMED_CIFAR10 = re.compile(r"cifar(?![-_ ]?100)", re.IGNORECASE)
+
+SOURCE_FILE = "source.json"
+_NAMED_TROUBLES = 6
+_BLOCK = 1000  # images, between steps of the progress bar
+REMEDY = (f"connect to a network, or put {ARCHIVE.name}, unpacked or not, or PNGs named train/<class>/<name>.png and "
+          "test/<class>/<name>.png (in a folder cifar10, or in zips with cifar10 in their names) in a folder and name "
+          f"it: {sources.LOCAL_FOLDERS}=/path/to/folder make reproduce")
+
+
+@dataclass(frozen=True)
+class Cifar10(ParameterBlock):
+    """See `gan.datasets.Loader`."""
+
+    loader: Literal["cifar10"]
+    contrast_norm: float | None
+    """the paper: 55"""
+
+    shape: ClassVar[tuple[int, int, int]] = SHAPE
+    divisor: ClassVar[int] = 255
+
+    def __post_init__(self) -> None:
+        require_contrast_norm(self.contrast_norm)
+
+    def availability(self, local: Sequence[Path], probe: bool = True) -> Availability:
+        return sources.first_available(_sources(local), probe, REMEDY)
+
+    def fetch(self, folder: Path, local: Sequence[Path], say: Say, progress: StartProgress) -> str:
+        """In this order: the local folders, the official site."""
+        source = sources.fetch_first("cifar10", _sources(local), folder, say, progress, REMEDY)
+        official = json.loads((folder / SOURCE_FILE).read_text())["order"] == "official"
+        say(f"cifar10: order: {'official' if official else 'by content, the official one is not in these files'}")
+        return source
+
+    def verify(self, folder: Path) -> None:
+        _read(folder)
+
+    def sizes(self, folder: Path, local: Sequence[Path]) -> dict[str, int]:
+        return {"train": IMAGES["train"] - VALIDATION_IMAGES, "validation": VALIDATION_IMAGES, "test": IMAGES["test"]}
+
+    def splits(self, folder: Path) -> dict[str, torch.Tensor]:
+        images = {split: torch.from_numpy(values) for split, values in _read(folder).items()}
+        training = images["train"]
+        return {"train": training[:-VALIDATION_IMAGES], "validation": training[-VALIDATION_IMAGES:],
+                "test": images["test"]}
+
+
+# --- Raw files ---
+
+
+def _write(folder: Path, images: Mapping[str, np.ndarray], order: Literal["official", "content"]) -> None:
+    """`images` are uint8 [n, 3072] for training and for testing. DataError if PNGs are not CIFAR-10's.
+
+    For what is in the official order the digests of the official files vouch.
+    """
+    if order == "content":
+        _check_content(images, "these PNGs")
+    for split, values in images.items():
+        np.save(folder / f"{split}.npy", values, allow_pickle=False)
+    about = {"order": order, "sha256": _sha256(images)}
+    (folder / SOURCE_FILE).write_text(json.dumps(about, indent=2) + "\n")
+
+
+def _read(folder: Path) -> dict[str, np.ndarray]:
+    """What `_write` wrote, checked."""
+    sources.verify_names(folder, {SOURCE_FILE, *(f"{split}.npy" for split in IMAGES)})
+    try:
+        about = json.loads((folder / SOURCE_FILE).read_text())
+        images: dict[str, np.ndarray] = {split: np.load(folder / f"{split}.npy", allow_pickle=False)
+                                         for split in IMAGES}
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{folder} cannot be read", expected="arrays in NumPy's format and their origin in JSON",
+                        found=reason(error), remedy=redo(folder)) from error
+    for split, values in images.items():
+        expected = (IMAGES[split], RECORD - 1)
+        if values.dtype != np.uint8 or values.shape != expected:
+            raise DataError(f"{folder / split}.npy does not hold CIFAR-10", expected=f"uint8 {expected}",
+                            found=f"{values.dtype} {values.shape}", remedy=redo(folder))
+    found = _sha256(images)
+    if about not in ({"order": order, "sha256": found} for order in ("official", "content")):
+        raise DataError(f"{folder} was altered", expected=f"what {SOURCE_FILE} says: {about}", found=str(found),
+                        remedy=redo(folder))
+    if about["order"] == "content":
+        _check_content(images, str(folder), redo(folder))
+    return images
+
+
+def _sha256(images: Mapping[str, np.ndarray]) -> dict[str, str]:
+    return {split: hashlib.sha256(values.data).hexdigest() for split, values in images.items()}
+
+
+def _check_content(images: Mapping[str, np.ndarray], origin: str, remedy: str = "") -> None:
+    for split, values in images.items():
+        found = hashlib.sha256(b"".join(sorted(digests(values)))).hexdigest()
+        if found != CONTENT_SHA256[split]:
+            raise DataError(f"{origin}: these are not CIFAR-10's images ({split})",
+                            expected=f"{IMAGES[split]:,} images, SHA-256 of their sorted digests "
+                                     f"{CONTENT_SHA256[split]}", found=f"{len(values):,} images, {found}",
+                            remedy=remedy)
+
+
+# --- Sources ---
+
+
+def _sources(local: Sequence[Path]) -> Iterator[Source]:
+    for folder in local:
+        yield from _local_sources(folder)
+    yield Source(URL, True, _check_url, _fetch_url)
+
+
+def _local_sources(folder: Path) -> Iterator[Source]:
+    """The archive, the unpacked archive and PNGs, in `folder` or in a folder beneath it that is named after CIFAR-10.
+
+    PNGs are taken from zips with such names, too, and all together: each may hold a part.
+    """
+    try:
+        named = sorted(path for path in folder.iterdir() if NAMED_CIFAR10.search(path.name) and path.is_dir())
+        places = [folder, *named]
+        found = [sources.local_source(path, functools.partial(_verify_archive, path),
+                                      functools.partial(_fetch_archive, path))
+                 for path in (place / ARCHIVE.name for place in places) if path.is_file()]
+        found += [sources.local_source(path, functools.partial(_check_batches, path),
+                                       functools.partial(_fetch_batches, path))
+                  for path in dict.fromkeys(path for place in places for path in (place, place / BATCHES_FOLDER))
+                  if (path / TEST_BATCH.name).is_file()]
+        found += [sources.local_source(f"PNGs in {folder}", functools.partial(_check_pngs, group),
+                                       functools.partial(_fetch_pngs, group))
+                  for group in _places_of_pngs(folder, named)]
+    except OSError as error:
+        found = [sources.failing_source(folder, f"cannot be searched ({reason(error)})")]
+    yield from found or [sources.failing_source(
+        folder, f"holds neither {ARCHIVE.name} nor {BATCHES_FOLDER} nor PNGs of CIFAR-10")]
+
+
+def _places_of_pngs(folder: Path, named: Sequence[Path]) -> Iterator[list[Path]]:
+    """First what is named after CIFAR-10 alone: train/ and test/ in `folder` itself may be another data set's."""
+    zips = sorted(path for place in (folder, *named) for path in place.glob("*.zip") if NAMED_CIFAR10.search(path.name))
+    after_it = zips + [place for place in named if next(place.rglob("*.[pP][nN][gG]"), None)]
+    directly = [folder / split for split in IMAGES if (folder / split).is_dir()]
+    if after_it:
+        yield after_it
+    if directly:
+        yield after_it + directly
+
+
+# --- The official archive ---
+
+
+def _check_url() -> None:
+    if why_not := sources.probe([URL])[URL]:
+        raise SourceUnavailable(f"not reachable ({why_not})")
+
+
+def _fetch_url(folder: Path, progress: StartProgress) -> None:
+    path = folder / ARCHIVE.name
+    with (progress(f"cifar10 from {URL}", ARCHIVE.size, "byte") as meter,
+          sources.open_url(URL, decompress=False) as stream, path.open("wb") as target):
+        sources.copy_pinned(stream, ARCHIVE, target.write, meter.advance)
+    _fetch_verified_archive(path, folder)
+    path.unlink()
+
+
+def _verify_archive(path: Path) -> None:
+    try:
+        with path.open("rb") as stream:
+            sources.copy_pinned(stream, ARCHIVE)
+    except OSError as error:
+        raise DataError(f"{ARCHIVE.name} cannot be opened ({reason(error)})") from error
+
+
+def _fetch_archive(path: Path, folder: Path, progress: StartProgress) -> None:
+    _verify_archive(path)
+    _fetch_verified_archive(path, folder)
+
+
+def _fetch_verified_archive(path: Path, folder: Path) -> None:
+    """Nothing is unpacked: the batches, for which the archive's digest vouches, are read by their names."""
+    contents: dict[str, bytearray] = {}
+    pinned = {f"{BATCHES_FOLDER}/{batch.name}": batch for batch in (*TRAINING_BATCHES, TEST_BATCH)}
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            for member in archive:
+                stream = archive.extractfile(member) if member.name in pinned and member.isfile() else None
+                if stream is not None:
+                    batch = pinned[member.name]
+                    contents[batch.name] = bytearray(stream.read(batch.size + 1))
+                    if (size := len(contents[batch.name])) != batch.size:
+                        raise DataError(f"{batch.name} is {'truncated' if size < batch.size else 'larger'}: it should "
+                                        f"have {batch.size:,} bytes")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise DataError(f"{ARCHIVE.name} cannot be read ({reason(error)})") from error
+    if missing := sorted({batch.name for batch in pinned.values()} - set(contents)):
+        raise DataError(f"{ARCHIVE.name} lacks {', '.join(missing)}")
+    _write(folder, _images_of_batches(contents), "official")
+
+
+def _check_batches(place: Path) -> None:
+    _read_batches(place)
+
+
+def _read_batches(place: Path) -> dict[str, bytearray]:
+    contents = {batch.name: bytearray() for batch in (*TRAINING_BATCHES, TEST_BATCH)}
+    for batch in (*TRAINING_BATCHES, TEST_BATCH):
+        with sources.open_local(place / batch.name) as stream:
+            sources.copy_pinned(stream, batch, contents[batch.name].extend)
+    return contents
+
+
+def _fetch_batches(place: Path, folder: Path, progress: StartProgress) -> None:
+    _write(folder, _images_of_batches(_read_batches(place)), "official")
+
+
+def _images_of_batches(contents: Mapping[str, bytearray]) -> dict[str, np.ndarray]:
+    """uint8 [n, 3072] of the pinned batches, in their order."""
+    def images(batch: PinnedFile) -> np.ndarray:
+        return np.frombuffer(contents[batch.name], np.uint8).reshape(-1, RECORD)[:, 1:]
+    return {"train": np.concatenate([images(batch) for batch in TRAINING_BATCHES]),
+            "test": np.ascontiguousarray(images(TEST_BATCH))}
+
+
+# --- PNGs ---
+
+
+def _check_pngs(places: Sequence[Path]) -> None:
+    with open_members(places) as members:
+        _select(members)
+
+
+def _fetch_pngs(places: Sequence[Path], folder: Path, progress: StartProgress) -> None:
+    images = {}
+    with open_members(places) as members, progress("cifar10: PNGs", sum(IMAGES.values()), "image") as meter:
+        for split, selected in _select(members).items():
+            values = np.empty((len(selected), RECORD - 1), np.uint8)
+            for start in range(0, len(selected), _BLOCK):
+                block = selected[start:start + _BLOCK]
+                values[start:start + len(block)] = [_pixels(member) for member in block]
+                meter.advance(len(block))
+            images[split] = values[content_order(digests(values))]
+    _write(folder, images, "content")
+
+
+def _select(members: Sequence[Member]) -> dict[str, list[Member]]:
+    """The PNGs of each split. DataError, by names and numbers alone, if they cannot be all of CIFAR-10's.
+
+    An image that is there twice, packed and unpacked, is taken once.
+    """
+    found: dict[str, dict[tuple[str, str], Member]] = {split: {} for split in IMAGES}
+    for member in members:
+        if match := PNG.search(member.name):
+            split, category, name = match.groups()
+            found[split.lower()].setdefault((category, name), member)
+    troubles = [trouble for split, images in found.items()
+                for trouble in _troubles(split, Counter(category for category, _ in images))]
+    if troubles:
+        more = "; …" if len(troubles) > _NAMED_TROUBLES else ""
+        raise DataError(f"not the {sum(IMAGES.values()):,} images: {'; '.join(troubles[:_NAMED_TROUBLES])}{more}")
+    return {split: list(images.values()) for split, images in found.items()}
+
+
+def _troubles(split: str, counts: Mapping[str, int]) -> Iterator[str]:
+    """What is wrong with the numbers of PNGs by class. Sites name classes differently: any ten names will do."""
+    each = IMAGES[split] // len(CLASSES)
+    if not counts:
+        yield f"no {split}/<class>/<name>.png"
+        return
+    if len(counts) != len(CLASSES):
+        yield f"{len(counts)} classes in {split}, not {len(CLASSES)}"
+    for name in sorted(counts if len(counts) == len(CLASSES) else {*counts, *CLASSES}):
+        if counts.get(name, 0) != each:
+            yield f"{counts.get(name, 0):,} of {each:,} in {split}/{name}"
+
+
+def _pixels(member: Member) -> np.ndarray:
+    """uint8 [3072]: the planes of red, green and blue. DataError, which names the file, if it is no 32×32 RGB PNG."""
+    try:
+        with Image.open(io.BytesIO(member.read()), formats=("PNG",)) as image:
+            if (image.mode, image.size) != ("RGB", SHAPE[1:]):
+                raise DataError(f"it is {image.width}×{image.height} {image.mode}, not 32×32 RGB")
+            return np.asarray(image).transpose(2, 0, 1).reshape(-1)
+    except Exception as error:  # a damaged image can raise nearly anything
+        raise DataError(f"{member.name} cannot be used ({unreadable(error)})") from error

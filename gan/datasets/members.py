@@ -1,0 +1,101 @@
+"""Image files of folders and zip archives, read one at a time, and the order that their pixels give."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import UnidentifiedImageError
+
+from gan.datasets import sources
+from gan.errors import DataError, SourceUnavailable
+
+MEMBER_LIMIT = 64 << 20
+"""Bytes in a file, decompressed; larger ones are refused."""
+
+ARCHIVE_LIMIT = 64 << 30
+"""Bytes in all files of a zip archive, decompressed."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in a folder or in a zip archive."""
+
+    name: str
+    """as in the archive, or the path from the folder above the one that was opened; parts separated by /"""
+    read: Callable[[], bytes]
+    """its content; DataError if that cannot be had or is larger than `MEMBER_LIMIT`"""
+
+
+@contextlib.contextmanager
+def open_members(places: Sequence[Path]) -> Iterator[list[Member]]:
+    """The files in `places`, folders and zip archives, at any depth; sorted by place and name.
+
+    What file managers leave behind, names that begin with a dot and __MACOSX, is left out. DataError if a place
+    cannot be opened, or is an archive that is too large or has unsafe names.
+    """
+    with contextlib.ExitStack() as stack:
+        members = []
+        for place in places:
+            found = _folder_members(place) if place.is_dir() else _zip_members(
+                stack.enter_context(sources.open_zip(place)), place)
+            members += sorted(filter(_is_visible, found), key=lambda member: member.name)
+        yield members
+
+
+def _is_visible(member: Member) -> bool:
+    return not any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(member.name).parts)
+
+
+def _folder_members(folder: Path) -> Iterator[Member]:
+    def fail(error: OSError) -> None:
+        raise SourceUnavailable(f"{folder} cannot be searched ({sources.reason(error)})") from error
+
+    def read(path: Path) -> bytes:
+        try:
+            with path.open("rb") as file:
+                return sources.LimitedReader(file, path.name, MEMBER_LIMIT).read(MEMBER_LIMIT + 1)
+        except OSError as error:
+            raise DataError(sources.reason(error)) from error
+
+    for parent, _, names in os.walk(folder, onerror=fail):
+        for path in (Path(parent) / name for name in names):
+            yield Member(path.relative_to(folder.parent).as_posix(), functools.partial(read, path))
+
+
+def _zip_members(archive: zipfile.ZipFile, place: Path) -> Iterator[Member]:
+    def read(info: zipfile.ZipInfo) -> bytes:
+        try:
+            with archive.open(info) as file:
+                return sources.LimitedReader(file, info.filename, MEMBER_LIMIT).read(MEMBER_LIMIT + 1)
+        except sources.ZIP_ERRORS as error:
+            raise DataError(sources.reason(error)) from error
+
+    files = [info for info in archive.infolist() if not info.is_dir()]
+    size = sum(info.file_size for info in files)
+    if size > ARCHIVE_LIMIT:
+        raise DataError(f"{place.name} holds more than {ARCHIVE_LIMIT:,} bytes", found=f"{size:,} bytes")
+    for info in files:
+        yield Member(info.filename.replace("\\", "/"), functools.partial(read, info))
+
+
+def unreadable(error: Exception) -> str:
+    """Why an image cannot be decoded, in a few words."""
+    return "not a known image format" if isinstance(error, UnidentifiedImageError) else sources.reason(error)
+
+
+def digests(images: np.ndarray) -> list[bytes]:
+    """SHA-256 of each image of uint8 [n, d]."""
+    return [hashlib.sha256(image.tobytes()).digest() for image in images]
+
+
+def content_order(of_images: Sequence[bytes]) -> np.ndarray:
+    """int64 [n]: the images sorted by their digests, an order that no name, archive or file system decides."""
+    return np.array(sorted(range(len(of_images)), key=of_images.__getitem__), np.int64)
