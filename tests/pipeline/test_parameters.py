@@ -618,8 +618,8 @@ def test_the_paper_profile_differs_in_nothing_and_another_in_what_it_overrides()
 
 
 def structure(value: Any) -> Any:
-    """Everything that is no width, number of updates, seed or range of initial weights."""
-    free = {"units", "channels", "epochs", "seeds", "average_decay", "irange"}
+    """Everything that is no width, number of updates, seed, range of initial weights or size of a step."""
+    free = {"units", "channels", "epochs", "seeds", "average_decay", "irange", "initial"}
     if isinstance(value, dict):
         return {key: structure(inner) for key, inner in value.items() if key not in free}
     return [structure(inner) for inner in value] if isinstance(value, list) else value
