@@ -92,11 +92,11 @@ class Experiment:
     def title(self, what: str, variant: str | None = None, more: Sequence[str] = ()) -> str:
         """"mnist: what, profile cpu, seed 1, epoch 40": everything that tells this picture from a like one.
 
-        The profile is said to be narrowed where it departs from the paper's numbers; `more` ends the second line, and
+        The profile is said to be reduced where it departs from the paper's numbers; `more` ends the second line, and
         what has to be said wherever the experiment's results appear comes last.
         """
-        narrowed = " (narrowed)" if self.evaluation.get("differences") else ""
-        parts = [f"profile {self.evaluation['profile']}{narrowed}"]
+        reduced = " (reduced)" if self.evaluation.get("differences") else ""
+        parts = [f"profile {self.evaluation['profile']}{reduced}"]
         if variant is not None:
             parts.append(f"seed {self.seed(variant)}")
             if self.epoch(variant) is not None:

@@ -39,7 +39,7 @@ PAPER_FIGURES = {"mnist": "2a", "tfd": "2b", "cifar10_fully_connected": "2c", "c
 
 PAPER_DATA = (*results.PAPER_DATASETS, "cifar10")
 OTHER_TABLE, ALL_TABLE = "1b", "2"
-SAID = 3  # of what was narrowed, in running text; the whole list stands with the experiment
+SAID = 3  # of what was reduced, in running text; the whole list stands with the experiment
 
 
 def main(what: str = "page") -> None:
@@ -69,7 +69,7 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
     return environment.from_string(TEMPLATE.read_text()).render(
         plan=plan, answers=answers(metrics, recorded), groups=table_groups(metrics, plan, recorded),
         measurements=measured, others=other_data(measured), experiments=experiments, recorded=recorded,
-        narrowed=any(one.entry["differences"] for one in measured),
+        reduced=any(one.entry["differences"] for one in measured),
         in_folds={one.entry["dataset"] for one in measured if one.entry["folds"] > 1},
         other_table=OTHER_TABLE, all_table=ALL_TABLE, unit_scale=results.UNIT_SCALE,
         references=reference_sentence(metrics), not_measured=not_measured(metrics, plan, recorded),
@@ -133,20 +133,20 @@ def _answer(entry: Entry, run: Recorded | None) -> str:
     said = [f"{dataset}: the paper reports {paper} nats. {who} measured {value_text(entry)}{folds} "
             f"({over_seeds(entry)})."]
     if entry["differences"]:
-        said.append(f"It was narrowed: {_first(entry['differences'])}.")
+        said.append(f"It was reduced: {_first(entry['differences'])}.")
     return " ".join([*said, *([sentence(entry["note"])] if entry["note"] else [])])
 
 
 def _first(differences: Sequence[str]) -> str:
-    """The first of what was narrowed, and how many more there are."""
+    """The first of what was reduced, and how many more there are."""
     more = len(differences) - SAID
     return "; ".join(differences[:SAID]) + (f"; and {more} more, listed with the experiment" if more > 0 else "")
 
 
 def remarks(entry: Entry) -> list[str]:
-    """What stands beside every number of an experiment: what its ± is over, that it was narrowed, and its note."""
+    """What stands beside every number of an experiment: what its ± is over, that it was reduced, and its note."""
     return [*([f"± over {entry['folds']} folds"] if entry["folds"] > 1 else []),
-            *(["narrowed"] if entry["differences"] else []),
+            *(["reduced"] if entry["differences"] else []),
             *([entry["note"]] if entry["note"] else [])]
 
 
@@ -422,7 +422,7 @@ class Section:
     note: str
     facts: Sequence[str]
     """Dimension, scale and folds"""
-    narrowed: Sequence[Mapping[str, Any]]
+    reduced: Sequence[Mapping[str, Any]]
     """`setting`, `paper` and `here` of every number in which the profile departs from the paper's"""
     duplicates: str
     folds: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -449,7 +449,7 @@ class Section:
             title=str(about.get("title") or results.model_name(str(about.get("model", "")))),
             dataset=results.dataset_name(dataset), smoke=dataset in results.SMOKE_DATASETS,
             hardware=machine.describe(about["hardware"]) if about else "",
-            note=str(evaluation.get("note", "")), facts=_facts(entry), narrowed=evaluation.get("differences", []),
+            note=str(evaluation.get("note", "")), facts=_facts(entry), reduced=evaluation.get("differences", []),
             duplicates=results.duplicates_text(evaluation.get("duplicates", {})), folds=_folds(evaluation),
             edges=_edges(there.get("bandwidth.json", {})),
             pictures=[] if entry is None else _pictures(name, evaluation, numbers),
@@ -539,8 +539,8 @@ def _made_by(evaluation: Mapping[str, Any], variant: str) -> tuple[str, str]:
 
 
 def _profile(evaluation: Mapping[str, Any]) -> str:
-    narrowed = " (narrowed, see the list above)" if evaluation.get("differences") else ""
-    return f"profile {evaluation['profile']}{narrowed}"
+    reduced = " (reduced, see the list above)" if evaluation.get("differences") else ""
+    return f"profile {evaluation['profile']}{reduced}"
 
 
 def _note(evaluation: Mapping[str, Any]) -> str:
@@ -662,7 +662,7 @@ def _bandwidth(path: Path, name: str, variant: str, evaluation: Mapping[str, Any
 class Difference:
     what: str
     effect: str
-    narrowed: Sequence[str] = ()
+    reduced: Sequence[str] = ()
 
 
 def differences(experiments: Sequence[Section]) -> list[Difference]:
@@ -670,7 +670,7 @@ def differences(experiments: Sequence[Section]) -> list[Difference]:
     done = [one for one in experiments if one.entry is not None and not one.smoke]
     compared = [one for one in done if one.entry and one.entry["model"] == "adversarial_nets"
                 and one.entry["dataset"] in PAPER_DATA]
-    found = [difference for one in done for difference in _narrowing(one)]
+    found = [difference for one in done for difference in _reductions(one)]
     found += [
         *_recipe_differences(compared),
         Difference("Where no stopping rule is known, the log-likelihood of validation images during training chooses "
@@ -695,20 +695,20 @@ def differences(experiments: Sequence[Section]) -> list[Difference]:
     return found
 
 
-def _narrowing(section: Section) -> Iterator[Difference]:
+def _reductions(section: Section) -> Iterator[Difference]:
     """What the profile took from the training of one experiment."""
     profile, epochs = section.evaluation["profile"], _total_epochs(section.training.get("settings", {}))
     chosen = section.entry["epoch"] if section.entry else None
-    narrowed = [results.narrowing_in_words(one) for one in section.narrowed]
+    reduced = [results.change_in_words(one) for one in section.reduced]
     if profile != "paper" and epochs and chosen is not None:
         effect = f"Validation log-likelihood was highest in epoch {chosen}."
         if takes_last_epoch(section.training):
             effect = "The last of them was taken, not one chosen on validation."
         elif chosen == epochs:
             effect = "Validation log-likelihood was highest in the last of them: longer training would still gain."
-        yield Difference(f"{section.name} was trained for {epochs} epochs, by the profile {profile}.", effect, narrowed)
-    elif narrowed:
-        yield Difference(f"{section.name} was narrowed by the profile {profile}.", "", narrowed)
+        yield Difference(f"{section.name} was trained for {epochs} epochs, by the profile {profile}.", effect, reduced)
+    elif reduced:
+        yield Difference(f"{section.name} was reduced by the profile {profile}.", "", reduced)
 
 
 def _total_epochs(settings: Any) -> int:

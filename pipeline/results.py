@@ -117,7 +117,7 @@ def headline(evaluation: Mapping[str, Any]) -> Entry:
 
 def _about(evaluation: Mapping[str, Any]) -> Entry:
     known = {key: evaluation.get(key, default) for key, default in ABOUT.items()}
-    return known | {"differences": [narrowing(one) for one in known["differences"]]}
+    return known | {"differences": [change_text(one) for one in known["differences"]]}
 
 
 def complete(entry: Entry) -> Entry:
@@ -191,14 +191,14 @@ def in_order(metrics: Mapping[str, Entry]) -> dict[str, Entry]:
                        if item[1]["model"] in order else 0))
 
 
-# What a profile narrowed, and other remarks.
+# What a profile reduced, and other remarks.
 
-def narrowing(difference: Mapping[str, Any]) -> str:
+def change_text(difference: Mapping[str, Any]) -> str:
     """"generator.hidden[0].units 1200 (paper: 8000)"."""
     return f"{short_setting(difference['setting'])} {_values(difference)}"
 
 
-def narrowing_in_words(difference: Mapping[str, Any]) -> str:
+def change_in_words(difference: Mapping[str, Any]) -> str:
     """"generator, hidden layer 1, units: 1200 (paper: 8000)"."""
     parts = short_setting(difference["setting"]).replace("_", " ").split(".")
     counted = [re.sub(r"^(.+)\[(\d+)\]$", _counted, part) for part in parts]
@@ -355,12 +355,12 @@ def seeds_text(entry: Entry) -> str:
 _COLUMNS = ("", "paper", "measured", "over seeds", "σ", "epoch", "profile")
 _WIDTHS = (31, 9, 16, 19, 6, 6, 7)
 LINE_WIDTH = 100
-NARROWED = "*"
+REDUCED = "*"
 Line = tuple[str, ...]
 
 
 def table_text(metrics: Mapping[str, Any], plan: Plan, recorded: Sequence[Recorded] = ()) -> str:
-    """Table 1, the paper's figures beside ours with both errors; what was narrowed and is missing; the report's place.
+    """Table 1, the paper's figures beside ours with both errors; what was reduced and is missing; the report's place.
 
     At most 100 columns wide.
     """
@@ -458,7 +458,7 @@ def row_name(experiment: str, entry: Mapping[str, Any]) -> str:
 def _entry_line(name: str, entry: Entry, paper: str) -> Line:
     return (name, paper, with_error(entry["test_log_likelihood"], entry["standard_error"]), seeds_text(entry),
             f"{entry['bandwidth']:.3f}", "–" if entry["epoch"] is None else str(entry["epoch"]),
-            entry["profile"] + (NARROWED if entry["differences"] else ""))
+            entry["profile"] + (REDUCED if entry["differences"] else ""))
 
 
 def _aligned(line: Line) -> list[str]:
@@ -472,10 +472,9 @@ def _aligned(line: Line) -> list[str]:
 def _remark_lines(metrics: Mapping[str, Any], recorded: Sequence[Recorded]) -> list[str]:
     """What each mark stands for, and what has to be said of an experiment beside its numbers."""
     entries = _entries(metrics, recorded)
-    narrowed = [f"{name} narrowed: {'; '.join(entry['differences'])}" for name, entry in entries
-                if entry["differences"]]
-    lines = ["", f"{NARROWED} narrowed by the profile, against the paper's protocol"] if narrowed else []
-    lines += [line for text in narrowed for line in _indented(text)]
+    reduced = [f"{name}: {'; '.join(entry['differences'])}" for name, entry in entries if entry["differences"]]
+    lines = ["", f"{REDUCED} reduced by the profile: what it changed, the paper's value in brackets"] if reduced else []
+    lines += [line for text in reduced for line in _indented(text)]
     said: dict[str, list[str]] = {}
     for name, entry in entries:
         for remark in filter(None, (entry["note"], duplicates_text(entry["duplicates"]))):

@@ -41,7 +41,7 @@ REFERENCE = Scores({"raw": {1: (250.0, 244.0)}})
 NORM = 55.0
 NORMALISED = f"each image: mean 0, L2 norm {NORM:g}"
 NOTE = "FER-2013 faces, not TFD: comparable with no published number"
-NARROWED = [
+REDUCED = [
     {"setting": "train.model.generator.hidden[0].units", "paper": 8000, "here": 1200},
     {"setting": "train.model.generator.hidden[1].activation", "paper": "sigmoid", "here": "relu"},
     {"setting": "train.model.discriminator.hidden[0].convolution.pool_stride", "paper": None, "here": 2},

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from finished_run import NARROWED, NORM, NOTE, PAPER_GRID, REFERENCE, TWO_SEEDS, FinishedRun, Scores
+from finished_run import NORM, NOTE, PAPER_GRID, REDUCED, REFERENCE, TWO_SEEDS, FinishedRun, Scores
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -152,12 +152,12 @@ def test_titles_name_experiment_profile_seed_and_epoch(place: Path) -> None:
     assert figures.Experiment.read("mnist_kmeans").title("samples", "raw").endswith("profile cpu, seed 1")
 
 
-def test_titles_say_that_the_profile_was_narrowed_and_the_note(place: Path) -> None:
-    FinishedRun(place).add("faces", dataset="faces", about={"differences": NARROWED, "note": NOTE})
+def test_titles_say_that_the_profile_was_reduced_and_the_note(place: Path) -> None:
+    FinishedRun(place).add("faces", dataset="faces", about={"differences": REDUCED, "note": NOTE})
     shown = figures.Experiment.read("faces")
     assert shown.title("samples", "raw").splitlines() == [
-        "faces: samples", "profile cpu (narrowed), seed 2, epoch 9", NOTE]
-    assert shown.title("curves", more=["seed 3"]).splitlines()[1] == "profile cpu (narrowed), seed 3"
+        "faces: samples", "profile cpu (reduced), seed 2, epoch 9", NOTE]
+    assert shown.title("curves", more=["seed 3"]).splitlines()[1] == "profile cpu (reduced), seed 3"
 
 
 def test_long_titles_are_wrapped() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from finished_run import NARROWED, NORM, NORMALISED, NOTE, REFERENCE, TWO_SEEDS, FinishedRun, Scores
+from finished_run import NORM, NORMALISED, NOTE, REDUCED, REFERENCE, TWO_SEEDS, FinishedRun, Scores
 
 from gan.errors import DataError, ParameterError
 from pipeline import figures, machine, report, results
@@ -100,7 +100,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 FOLDED = Scores({"raw": {1: (1900.2, 1890.5), 2: (1903.3, 1899.5)}})
 CIFAR = Scores({"raw": {1: (-1200.0, -1210.0), 2: (-1190.5, -1195.5)}})
-MANY = [*NARROWED, *({"setting": f"train.model.discriminator.hidden[{i}].units", "paper": 32, "here": 16}
+MANY = [*REDUCED, *({"setting": f"train.model.discriminator.hidden[{i}].units", "paper": 32, "here": 16}
                      for i in range(12))]
 
 
@@ -116,9 +116,9 @@ def wider(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run.add("cifar10_convolutional", dataset="cifar10", scores=CIFAR, contrast_norm=NORM,
                 about={"differences": MANY, "duplicates": {"test": 12, "train": 1, "validation": 3}})
         run.shape = (1, 8, 8)
-        run.add("tfd", dataset="tfd", scores=FOLDED, folds=5, pretraining=6, about={"differences": NARROWED[:1]})
+        run.add("tfd", dataset="tfd", scores=FOLDED, folds=5, pretraining=6, about={"differences": REDUCED[:1]})
         run.add("faces_five_folds", dataset="faces_five_folds", scores=FOLDED, folds=5,
-                about={"note": NOTE, "differences": NARROWED[:1]})
+                about={"note": NOTE, "differences": REDUCED[:1]})
         run.add("faces_five_folds_training_images", dataset="faces_five_folds", model="training_images",
                 title="Training images", scores=REFERENCE, epochs=None, folds=5, about={"note": NOTE})
         run.finish(left_out={"faces": "no folder with images was named"})
@@ -243,8 +243,8 @@ def test_what_an_earlier_version_measured_is_read_with_what_it_lacks(place: Path
         assert set(results.ABOUT) <= set(run.metrics)
 
 
-def test_narrowing_in_words() -> None:
-    assert [results.narrowing_in_words(one) for one in NARROWED] == [
+def test_change_in_words() -> None:
+    assert [results.change_in_words(one) for one in REDUCED] == [
         "generator, hidden layer 1, units: 1200 (paper: 8000)",
         "generator, hidden layer 2, activation: relu (paper: sigmoid)",
         "discriminator, hidden layer 1, convolution, pool stride: 2 (paper: none)",
@@ -330,23 +330,23 @@ def test_the_table_of_other_data_sets(elsewhere: Path, capsys: pytest.CaptureFix
     assert "over the folds where there are some" in " ".join(text.split())
 
 
-def test_the_table_says_what_was_narrowed_and_what_has_to_be_said(elsewhere: Path,
+def test_the_table_says_what_was_reduced_and_what_has_to_be_said(elsewhere: Path,
                                                                   capsys: pytest.CaptureFixture[str]) -> None:
     report.main()
     report.main("table")
     text = " ".join(capsys.readouterr().out.split())
-    assert "tfd narrowed: generator.hidden[0].units 1200 (paper: 8000) " in text
-    assert "cifar10_convolutional narrowed: generator.hidden[0].units 1200 (paper: 8000); generator.hidden[1]" in text
+    assert "tfd: generator.hidden[0].units 1200 (paper: 8000) " in text
+    assert "cifar10_convolutional: generator.hidden[0].units 1200 (paper: 8000); generator.hidden[1]" in text
     assert f"faces_five_folds, faces_five_folds_training_images: {NOTE}" in text
     assert "cifar10_convolutional: 12 test and 3 validation images are also among the training images" in text
 
 
-def test_the_table_marks_nothing_where_nothing_was_narrowed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_marks_nothing_where_nothing_was_reduced(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report.main()
     report.main("table")
     text = capsys.readouterr().out
     assert "*" not in text
-    assert "narrowed" not in text
+    assert "reduced" not in text
     assert "folds" not in text
 
 
@@ -405,7 +405,7 @@ def test_data_sets_outside_the_papers_table_have_one_of_their_own(elsewhere: Pat
     tfd = page.row("Adversarial nets", "225 ± 2")
     assert tfd[2:4] == ["not measured yet", "2057 ± 26"]
     assert tfd[4].startswith("1899.5 ± 2.2")
-    assert "± over 5 folds; narrowed" in tfd[4]
+    assert "± over 5 folds; reduced" in tfd[4]
     assert not any("faces" in cell for row in page.cells for cell in row
                    if len(row) == 5 and row[1] in ("225 ± 2", "–"))
     assert page.text.count("2057 ± 26") == 2  # the answer and Table 1
@@ -418,18 +418,18 @@ def test_data_sets_outside_the_papers_table_have_one_of_their_own(elsewhere: Pat
     assert ours[0].endswith("cifar10_convolutional")
     assert ours[2:] == ["−1202.8 ± 10.3 (2)", "0.202", NORMALISED]
     assert page.row("Training images", "−905.0")[4] == NORMALISED
-    assert page.row("Adversarial nets", "1899.5 ± 2.2profile cpu; ± over 5 folds; narrowed; FER-2013")[4] == "[0, 1]"
+    assert page.row("Adversarial nets", "1899.5 ± 2.2profile cpu; ± over 5 folds; reduced; FER-2013")[4] == "[0, 1]"
 
 
 def test_a_page_without_other_data_has_no_table_of_them(place: Path) -> None:
     text = rendered().text
     assert "Table 1b" not in text
-    assert "Narrowed" not in text
+    assert "Reduced" not in text
 
 
 def test_training_images_stand_below_the_models_of_their_data(elsewhere: Path) -> None:
     names = [row[0] for row in rendered().cells if len(row) == 11]
-    assert [name.partition("narrowed")[0] for name in names[1:3]] == [
+    assert [name.partition("reduced")[0] for name in names[1:3]] == [
         "cifar10_convolutional", "cifar10_training_images"]
 
 
@@ -443,10 +443,10 @@ def test_one_row_holds_a_reference_for_both_of_the_papers_data_sets(elsewhere: P
     assert (cells[2][:5], cells[4][:6]) == ("244.0", "2105.0")
 
 
-def test_the_answer_says_what_was_narrowed(elsewhere: Path) -> None:
+def test_the_answer_says_what_was_reduced(elsewhere: Path) -> None:
     text = rendered().text
     assert ("TFD: the paper reports 2057 ± 26 nats. This run, profile cpu, measured 1899.5 ± 2.2 over 5 folds "
-            "(1895.0 ± 6.4 over 2 seeds). It was narrowed: generator.hidden[0].units 1200 (paper: 8000).") in text
+            "(1895.0 ± 6.4 over 2 seeds). It was reduced: generator.hidden[0].units 1200 (paper: 8000).") in text
     entry = results.gather(["cifar10_convolutional"])["cifar10_convolutional"]
     said = report.answers({"tfd": entry | {"dataset": "tfd"}}, [])[0]
     assert said.endswith("(paper: none); and 14 more, listed with the experiment.")
@@ -610,7 +610,7 @@ def test_captions_say_how_colours_were_made_and_where_pretraining_ends(elsewhere
     assert "Compare figure 2d of the paper." in text
     assert "Compare figure 2b of the paper." in text
     assert text.count("Compare figure") == 2
-    assert "Seed 2, epoch 9, profile cpu (narrowed, see the list above)." in text
+    assert "Seed 2, epoch 9, profile cpu (reduced, see the list above)." in text
     assert text.count("Means over the folds") == 2
 
 
@@ -623,12 +623,12 @@ def test_a_note_stands_wherever_its_results_do(elsewhere: Path) -> None:
                if len(row) in (5, 11) and row[0].startswith(("faces_five_folds", "Adversarial netsfaces_five")))
 
 
-def test_a_section_says_scale_dimension_duplicates_and_what_was_narrowed(elsewhere: Path) -> None:
+def test_a_section_says_scale_dimension_duplicates_and_what_was_reduced(elsewhere: Path) -> None:
     page = rendered()
     assert f"Adversarial nets on CIFAR-10 (d = 192; {NORMALISED}); profile cpu" in page.text
     assert "Adversarial nets on TFD (d = 64; pixels in [0, 1]; 5 folds, ± over them); profile cpu" in page.text
     assert "12 test and 3 validation images are also among the training images; 1 training image repeats" in page.text
-    assert "Narrowed by the profile cpu; the paper’s value in brackets: generator.hidden[0].units 1200 (8000)" \
+    assert "Changed by the profile cpu; the paper’s value in brackets: generator.hidden[0].units 1200 (8000)" \
         in page.text
     assert "discriminator.hidden[0].convolution.pool_stride 2 (none)" in page.text
     assert "seeds 1, 2 (1, 2, 3)" in page.text
@@ -672,12 +672,12 @@ def test_differences_follow_the_settings(place: Path) -> None:
     assert "longer training would still gain" in text
 
 
-def test_differences_name_what_was_narrowed_in_words(elsewhere: Path) -> None:
+def test_differences_name_what_was_reduced_in_words(elsewhere: Path) -> None:
     text = rendered().text
     start = text.index("Differences from the paper’s protocol")
     said = text[start:text.index("Provenance", start)]
     assert ("cifar10_convolutional was trained for 12 epochs, by the profile cpu. Validation log-likelihood was "
-            "highest in epoch 9. Narrowed: generator, hidden layer 1, units: 1200 (paper: 8000); generator,") in said
+            "highest in epoch 9. Reduced: generator, hidden layer 1, units: 1200 (paper: 8000); generator,") in said
     assert "tfd was trained for 12 epochs" in said  # pretraining's six among them
     assert "faces_five_folds was trained for 12 epochs" in said
     assert "cifar10_convolutional and tfd: both players step at once" in said  # the paper has no others here
@@ -694,7 +694,7 @@ def test_narrowing_without_epochs_is_a_difference_too(place: Path) -> None:
     path = place / "artifacts/mnist_kmeans/evaluation.json"
     clusters = {"setting": "train.model.clusters", "paper": 10000, "here": 300}
     write_json(path, read_json(path) | {"differences": [clusters]})
-    assert "mnist_kmeans was narrowed by the profile cpu. Narrowed: clusters: 300 (paper: 10000)." in rendered().text
+    assert "mnist_kmeans was reduced by the profile cpu. Reduced: clusters: 300 (paper: 10000)." in rendered().text
 
 
 def test_a_bandwidth_at_the_edge_of_the_search_is_pointed_out(place: Path) -> None:
