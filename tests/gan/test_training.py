@@ -411,6 +411,8 @@ def test_schedules_out_of_range_name_their_key(make, key):
     ({"discriminator_steps": 2}, "discriminator_steps"),  # with simultaneous updates
     ({"average_decay": 1}, "average_decay"),
     ({"average_decay": -0.1}, "average_decay"),
+    ({"maximum_norm": 0}, "maximum_norm"),
+    ({"maximum_norm": math.inf}, "maximum_norm"),
 ])
 def test_recipes_out_of_range_name_their_key(small_nets, changes, key):
     with pytest.raises(ValueError, match=f"^{key} must be "):
@@ -419,3 +421,25 @@ def test_recipes_out_of_range_name_their_key(small_nets, changes, key):
 
 def test_several_discriminator_steps_are_for_alternating_updates(small_nets):
     assert isinstance(small_nets(updates="alternating", discriminator_steps=3).recipe, Recipe)
+
+
+# --- limited norms ---
+
+
+@pytest.mark.parametrize("updates", ["simultaneous", "alternating"])
+def test_after_every_update_no_norm_into_a_unit_exceeds_its_maximum(small_nets, images, updates):
+    limit = 0.9
+    training = Training(small_nets(updates=updates, maximum_norm=limit), images, 1)
+    before = {id(p): p.norm(dim=0).max() for p in training.generator.parameters + training.discriminator.parameters}
+    assert max(before.values()) > limit
+    training.run_epoch()
+    for network in (training.generator, training.discriminator):
+        for weight in network.parameters[::2]:
+            assert float(weight.norm(dim=0).max()) <= limit * (1 + 1e-6)
+
+
+def test_a_maximum_that_is_never_reached_changes_nothing(small_nets, images):
+    free, limited = Training(small_nets(), images, 1), Training(small_nets(maximum_norm=1e6), images, 1)
+    free.run_epoch(), limited.run_epoch()
+    one, other = free.state(), limited.state()
+    assert all(torch.equal(one[name], other[name]) for name in one)

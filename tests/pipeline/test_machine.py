@@ -162,3 +162,12 @@ def test_no_commit_in_a_checkout_without_one(checkout: Path):
 def test_no_commit_without_git(checkout: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(checkout))
     assert machine.commit() == ("", False)
+
+
+def test_memory_is_kept_where_there_is_glibc_and_nothing_happens_elsewhere(monkeypatch):
+    machine.reuse_freed_memory()
+
+    def no_libc(name):
+        raise OSError(name)
+    monkeypatch.setattr(machine.ctypes, "CDLL", no_libc)
+    machine.reuse_freed_memory()
