@@ -276,6 +276,14 @@ class Plan:
                    experiments=tuple(str(name) for name in run.get("experiments") or ()),
                    left_out={str(name): str(reason) for name, reason in (run.get("left_out") or {}).items()})
 
+    @property
+    def left_out_together(self) -> dict[str, list[str]]:
+        """By reason, the experiments that it keeps out."""
+        together: dict[str, list[str]] = {}
+        for name, reason in self.left_out.items():
+            together.setdefault(reason, []).append(name)
+        return together
+
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping; ParameterError if it is missing or anything else."""
@@ -493,8 +501,8 @@ def _missing_lines(metrics: Mapping[str, Any], plan: Plan) -> list[str]:
     lines: list[str] = []
     if plan.left_out:
         lines += ["", "left out"]
-        for name, reason in plan.left_out.items():
-            lines += _indented(f"{name}: {reason}")
+        for reason, names in plan.left_out_together.items():
+            lines += _indented(f"{', '.join(names)}: {reason}")
     missing = not_run(metrics, plan)
     if missing:
         lines += ["", "not run yet (`dvc repro` runs them)"]

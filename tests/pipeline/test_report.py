@@ -483,7 +483,7 @@ def test_digits_are_said_to_be_comparable_with_nothing(place: Path) -> None:
 def test_what_was_left_out_not_run_or_not_finished_is_said(place: Path) -> None:
     (place / "artifacts/digits/evaluation.json").unlink()
     text = rendered().text
-    assert "tfd was left out: the Toronto Face Database is not public; ask its owners." in text
+    assert "tfd left out: the Toronto Face Database is not public; ask its owners." in text
     assert "mnist_alternating was not run" in text
     assert "digits is not finished" in text
     assert "Missing: evaluation." in text
