@@ -49,7 +49,7 @@ def main() -> None:
     run = Run(_datasets(current, experiments), {name: _dataset(current, name) for name in experiments}, left_out)
     planned = parameters.Parameters(current.raw, profile, run, current.datasets)
     _print_experiments(planned, device)
-    for folder in ("artifacts", "reports/figures"):  # the report depends on them, also where nothing can be run
+    for folder in ("artifacts", "data/raw", "reports/figures"):  # the report depends on them, also where nothing can be run
         Path(folder).mkdir(parents=True, exist_ok=True)
     changed = parameters.update(parameters.FILE, profile, run)
     print(f"params.yaml  {'changed: `git diff params.yaml` shows how' if changed else 'says so already'}", flush=True)

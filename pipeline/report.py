@@ -31,6 +31,7 @@ from pipeline.stage import run
 
 TEMPLATE = Path(__file__).parents[1] / "reports" / "template.html"
 LOCK = Path("dvc.lock")
+RAW = Path("data/raw")
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib", "dvc", "mlflow")
 
 STAGE_FILES = ("training.json", "bandwidth.json", "evaluation.json")
@@ -673,6 +674,7 @@ def differences(experiments: Sequence[Section]) -> list[Difference]:
     found = [difference for one in done for difference in _reductions(one)]
     found += [
         *_recipe_differences(compared),
+        *_order_differences(done),
         Difference("Where no stopping rule is known, the log-likelihood of validation images during training chooses "
                    "the epoch.",
                    "The released code records none for MNIST and CIFAR-10, so the epochs behind the paper’s figures "
@@ -693,6 +695,17 @@ def differences(experiments: Sequence[Section]) -> list[Difference]:
         "Random numbers, the order of the minibatches and the arithmetic are PyTorch’s, not Theano’s.",
         "No run can follow the paper’s step by step; the spread over seeds says what that is worth."))
     return found
+
+
+def _order_differences(done: Sequence[Section]) -> Iterator[Difference]:
+    """Data whose files had lost the official order, by which the paper splits them."""
+    for dataset in dict.fromkeys(str(one.entry["dataset"]) for one in done if one.entry):
+        source = RAW / dataset / "source.json"
+        if source.is_file() and read_json(source).get("order") == "content":
+            yield Difference(
+                f"{results.dataset_name(dataset)}: the files had lost the official order, so the training images were "
+                "sorted by their content, and the last of them taken for validation.",
+                "It is another split of the same training images; the test images are the official ones.")
 
 
 def _reductions(section: Section) -> Iterator[Difference]:

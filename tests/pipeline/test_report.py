@@ -672,6 +672,13 @@ def test_differences_follow_the_settings(place: Path) -> None:
     assert "longer training would still gain" in text
 
 
+@pytest.mark.parametrize(("order", "said"), [("content", True), ("official", False)])
+def test_a_lost_order_is_a_difference(elsewhere: Path, order: str, said: bool) -> None:
+    write_json(elsewhere / "data/raw/cifar10/source.json", {"order": order})
+    lost = "CIFAR-10: the files had lost the official order, so the training images were sorted by their content"
+    assert (lost in rendered().text) == said
+
+
 def test_differences_name_what_was_reduced_in_words(elsewhere: Path) -> None:
     text = rendered().text
     start = text.index("Differences from the paper’s protocol")
