@@ -6,8 +6,11 @@ the machine; GAN_EXPERIMENTS names the experiments, with commas or spaces betwee
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -48,10 +51,10 @@ def main() -> None:
                  for name in wanted if name not in experiments}
     run = Run(_datasets(current, experiments), {name: _dataset(current, name) for name in experiments}, left_out)
     planned = parameters.Parameters(current.raw, profile, run, current.datasets)
-    _print_experiments(planned, device)
-    for folder in ("artifacts", "data/raw", "reports/figures"):  # the report depends on them, also where nothing can be run
+    for folder in ("artifacts", "data/raw", "reports/figures"):  # the report depends on them, even where nothing is run
         Path(folder).mkdir(parents=True, exist_ok=True)
     changed = parameters.update(parameters.FILE, profile, run)
+    _print_experiments(planned, device)
     print(f"params.yaml  {'changed: `git diff params.yaml` shows how' if changed else 'says so already'}", flush=True)
 
 
@@ -113,16 +116,40 @@ def _datasets(current: Parameters, experiments: Iterable[str]) -> list[str]:
 def _print_experiments(planned: Parameters, device: torch.device) -> None:
     total = 0.0
     speeds: dict[tuple[int, ...], Speed] = {}
+    todo = unfinished(planned.run)
     for name in planned.run.experiments:
         experiment = planned.experiment(name)
-        seconds = estimate(planned, name, experiment, device, speeds)
+        seconds = estimate(planned, name, experiment, device, speeds) if name in todo else 0.0
         total += seconds
         own = f", profile {experiment.profile}" if experiment.profile else ""
         seeds = f"{len(experiment.train.seeds)} seed{'s' if len(experiment.train.seeds) != 1 else ''}"
-        print(f"experiment   {name}: {experiment.title}, {seeds}{own}, about {duration(seconds)}", flush=True)
+        state = f"about {duration(seconds)}" if name in todo else "done"
+        print(f"experiment   {name}: {experiment.title}, {seeds}{own}, {state}", flush=True)
     for name, reason in planned.run.left_out.items():
         print(f"left out     {name}: {reason.partition(':')[0]}")
-    print(f"time         about {duration(total)} on this machine for what is not done yet, measured just now")
+    print(f"time         about {duration(total)} on this machine for what is not done yet, measured just now" if todo
+          else "time         every experiment is done")
+
+
+def unfinished(run: Run) -> set[str]:
+    """The experiments of which DVC has a stage to run, or of whose data; all where DVC cannot say."""
+    changed = changed_stages()
+    if changed is None:
+        return set(run.experiments)
+    owners = {stage.partition("@")[2] for stage in changed}
+    return {name for name, dataset in run.experiments.items() if {name, dataset} & owners}
+
+
+def changed_stages() -> set[str] | None:
+    """What `dvc status` names; None where nothing has run yet, or DVC fails (it will say why when it is to run)."""
+    if not Path("dvc.lock").exists():
+        return None
+    try:
+        status = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], capture_output=True, text=True,
+                                timeout=300, check=True)
+        return set(json.loads(status.stdout))
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,9 @@ def test_a_second_run_does_nothing(clone):
 def test_another_plan_changes_nothing_to_run(clone):
     run = YAML(typ="safe").load((clone.root / "params.yaml").read_text())["run"]
     assert tuple(run["experiments"]) == EXPERIMENTS
-    assert "says so already" in clone.run("python", "-m", "pipeline.plan", GAN_PROFILE="smoke")
+    said = clone.run("python", "-m", "pipeline.plan", GAN_PROFILE="smoke")
+    assert "says so already" in said
+    assert re.search("^experiment +digits: .*, done$", said, re.M)
 
 
 # What came out.

@@ -282,8 +282,8 @@ def test_the_estimate_is_measured_on_this_machine(monkeypatch):
 
 def test_nothing_is_downloaded_made_or_trained(tmp_path):
     plan.main()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["artifacts", "params.yaml", "reports"]
-    assert not any(path.is_file() for name in ("artifacts", "reports") for path in (tmp_path / name).rglob("*"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["artifacts", "data", "params.yaml", "reports"]
+    assert not any(path.is_file() for name in ("artifacts", "data", "reports") for path in (tmp_path / name).rglob("*"))
 
 
 def test_a_second_plan_changes_nothing_and_says_so(monkeypatch, capsys):
@@ -314,3 +314,39 @@ def test_an_error_in_the_parameters_is_named_before_anything_else(monkeypatch):
     path.write_text(path.read_text().replace("batch_size: 100", "batch_sise: 100", 1))
     with pytest.raises(ParameterError, match=r"batch_sise: unknown key[\s\S]*did you mean 'batch_size'"):
         plan.main()
+
+
+# What is done already.
+
+def test_what_is_done_is_neither_measured_nor_counted(monkeypatch, capsys):
+    measured = []
+
+    def seconds_per_update(model, shape, device):
+        measured.append(shape)
+        return 0.01
+    monkeypatch.setattr(plan, "seconds_per_update", seconds_per_update)
+    monkeypatch.setattr(plan, "changed_stages", lambda: {"figures@mnist_kmeans", "prepare@cifar10", "report"})
+    plan.main()
+    said = capsys.readouterr().out
+    assert re.search(r"^experiment +mnist: Adversarial nets, 3 seeds, done$", said, re.M)
+    for name in ("mnist_kmeans", "cifar10_fully_connected", "cifar10_training_images"):
+        assert re.search(rf"^experiment +{name}: .*, about ", said, re.M)
+    assert set(measured) == {(3, 32, 32)}
+    assert re.search(r"^time +about ", said, re.M)
+
+
+def test_where_everything_is_done_that_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(plan, "changed_stages", lambda: {"report"})
+    plan.main()
+    said = capsys.readouterr().out
+    assert re.search(r"^time +every experiment is done$", said, re.M)
+    assert "about" not in said
+
+
+@pytest.mark.parametrize("lock", [None, "", "torn: ["])
+def test_where_dvc_cannot_say_nothing_counts_as_done(lock):
+    if lock is not None:
+        Path("dvc.lock").write_text(lock)
+    assert plan.changed_stages() is None  # there is no repository here
+    run = parameters.load().run
+    assert plan.unfinished(run) == set(run.experiments)
