@@ -24,7 +24,8 @@ def record(kind: str, name: str, content: Mapping[str, Any]) -> None:
     """Keep `content` (plain JSON values) under a name, in place of what was there; never raises, as no result may fail
     for want of it."""
     with contextlib.suppress(ReproductionError, ValueError, TypeError):
-        files.write_json(FOLDER / kind / f"{re.sub(r'[^\w@.-]', '_', name)}.json", {"name": name, **content})
+        file = re.sub(r"[^\w@.-]", "_", name)
+        files.write_json(FOLDER / kind / f"{file}.json", {"name": name, **content})
 
 
 def read(kind: str) -> dict[str, dict[str, Any]]:
