@@ -1,10 +1,12 @@
 # make reproduce   from nothing to the table and the report
 # make test        every test, lint and types
 # make ui          the MLflow UI on this checkout's runs
+# make lessons     only the lessons: the theory and the 2016 slides as experiments, each criterion with its verdict
 # make plan        say what this machine can do, and write it into params.yaml; runs nothing
 #
-# Settings, all optional: PROFILE=paper|cpu|smoke  EXPERIMENTS="mnist mnist_kmeans"  GAN_DATA=/folders:of/your/own
-# GAN_DEVICE=cpu|cuda|cuda:1  MLFLOW_TRACKING_URI=http://…  PYTHON=python3.12  PORT=5000 (of the UI)
+# Settings, all optional: PROFILE=paper|cpu|smoke  EXPERIMENTS="mnist mnist_kmeans"  LESSONS="figure_1 convergence"|all|none
+# GAN_DATA=/folders:of/your/own  GAN_DEVICE=cpu|cuda|cuda:1  MLFLOW_TRACKING_URI=http://…  PYTHON=python3.12
+# PORT=5000 (of the UI)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,9 +19,10 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export GAN_PROFILE := $(or $(PROFILE),$(GAN_PROFILE))
 export GAN_EXPERIMENTS := $(or $(EXPERIMENTS),$(GAN_EXPERIMENTS))
+export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup plan reproduce table report record ui test lint types lock
+.PHONY: help setup plan reproduce lessons table report record ui test lint types lock
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/,$$d'
@@ -41,6 +44,13 @@ plan: setup
 reproduce: plan
 	@dvc repro --keep-going
 	@python -m pipeline.report table
+
+# Experiments stay as they are: the page is written with whatever there is of them.
+lessons: export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS),all)
+lessons: plan
+	@dvc repro --keep-going $$(python -m pipeline.lesson stages)
+	@dvc repro --single-item --force report
+	@python -m pipeline.lesson table
 
 table: setup
 	@python -m pipeline.report table

@@ -25,6 +25,8 @@ from ruamel.yaml.error import YAMLError
 
 from gan.datasets import LOADER_NAMES, DatasetSettings
 from gan.errors import ParameterError
+from gan.lessons import LESSONS
+from gan.lessons.lesson import LessonSettings
 from gan.models import Monitor, Settings
 from gan.parzen import Grid
 from gan.settings import ParameterBlock, require
@@ -35,6 +37,8 @@ PROFILES = ("paper", "cpu", "smoke")
 T = TypeVar("T")
 KINDS = ("adversarial_nets", "training_images", "kmeans")
 AnyDataset = Annotated[DatasetSettings, Field(discriminator="loader")]
+MNIST = "mnist"
+"""The data set that lessons on images are about"""
 TAGS = {"kind": KINDS, "loader": LOADER_NAMES}
 """By the key that says which dataclass a block is: what it may be"""
 
@@ -96,12 +100,21 @@ class Experiment(ParameterBlock):
 
 @dataclass(frozen=True)
 class Run(ParameterBlock):
-    """What `make plan` chose: the data sets and experiments of the graph, and why others are not in it."""
+    """What `make plan` chose: data sets, experiments and lessons of the graph, and why others are not in it."""
 
     datasets: list[str]
     experiments: dict[str, str]
     """each with its data set, which is how dvc.yaml knows it"""
     left_out: dict[str, str]
+    lessons: list[str]
+    """those that need no data"""
+    lessons_on_mnist: list[str]
+
+    @property
+    def lesson_stages(self) -> dict[str, str]:
+        """Each lesson's stage in dvc.yaml."""
+        return {name: f"lesson@{name}" for name in self.lessons} | {
+            name: f"lesson_on_mnist@{name}" for name in self.lessons_on_mnist}
 
 
 @dataclass(frozen=True)
@@ -199,21 +212,23 @@ def check(raw: Any, *, run: bool = True) -> Parameters:
     """The checked parameters of a params.yaml's content, as `load`. Raises ParameterError."""
     if not isinstance(raw, dict):
         raise ParameterError(f"{FILE} is empty or not a mapping", remedy=f"`git checkout {FILE}`")
-    known = ("profile", "run", "datasets", "parzen", "monitor", "experiments")
+    known = ("profile", "run", "datasets", "parzen", "monitor", "experiments", "lessons")
     _require_keys(raw, known, str(FILE))
     require_known(raw["profile"], PROFILES, "profile", f"{FILE}: profile")
-    for name in ("datasets", "experiments", "parzen", "monitor"):
+    for name in ("datasets", "experiments", "parzen", "monitor", "lessons"):
         _require_mapping(raw[name], name)
     for name, entry in raw["experiments"].items():
         _require_mapping(entry, f"experiments.{name}")
     parameters = Parameters(
-        raw, raw["profile"], _block(Run, "run", raw["run"]) if run else Run([], {}, {}),
+        raw, raw["profile"], _block(Run, "run", raw["run"]) if run else Run([], {}, {}, [], []),
         {name: _dataset(name, entry) for name, entry in raw["datasets"].items()})
     for name in raw["experiments"]:
         _check_experiment(parameters, name)
     for profile, dataset in itertools.product(PROFILES, parameters.datasets):
         parameters.parzen(profile, dataset)
         parameters.monitor(profile, dataset)
+    for profile, name in itertools.product(PROFILES, LESSONS):
+        lesson_settings(raw["lessons"], name, profile)
     for name, dataset in parameters.run.experiments.items():
         require_known(name, raw["experiments"], "experiment", f"{FILE}: run.experiments")
         if dataset != raw["experiments"][name]["dataset"] or dataset not in parameters.run.datasets:
@@ -222,7 +237,24 @@ def check(raw: Any, *, run: bool = True) -> Parameters:
                                  remedy="run `make plan`, which writes the block `run`")
     for name in parameters.run.datasets:
         require_known(name, raw["datasets"], "data set", f"{FILE}: run.datasets")
+    for key, needs_digits in (("lessons", False), ("lessons_on_mnist", True)):
+        for name in getattr(parameters.run, key):
+            require_known(name, [name for name, lesson in LESSONS.items() if lesson.NEEDS_DIGITS is needs_digits],
+                          "lesson", f"{FILE}: run.{key}")
+    if parameters.run.lessons_on_mnist and MNIST not in parameters.run.datasets:
+        raise ParameterError(f"{FILE}: run.lessons_on_mnist does not fit", expected=f"{MNIST} in run.datasets",
+                             found=str(parameters.run.datasets),
+                             remedy="run `make plan`, which writes the block `run`")
     return parameters
+
+
+def lesson_settings(block: Any, name: str, profile: str) -> LessonSettings:
+    """The settings of a lesson from the block `lessons` as `profile` has it. Raises ParameterError."""
+    require_known(profile, PROFILES, "profile", f"{FILE}: profile")
+    _require_mapping(block, "lessons")
+    entries = resolved(block, profile, "lessons.")
+    _require_keys(entries, LESSONS, f"{FILE}: lessons")
+    return _block(LESSONS[name].Settings, f"lessons.{name}", entries[name], profile)
 
 
 def _dataset(name: str, entry: Any) -> DatasetSettings:
@@ -362,7 +394,8 @@ def update(path: Path, profile: str, run: Run) -> bool:
     yaml = YAML()
     yaml.width = 120
     yaml.dump({"run": {"datasets": _flow(run.datasets), "experiments": run.experiments or {},
-                       "left_out": run.left_out or {}}}, stream)
+                       "left_out": run.left_out or {}, "lessons": _flow(run.lessons),
+                       "lessons_on_mnist": _flow(run.lessons_on_mnist)}}, stream)
     new = re.sub(r"^(profile:[ \t]*)[^\s#]+", rf"\g<1>{profile}", old, count=1, flags=re.MULTILINE)
     # The block ends where the next line begins that is neither empty nor indented.
     new = re.sub(r"^run:.*\n(?:[ \t].*\n|\n(?=[ \t]))*", lambda _: stream.getvalue(), new, count=1, flags=re.MULTILINE)

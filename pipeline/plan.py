@@ -1,7 +1,8 @@
 """Say what this machine can do, and write it into params.yaml: the profile, and the experiments whose data can be had.
 
 `python -m pipeline.plan` works on nothing and downloads nothing. Environment: GAN_PROFILE names the profile instead of
-the machine; GAN_EXPERIMENTS names the experiments, with commas or spaces between, instead of all that the profile runs.
+the machine; GAN_EXPERIMENTS names the experiments, with commas or spaces between, instead of all that the profile runs;
+GAN_LESSONS the lessons, or `all` or `none`, instead of all of them (none where GAN_EXPERIMENTS names experiments).
 """
 
 from __future__ import annotations
@@ -21,15 +22,21 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gan.datasets import Availability
+from gan.lessons import LESSONS
 from gan.models import AdversarialNetsModel, KMeans, create
 from gan.parzen import Grid, search
 from gan.training import AdversarialNets
 from pipeline import machine, parameters, stage
 from pipeline.download import data_availability, loader_of, local_folders, raw_folder
-from pipeline.parameters import PROFILES, Experiment, Parameters, Run
+from pipeline.parameters import MNIST, PROFILES, Experiment, Parameters, Run
 from pipeline.progress import duration
 
 MARKS = {"found": "found in", "downloadable": "to be downloaded from", "unavailable": "not to be had:"}
+SMOKE = "smoke"
+LESSON_SECONDS = {"figure_1": 10, "optimal_discriminator": 15, "global_optimum": 17, "convergence": 2,
+                  "non_saturating": 67, "non_convergence": 2, "mode_collapse": 97, "minibatch_features": 50,
+                  "many_answers": 15, "honest_pictures": 30}
+"""What each took on two cores of an AMD EPYC; lessons are too unlike each other to be timed by a few steps"""
 
 
 def main() -> None:
@@ -40,7 +47,11 @@ def main() -> None:
     print(f"device       {device}")
     print(f"profile      {profile} ({why})", flush=True)
     wanted, left_out = choose_experiments(current, profile)
-    data = {name: availability(name) for name in _datasets(current, [*wanted, *_asked_for_data(current, profile)])}
+    lessons, lessons_left_out = choose_lessons(profile)
+    datasets = _datasets(current, [*wanted, *_asked_for_data(current, profile)])
+    if any(LESSONS[name].NEEDS_DIGITS for name in lessons):
+        datasets = list(dict.fromkeys([*datasets, MNIST]))
+    data = {name: availability(name) for name in datasets}
     for name, state in data.items():
         print(f"data         {name}: {MARKS[state.state]} {state.detail}", flush=True)
         if state.remedy and state.state == "unavailable":
@@ -49,7 +60,14 @@ def main() -> None:
     left_out |= {name: f"no data set {_dataset(current, name)}: "
                        f"{data[_dataset(current, name)].remedy or data[_dataset(current, name)].detail}"
                  for name in wanted if name not in experiments}
-    run = Run(_datasets(current, experiments), {name: _dataset(current, name) for name in experiments}, left_out)
+    left_out |= lessons_left_out
+    for name in [name for name in lessons if LESSONS[name].NEEDS_DIGITS and data[MNIST].state == "unavailable"]:
+        lessons.remove(name)
+        left_out[f"lesson {name}"] = f"no data set {MNIST}: {data[MNIST].remedy or data[MNIST].detail}"
+    run = Run(_datasets(current, experiments), {name: _dataset(current, name) for name in experiments}, left_out,
+              *([name for name in lessons if LESSONS[name].NEEDS_DIGITS is needs] for needs in (False, True)))
+    if run.lessons_on_mnist and MNIST not in run.datasets:
+        run = replace(run, datasets=[*run.datasets, MNIST])
     planned = parameters.Parameters(current.raw, profile, run, current.datasets)
     for folder in ("artifacts", "data/raw", "reports/figures"):  # the report depends on them, even where nothing is run
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -80,6 +98,24 @@ def choose_experiments(current: Parameters, profile: str) -> tuple[list[str], di
         return runs, {name: "not among those that GAN_EXPERIMENTS named" for name in known
                       if name not in named and profile in known[name]["runs_in"]}
     return [name for name in known if profile in known[name]["runs_in"]], {}
+
+
+def choose_lessons(profile: str) -> tuple[list[str], dict[str, str]]:
+    """The lessons to run if their data can be had, in the order in which they are read; and why others are left out."""
+    named = os.environ.get("GAN_LESSONS", "").replace(",", " ").split()
+    if named == ["all"]:
+        return list(LESSONS), {}
+    if named:
+        for name in named:
+            parameters.require_known(name, [*LESSONS, "all", "none"], "lesson", "GAN_LESSONS")
+        reasons = dict.fromkeys(LESSONS, "not among those that GAN_LESSONS named")
+    elif os.environ.get("GAN_EXPERIMENTS", "").strip():
+        named, reasons = [], dict.fromkeys(LESSONS, "GAN_EXPERIMENTS named experiments; GAN_LESSONS=all adds these")
+    else:  # smoke asks for no data from elsewhere
+        named = [name for name, lesson in LESSONS.items() if profile != SMOKE or not lesson.NEEDS_DIGITS]
+        reasons = dict.fromkeys(LESSONS, f"profile {SMOKE} asks for no data from elsewhere; GAN_LESSONS=all does")
+    return ([name for name in LESSONS if name in named],
+            {f"lesson {name}": reasons[name] for name in LESSONS if name not in named})
 
 
 def _asked_for_data(current: Parameters, profile: str) -> list[str]:
@@ -116,7 +152,8 @@ def _datasets(current: Parameters, experiments: Iterable[str]) -> list[str]:
 def _print_experiments(planned: Parameters, device: torch.device) -> None:
     total = 0.0
     speeds: dict[tuple[int, ...], Speed] = {}
-    todo = unfinished(planned.run)
+    changed = changed_stages()
+    todo, lessons = unfinished(planned.run, changed), unfinished_lessons(planned.run, changed)
     for name in planned.run.experiments:
         experiment = planned.experiment(name)
         seconds = estimate(planned, name, experiment, device, speeds) if name in todo else 0.0
@@ -125,19 +162,33 @@ def _print_experiments(planned: Parameters, device: torch.device) -> None:
         seeds = f"{len(experiment.train.seeds)} seed{'s' if len(experiment.train.seeds) != 1 else ''}"
         state = f"about {duration(seconds)}" if name in todo else "done"
         print(f"experiment   {name}: {experiment.title}, {seeds}{own}, {state}", flush=True)
+    seconds = sum(5 if planned.profile == SMOKE else LESSON_SECONDS[name] for name in lessons)
+    total += seconds
+    if planned.run.lessons or planned.run.lessons_on_mnist:
+        state = f"{len(lessons)} to do, about {duration(seconds)}" if lessons else "done"
+        print(f"lessons      {len(planned.run.lessons) + len(planned.run.lessons_on_mnist)}: {state}")
     for name, reason in planned.run.left_out.items():
         print(f"left out     {name}: {reason.partition(':')[0]}")
-    print(f"time         about {duration(total)} on this machine for what is not done yet, measured just now" if todo
-          else "time         every experiment is done")
+    print(f"time         about {duration(total)} on this machine for what is not done yet, measured just now"
+          f"{' (lessons: as measured on two cores of an AMD EPYC)' if lessons else ''}" if todo or lessons
+          else "time         everything is done")
 
 
-def unfinished(run: Run) -> set[str]:
-    """The experiments of which DVC has a stage to run, or of whose data; all where DVC cannot say."""
-    changed = changed_stages()
+def unfinished(run: Run, changed: set[str] | None) -> set[str]:
+    """The experiments of which DVC has a stage to run, or of whose data; all where it cannot say what has `changed`."""
     if changed is None:
         return set(run.experiments)
-    owners = {stage.partition("@")[2] for stage in changed}
+    owners = {stage.partition("@")[2] for stage in changed if not stage.startswith("lesson")}
     return {name for name, dataset in run.experiments.items() if {name, dataset} & owners}
+
+
+def unfinished_lessons(run: Run, changed: set[str] | None) -> list[str]:
+    """The lessons that DVC has to run, or for whose data; all where it cannot say."""
+    if changed is None:
+        return [*run.lessons, *run.lessons_on_mnist]
+    data = {f"download@{MNIST}", f"prepare@{MNIST}"} & changed
+    return [name for name, stage in run.lesson_stages.items()
+            if stage in changed or (data and name in run.lessons_on_mnist)]
 
 
 def changed_stages() -> set[str] | None:
