@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from typing import Any
 
 import matplotlib
 import torch
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gan.datasets.mnist import TEST_LABELS_FILE, TRAINING_LABELS_FILE, read_idx
 from gan.errors import DataError
@@ -198,7 +199,8 @@ def chapter(folder: Path = RESULTS) -> list[dict[str, Any]]:
 
 
 def _section(place: int, name: str, lesson: Lesson, path: Path) -> dict[str, Any]:
-    section: dict[str, Any] = {"number": place, "name": name, "title": lesson.TITLE, "status": "not run"}
+    section: dict[str, Any] = {"number": place, "name": name, "title": typeset(lesson.TITLE),
+                               "status": "not run"}
     if not path.is_file():
         return section
     content = read_json(path)
@@ -206,15 +208,20 @@ def _section(place: int, name: str, lesson: Lesson, path: Path) -> dict[str, Any
     png = Path(figure["file"]).read_bytes()
     width, height = struct.unpack(">II", png[16:24])  # PNG's first chunk begins with them
     animation = figure["animation"]
-    criteria = [{"statement": one["statement"], "measured": measured_text(one), "bound": bound_text(one),
+    criteria = [{"statement": typeset(one["statement"]), "measured": measured_text(one), "bound": bound_text(one),
                  "holds": one["holds"], "verdict": verdict(one)} for one in content["criteria"]]
     return section | {
         "status": "done", "profile": content["profile"], "smoke": content["profile"] == SMOKE,
-        **{key: content[key] for key in ("title", "source", "statement", "experiment", "takeaway")},
+        **{key: typeset(content[key]) for key in ("title", "source", "statement", "experiment", "takeaway")},
         "criteria": criteria, "numbers": {label: number(value) for label, value in content["numbers"].items()},
         "image": "data:image/png;base64," + base64.b64encode(png).decode(), "width": width // 2, "height": height // 2,
-        "alt": figure["alt"], "caption": figure["caption"], "data": figure["data"],
+        "alt": figure["alt"], "caption": typeset(figure["caption"]), "data": figure["data"],
         "animation": None if animation is None else Markup(Path(animation).read_text())}
+
+
+def typeset(text: str) -> Markup:
+    """Escaped, with the indices of p_g and p_data set as such."""
+    return Markup(re.sub(r"\bp_(g|data)\b", r"p<sub>\1</sub>", str(escape(text))))
 
 
 if __name__ == "__main__":

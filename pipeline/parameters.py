@@ -7,6 +7,7 @@ themselves are the dataclasses of `gan` and of this module; pydantic fills them 
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import functools
 import itertools
@@ -253,8 +254,13 @@ def lesson_settings(block: Any, name: str, profile: str) -> LessonSettings:
     require_known(profile, PROFILES, "profile", f"{FILE}: profile")
     _require_mapping(block, "lessons")
     entries = resolved(block, profile, "lessons.")
-    _require_keys(entries, LESSONS, f"{FILE}: lessons")
-    return _block(LESSONS[name].Settings, f"lessons.{name}", entries[name], profile)
+    _require_names(entries, LESSONS, "lessons")
+    _require_mapping(entries[name], f"lessons.{name}")
+    # The defaults in the code are for the code: here every number must stand.
+    kind: Any = LESSONS[name].Settings
+    _require_names(entries[name], [field.name for field in dataclasses.fields(kind)], f"lessons.{name}")
+    settings: LessonSettings = _block(kind, f"lessons.{name}", entries[name], profile)
+    return settings
 
 
 def _dataset(name: str, entry: Any) -> DatasetSettings:
@@ -372,6 +378,17 @@ def _require_keys(block: Mapping[str, Any], known: Iterable[str], where: str) ->
     for key in known:
         if key not in block:
             raise ParameterError(f"{where}: {key} is missing", remedy=f"write it in, or `git diff {FILE}`")
+
+
+def _require_names(block: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    """As `_require_keys`, where a misspelt key is named by its path."""
+    known = list(known)
+    missing = [name for name in known if name not in block]
+    for key in block:
+        if key not in known:
+            raise ParameterError(f"{FILE}: {where}.{key}: unknown key", remedy=_nearest(str(key), missing or known))
+    for name in missing:
+        raise ParameterError(f"{FILE}: {where}.{name} is missing", remedy=f"write it in, or see `git diff {FILE}`")
 
 
 def require_known(name: Any, known: Iterable[str], what: str, where: str) -> None:

@@ -34,8 +34,8 @@ from pipeline.progress import duration
 MARKS = {"found": "found in", "downloadable": "to be downloaded from", "unavailable": "not to be had:"}
 SMOKE = "smoke"
 LESSON_SECONDS = {"figure_1": 10, "optimal_discriminator": 15, "global_optimum": 17, "convergence": 2,
-                  "non_saturating": 67, "non_convergence": 2, "mode_collapse": 97, "minibatch_features": 50,
-                  "many_answers": 15, "honest_pictures": 30}
+                  "non_saturating": 110, "non_convergence": 2, "mode_collapse": 98, "minibatch_features": 50,
+                  "many_answers": 9, "honest_pictures": 16}
 """What each took on two cores of an AMD EPYC; lessons are too unlike each other to be timed by a few steps"""
 
 

@@ -54,7 +54,7 @@ class Settings(LessonSettings):
     batch: int = 100
     learning_rate: float = 0.1
     momentum: float = 0.5
-    frozen: int = 800
+    frozen: int = 2400
     narrower: int = 4
     steps: int = 1500
     looks: int = 25

@@ -38,14 +38,15 @@ def stages(names: tuple[str, ...], experiments: tuple[str, ...] = EXPERIMENTS) -
     return {f"{name}@{experiment}" for name in names for experiment in experiments}
 
 
-WHOLE_GRAPH = {"download@digits", "prepare@digits", "report"} | stages(STAGES)
+LESSONS = ("convergence", "non_convergence")
+WHOLE_GRAPH = {"download@digits", "prepare@digits", "report"} | stages(STAGES) | stages(("lesson",), LESSONS)
 
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """Planned for the profile smoke; nothing has run."""
     clone = make_clone(tmp_path_factory.mktemp("clone"))
-    clone.run("python", "-m", "pipeline.plan", GAN_PROFILE="smoke")
+    clone.run("python", "-m", "pipeline.plan", GAN_PROFILE="smoke", GAN_LESSONS=" ".join(LESSONS))
     return clone
 
 
@@ -75,7 +76,7 @@ def test_a_second_run_does_nothing(clone):
 def test_another_plan_changes_nothing_to_run(clone):
     run = YAML(typ="safe").load((clone.root / "params.yaml").read_text())["run"]
     assert tuple(run["experiments"]) == EXPERIMENTS
-    said = clone.run("python", "-m", "pipeline.plan", GAN_PROFILE="smoke")
+    said = clone.run("python", "-m", "pipeline.plan", GAN_PROFILE="smoke", GAN_LESSONS=" ".join(LESSONS))
     assert "says so already" in said
     assert re.search("^experiment +digits: .*, done$", said, re.M)
 

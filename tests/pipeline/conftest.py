@@ -69,7 +69,8 @@ def small_parameters() -> dict[str, Any]:
     content: dict[str, Any] = YAML(typ="safe").load(COMMITTED.read_text())
     content |= {
         "profile": "smoke", "datasets": {"digits": content["datasets"]["digits"]},
-        "run": {"datasets": ["digits"], "experiments": dict.fromkeys(EXPERIMENTS, "digits"), "left_out": {}},
+        "run": {"datasets": ["digits"], "experiments": dict.fromkeys(EXPERIMENTS, "digits"), "left_out": {},
+                "lessons": [], "lessons_on_mnist": []},
         "experiments": {name: content["experiments"][name] for name in EXPERIMENTS}}
     for block, images in (("parzen", "validation_images"), ("monitor", "images")):
         del content[block]["profiles"], content[block]["datasets"]

@@ -35,7 +35,7 @@ SHORT = {
 }
 
 
-ALL = {name: {} for name in LESSONS}
+ALL = {name: dataclasses.asdict(module.Settings()) for name, module in LESSONS.items()}
 
 
 def write_parameters(**changes):
@@ -200,6 +200,11 @@ def test_the_chapter_says_what_has_not_been_run(short_lessons):
     assert page.count("<code>make lessons</code>") == 9
 
 
+def test_indices_are_set_as_such_and_all_else_is_escaped():
+    assert lesson.typeset("p_g = p_data < 1, (p_g + p_data)/2, grasp_go") == (
+        "p<sub>g</sub> = p<sub>data</sub> &lt; 1, (p<sub>g</sub> + p<sub>data</sub>)/2, grasp_go")
+
+
 def test_what_a_lesson_says_is_escaped(finished):
     lessons = lesson.chapter()
     lessons[0]["statement"] = "a < b & c"
@@ -220,11 +225,12 @@ def test_numbers_are_readable(value, text):
 @pytest.mark.parametrize(("changes", "said"), [
     ({"lessons": None}, "lessons is not right"),
     ({"lessons": {"figure_1": {}}}, "optimal_discriminator is missing"),
-    ({"lessons": {"convergance": {}}}, "did you mean 'convergence'"),
-    ({"lessons": {**ALL, "convergence": {"round": 3, "rounds": 4}}}, "lessons.convergence.round: unknown key"),
-    ({"lessons": {**ALL, "convergence": {"rounds": "3"}}}, "lessons.convergence.rounds"),
-    ({"lessons": {**ALL, "convergence": {"rounds": True}}}, "lessons.convergence.rounds"),
-    ({"lessons": {**ALL, "convergence": {"rounds": 0}}}, "rounds must be at least 1"),
+    ({"lessons": {**ALL, "convergance": {}}}, r"convergance: unknown key[\s\S]*did you mean 'convergence'"),
+    ({"lessons": {**ALL, "convergence": ALL["convergence"] | {"round": 3}}}, "lessons.convergence.round: unknown key"),
+    ({"lessons": {**ALL, "convergence": {"rounds": 3}}}, "lessons.convergence.bins is missing"),
+    ({"lessons": {**ALL, "convergence": ALL["convergence"] | {"rounds": "3"}}}, "lessons.convergence.rounds"),
+    ({"lessons": {**ALL, "convergence": ALL["convergence"] | {"rounds": True}}}, "lessons.convergence.rounds"),
+    ({"lessons": {**ALL, "convergence": ALL["convergence"] | {"rounds": 0}}}, "rounds must be at least 1"),
     ({"lessons": {**ALL, "profiles": {"smok": {}}}}, "did you mean 'smoke'"),
     ({"profile": "fast"}, "unknown profile 'fast'")])
 def test_wrong_parameters_are_named(short_lessons, changes, said):
@@ -234,7 +240,8 @@ def test_wrong_parameters_are_named(short_lessons, changes, said):
 
 
 def test_a_profile_may_change_a_lesson(short_lessons):
-    write_parameters(profile="cpu", lessons={**ALL, "convergence": {"rounds": 50, "profiles": {"cpu": {"rounds": 60}}}})
+    convergence = ALL["convergence"] | {"profiles": {"cpu": {"rounds": 60}}}
+    write_parameters(profile="cpu", lessons={**ALL, "convergence": convergence})
     lesson.main("convergence")
     assert json.loads(Path("artifacts/lessons/convergence/lesson.json").read_text())["settings"]["rounds"] == 60
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import datetime
 import difflib
 import json
@@ -18,13 +19,15 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from gan.errors import ParameterError, ReproductionError
+from gan.lessons import LESSONS
 from pipeline import parameters
 from pipeline.parameters import PROFILES, Run, check, load, resolved, update
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
 RAW: dict[str, Any] = YAML(typ="safe").load(COMMITTED.read_text())
+NO_LESSONS: dict[str, Any] = {"lessons": [], "lessons_on_mnist": []}
 FEW: dict[str, Any] = RAW | {
-    "run": {"datasets": ["mnist"], "experiments": {"mnist": "mnist"}, "left_out": {}},
+    "run": {"datasets": ["mnist"], "experiments": {"mnist": "mnist"}, "left_out": {}, **NO_LESSONS},
     "datasets": {name: RAW["datasets"][name] for name in ("mnist", "digits", "faces")},
     "experiments": {name: RAW["experiments"][name] for name in ("mnist", "mnist_kmeans", "digits")},
     "parzen": RAW["parzen"] | {"datasets": {"digits": {"samples": 200, "refined_grid": {"points": 71}}}},
@@ -318,16 +321,32 @@ def test_an_unknown_name_is_shown_with_the_nearest(name, value, named):
 
 
 @pytest.mark.parametrize("run", [
-    {"datasets": ["mnist"], "experiments": {"mnist": "digits"}, "left_out": {}},
-    {"datasets": ["digits"], "experiments": {"mnist": "mnist"}, "left_out": {}},
-    {"datasets": [], "experiments": {"mnist": "mnist"}, "left_out": {}}])
+    {"datasets": ["mnist"], "experiments": {"mnist": "digits"}},
+    {"datasets": ["digits"], "experiments": {"mnist": "mnist"}},
+    {"datasets": [], "experiments": {"mnist": "mnist"}}])
 def test_experiments_that_do_not_fit_their_data_sets_are_named_with_what_mends_it(run):
     with pytest.raises(ParameterError, match=r"run\.experiments\.mnist does not fit[\s\S]*`make plan`"):
-        check(changed({"run": run}))
+        check(changed({"run": {**run, "left_out": {}, **NO_LESSONS}}))
+
+
+@pytest.mark.parametrize(("lessons", "named"), [
+    ({"lessons": ["convergance"]}, r"run\.lessons: unknown lesson 'convergance'[\s\S]*did you mean 'convergence'"),
+    ({"lessons": ["honest_pictures"]}, r"run\.lessons: unknown lesson"),
+    ({"lessons_on_mnist": ["convergence"]}, r"run\.lessons_on_mnist: unknown lesson"),
+    ({"datasets": [], "experiments": {}, "lessons_on_mnist": ["honest_pictures"]},
+     r"run\.lessons_on_mnist does not fit[\s\S]*`make plan`")])
+def test_lessons_that_are_not_there_or_lack_their_data_are_named(lessons, named):
+    with pytest.raises(ParameterError, match=named):
+        check(changed({"run": FEW["run"] | lessons}))
+
+
+def test_every_number_of_every_lesson_is_in_the_file():
+    for name, lesson in LESSONS.items():
+        assert list(RAW["lessons"][name]) == [field.name for field in dataclasses.fields(lesson.Settings)]
 
 
 def test_a_run_of_nothing_is_valid():
-    check(changed({"run": {"datasets": [], "experiments": {}, "left_out": {"mnist": "no network"}}}))
+    check(changed({"run": {"datasets": [], "experiments": {}, "left_out": {"mnist": "no network"}, **NO_LESSONS}}))
 
 
 # The file.
@@ -439,9 +458,10 @@ def changed_lines(before: str, after: str) -> list[str]:
             if line[0] in "+-" and line[:3] not in ("+++", "---")]
 
 
-CHOICES = [Run(["digits"], {"digits": "digits"}, {}),
-           Run(["mnist", "digits"], {"mnist": "mnist", "digits": "digits"}, {"mnist_kmeans": "no: room, # here"}),
-           Run([], {}, {"mnist": "a long reason " * 20})]
+CHOICES = [Run(["digits"], {"digits": "digits"}, {}, [], []),
+           Run(["mnist", "digits"], {"mnist": "mnist", "digits": "digits"}, {"mnist_kmeans": "no: room, # here"},
+               ["convergence"], ["honest_pictures"]),
+           Run([], {}, {"mnist": "a long reason " * 20}, ["convergence", "figure_1"], [])]
 
 
 def test_writing_what_the_file_says_already_changes_no_byte(file):
@@ -491,8 +511,8 @@ def moved_to_the_end(text: str) -> str:
     pytest.param(lambda text: text.replace("run:\n", "run:  # chosen\n"), id="a comment beside it"),
     pytest.param(lambda text: text.replace("run:\n", "run:\n# chosen\n"), id="a comment at the margin"),
     pytest.param(lambda text: text.replace("run:\n", "run:\n\n"), id="an empty line"),
-    pytest.param(lambda text: re.sub(r"^run:\n(?:  .*\n)+", "run: {datasets: [], experiments: {}, left_out: {}}\n",
-                                     text, flags=re.M), id="on one line"),
+    pytest.param(lambda text: re.sub(r"^run:\n(?:  .*\n)+", "run: {datasets: [], experiments: {}, left_out: {}, "
+                                     "lessons: [], lessons_on_mnist: []}\n", text, flags=re.M), id="on one line"),
     pytest.param(lambda text: text.replace("\nprofile:", '\n"profile":'), id="a key in quotes"),
     pytest.param(lambda text: text.replace("\nprofile:", "\nprofile :"), id="a space before the colon"),
     pytest.param(lambda text: text.replace("\n", "\r\n"), id="lines as Windows ends them"),

@@ -13,12 +13,15 @@ import torch
 
 from gan.datasets import Availability
 from gan.errors import DataError, ParameterError, ReproductionError
+from gan.lessons import LESSONS
 from pipeline import parameters, plan
 from pipeline.download import data_availability
 from pipeline.plan import measure, seconds_per_update
 
 ROOT = Path(__file__).parents[2]
 FOUND, DOWNLOADABLE = Availability("found", "data/raw"), Availability("downloadable", "a mirror")
+ON_MNIST = [name for name, lesson in LESSONS.items() if lesson.NEEDS_DIGITS]
+WITHOUT_DATA = [name for name in LESSONS if name not in ON_MNIST]
 UNAVAILABLE = Availability("unavailable", "a mirror: no answer", "connect to the network, or set GAN_DATA: a folder")
 
 
@@ -134,7 +137,7 @@ def test_experiments_that_are_not_named_are_left_out_with_that_reason(monkeypatc
     monkeypatch.setenv("GAN_EXPERIMENTS", "mnist")
     plan.main()
     left_out = parameters.load().run.left_out
-    assert set(left_out) == set(runs_in("cpu")) - {"mnist"}
+    assert set(left_out) == (set(runs_in("cpu")) - {"mnist"}) | {f"lesson {name}" for name in LESSONS}
     assert all("GAN_EXPERIMENTS" in reason for reason in left_out.values())
     assert re.search(r"^left out +mnist_kmeans: not among those that GAN_EXPERIMENTS named$",
                      capsys.readouterr().out, re.M)
@@ -193,8 +196,63 @@ def test_where_no_data_can_be_had_the_graph_is_still_one(monkeypatch):
     plan.main()
     run = parameters.load().run
     assert (run.datasets, run.experiments) == ([], {})
-    assert set(run.left_out) == set(runs_in("cpu"))
-    assert graph() == {"report"}
+    assert set(run.left_out) == {*runs_in("cpu"), *(f"lesson {name}" for name in ON_MNIST)}
+    assert graph() == {"report", *(f"lesson@{name}" for name in WITHOUT_DATA)}
+
+
+# The lessons.
+
+def test_all_lessons_run_where_their_data_can_be_had(capsys):
+    plan.main()
+    run = parameters.load().run
+    assert (run.lessons, run.lessons_on_mnist) == (WITHOUT_DATA, ON_MNIST)
+    assert set(run.lesson_stages.values()) == {stage for stage in graph() if stage.startswith("lesson")}
+    assert re.search(r"^lessons +10: 10 to do, about 5 min", capsys.readouterr().out, re.M)
+
+
+def test_lessons_on_mnist_are_left_out_without_it_with_reason_and_cure(monkeypatch):
+    have_data(monkeypatch, mnist=UNAVAILABLE)
+    plan.main()
+    run = parameters.load().run
+    assert (run.lessons, run.lessons_on_mnist) == (WITHOUT_DATA, [])
+    for name in ON_MNIST:
+        assert run.left_out[f"lesson {name}"] == f"no data set mnist: {UNAVAILABLE.remedy}"
+
+
+def test_smoke_asks_for_no_data_that_only_lessons_want(monkeypatch):
+    monkeypatch.setenv("GAN_PROFILE", "smoke")
+    plan.main()
+    run = parameters.load().run
+    assert (run.datasets, run.lessons, run.lessons_on_mnist) == (["digits"], WITHOUT_DATA, [])
+
+
+@pytest.mark.parametrize(("named", "experiments", "chosen"), [
+    ("honest_pictures, convergence", "", ["convergence", "honest_pictures"]), ("all", "digits", list(LESSONS)),
+    ("none", "", []), ("", "digits", []), ("figure_1", "digits", ["figure_1"])])
+def test_lessons_that_are_named_run_in_the_order_in_which_they_are_read(monkeypatch, named, experiments, chosen):
+    monkeypatch.setenv("GAN_LESSONS", named)
+    monkeypatch.setenv("GAN_EXPERIMENTS", experiments)
+    plan.main()
+    run = parameters.load().run
+    assert [name for name in LESSONS if name in run.lesson_stages] == chosen
+    assert ("mnist" in run.datasets) is (not experiments or bool(run.lessons_on_mnist))
+    assert {name for name in run.left_out if name.startswith("lesson ")} == {
+        f"lesson {name}" for name in LESSONS if name not in chosen}
+
+
+def test_an_unknown_lesson_is_named_with_the_nearest_and_nothing_changes(monkeypatch):
+    monkeypatch.setenv("GAN_LESSONS", "convergance")
+    with pytest.raises(ParameterError, match=r"GAN_LESSONS: unknown lesson 'convergance'[\s\S]*mean 'convergence'"):
+        plan.main()
+    assert Path("params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+@pytest.mark.parametrize(("changed", "todo"), [
+    (None, {*WITHOUT_DATA, *ON_MNIST}), (set(), set()), ({"lesson@convergence", "train@mnist"}, {"convergence"}),
+    ({"prepare@mnist"}, set(ON_MNIST)), ({"prepare@cifar10"}, set())])
+def test_lessons_are_done_when_dvc_has_nothing_to_run_for_them(changed, todo):
+    plan.main()
+    assert set(plan.unfinished_lessons(parameters.load().run, changed)) == todo
 
 
 def test_data_that_can_be_had_again_puts_the_file_back_as_it_was(monkeypatch):
@@ -339,7 +397,7 @@ def test_where_everything_is_done_that_is_said(monkeypatch, capsys):
     monkeypatch.setattr(plan, "changed_stages", lambda: {"report"})
     plan.main()
     said = capsys.readouterr().out
-    assert re.search(r"^time +every experiment is done$", said, re.M)
+    assert re.search(r"^time +everything is done$", said, re.M)
     assert "about" not in said
 
 
@@ -349,4 +407,4 @@ def test_where_dvc_cannot_say_nothing_counts_as_done(lock):
         Path("dvc.lock").write_text(lock)
     assert plan.changed_stages() is None  # there is no repository here
     run = parameters.load().run
-    assert plan.unfinished(run) == set(run.experiments)
+    assert plan.unfinished(run, None) == set(run.experiments)
