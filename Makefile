@@ -56,7 +56,7 @@ table: setup
 	@python -m pipeline.report table
 
 ui: setup
-	@python -m pipeline.tracking ui $(PORT)
+	@python -m pipeline.tracking_ui $(PORT)
 
 test: setup lint types
 	@python -m pytest

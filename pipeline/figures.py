@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gan.errors import DataError
-from pipeline import tracking
+from pipeline import tracking, tracking_model
 from pipeline.files import read_json, read_tensors, write_bytes, write_text
 from pipeline.prepare import prepared_file, read_dataset
 from pipeline.results import ARTIFACTS, FIGURES, UNIT_SCALE, best_seed, pretraining_ends, variants
@@ -129,18 +129,34 @@ def main(experiment: str) -> None:
 
 
 def _track(experiment: Experiment, written: Iterable[Path]) -> None:
-    """Add test scores to each seed's run in MLflow, and the figures to the run of the seed that they show."""
+    """Add test scores to each seed's run in MLflow; those of the headline, the figures and the generator to the run
+    that holds these."""
     evaluation, training = experiment.evaluation, experiment.training
+    dataset = tracking.describe(prepared_file(evaluation["dataset"]))
+    shown = {variant: experiment.seed(variant) for variant in variants(evaluation)}
+
+    def resume(seed: int | None) -> tracking.Tracker:
+        return tracking.resume(experiment.name, seed, training["inputs"], profile=evaluation["profile"],
+                               parameters=training["settings"], dataset=dataset, hardware=training["hardware"])
+
     for entry in evaluation["seeds"]:
-        with tracking.resume(experiment.name, entry["seed"], training["inputs"], profile=evaluation["profile"],
-                             hardware=training["hardware"]) as tracker:
+        with resume(entry["seed"]) as tracker:
             for variant, scores in entry["variants"].items():
-                suffix = "" if variant == "raw" else f"_{variant}"
-                tracker.metrics({f"test_log_likelihood{suffix}": scores["refined"]["test_log_likelihood"],
-                                 f"bandwidth{suffix}": scores["refined"]["bandwidth"]}, step=scores["epoch"] or 0)
-            if entry["seed"] == experiment.seed(variants(evaluation)[0]):
-                for path in written:
-                    tracker.figure(path)
+                tracker.metrics(_scores(variant, scores), step=scores["epoch"] or 0)
+    with resume(None) as tracker:
+        for variant, seed in shown.items():
+            tracker.metrics(_scores(variant, _of_seed(evaluation, seed)["variants"][variant]), step=0)
+        for path in written:
+            tracker.figure(path)
+        generator = tracking_model.generator_of(experiment.folder, training, dataset["shape"], shown)
+        if generator is not None:
+            tracker.generator(generator)
+
+
+def _scores(variant: str, scores: Mapping[str, Any]) -> dict[str, float | None]:
+    suffix = "" if variant == "raw" else f"_{variant}"
+    return {f"test_log_likelihood{suffix}": scores["refined"]["test_log_likelihood"],
+            f"bandwidth{suffix}": scores["refined"]["bandwidth"]}
 
 
 # Samples and interpolations.

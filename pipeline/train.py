@@ -21,6 +21,7 @@ from pydantic import Field, TypeAdapter
 
 from gan.datasets import Dataset
 from gan.errors import DataError, ParameterError, TrainingDiverged
+from gan.linear_algebra import random_stream
 from gan.models import Fit, Monitor, Settings, create
 from pipeline import files, machine, stage, tracking
 from pipeline.configure import configuration, configuration_file, folder
@@ -28,6 +29,7 @@ from pipeline.prepare import prepared_file, read_dataset
 from pipeline.progress import Progress
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
+IMAGES_IN_A_PICTURE = 64
 CURVES = ["seed", "epoch", "discriminator_loss", "generator_loss", "d_on_data", "d_on_samples", "learning_rate",
           "momentum", "validation_log_likelihood", "validation_log_likelihood_ema"]
 
@@ -71,7 +73,7 @@ def _fit(experiment: str, seed: int, settings: dict[str, Any], dataset: Dataset,
         fit = _start(experiment, seed, settings, dataset, device)
     with (
         tracking.start(experiment, seed, inputs, profile=settings["profile"], parameters=settings,
-                       dataset={"name": dataset.name, "digest": files.sha256(prepared_file(dataset.name))},
+                       dataset=tracking.describe(prepared_file(dataset.name)),
                        hardware=machine.hardware(device)) as tracker,
         Progress(f"{experiment}, seed {seed}", fit.model.epochs, "epoch", done=fit.model.epoch) as progress,
     ):
@@ -80,6 +82,8 @@ def _fit(experiment: str, seed: int, settings: dict[str, Any], dataset: Dataset,
             for row in fit.run():
                 tracker.metrics({k: v for k, v in row.items() if k not in ("seed", "epoch", "game")},
                                 step=row["epoch"])
+                if "validation_log_likelihood" in row and tracker.active:
+                    _show(fit, dataset, device, tracker)
                 progress.advance(1, _note(fit))
                 if time.monotonic() - saved >= SECONDS_BETWEEN_CHECKPOINTS:
                     _save(fit, checkpoint)
@@ -107,6 +111,16 @@ def unfit(experiment: str, error: ValueError) -> ParameterError:
     return ParameterError(f"params.yaml: the numbers of experiments.{experiment} do not fit its data",
                           found=str(error), remedy="correct experiments, parzen.samples or monitor.samples, whichever "
                                                    "it was, or override it in a profile or for the data set")
+
+
+def _show(fit: Fit, dataset: Dataset, device: torch.device, tracker: tracking.Tracker) -> None:
+    """Pictures of samples from the same noise at each look, by a random stream of their own: training's bytes are the
+    same with and without them."""
+    images = min(IMAGES_IN_A_PICTURE, fit.monitor.samples)
+    for variant in fit.model.variants:
+        stream = random_stream(fit.seed, "pictures of training", device)
+        samples = fit.model.sample(fit.model.weights(variant), images, stream)
+        tracker.picture(f"samples_{variant}", samples.to("cpu", copy=True), dataset, step=fit.model.epoch)
 
 
 def _note(fit: Fit) -> str:

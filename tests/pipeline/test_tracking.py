@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 
 from gan.errors import ReproductionError
-from pipeline import machine, tracking
+from pipeline import machine, tracking, tracking_names, tracking_store
 
-tracking._prepare_environment()  # MLflow reads some of it when it is imported
+tracking_store.prepare_environment()  # MLflow reads some of it when it is imported
 import mlflow  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -37,9 +37,9 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with its tables, to copy: making them takes seconds."""
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in tracking.ENVIRONMENT.items():
+        for name, value in tracking_store.ENVIRONMENT.items():
             environment.setenv(name, value)
-        tracking._prepare_database(path, mlflow.MlflowClient)
+        tracking_store.prepare_database(path, mlflow.MlflowClient)
     return path
 
 
@@ -48,10 +48,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder without a store, in a process where nothing has failed yet."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "GAN_TRACKING"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in tracking.ENVIRONMENT.items():
+    for name, value in tracking_store.ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(tracking, "_given_up", set())
+    monkeypatch.setattr(tracking_store, "given_up", set())
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -60,17 +60,32 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def store(folder: Path, empty_database: Path) -> mlflow.MlflowClient:
     """A working folder with a store, and a client to look into it."""
     shutil.copy(empty_database, folder / "mlflow.db")
-    return mlflow.MlflowClient(tracking_uri=tracking.store_uri())
+    return mlflow.MlflowClient(tracking_uri=tracking_store.store_uri())
+
+
+def all_runs(client: mlflow.MlflowClient) -> list[Any]:
+    return list(client.search_runs([e.experiment_id for e in client.search_experiments()],
+                                   order_by=["attributes.start_time ASC"]))
 
 
 def runs(client: mlflow.MlflowClient) -> list[Any]:
-    return list(client.search_runs([e.experiment_id for e in client.search_experiments()],
-                                   order_by=["attributes.start_time ASC"]))
+    """Those of seeds."""
+    return [run for run in all_runs(client) if "gan.seed" in run.data.tags]
+
+
+def parents(client: mlflow.MlflowClient) -> list[Any]:
+    """Those that hold the seeds'."""
+    return [run for run in all_runs(client) if "gan.seed" not in run.data.tags]
 
 
 def only_run(client: mlflow.MlflowClient) -> Any:
     (run,) = runs(client)
     return run
+
+
+def metrics(run: Any) -> dict[str, float]:
+    """Without the readings of the machine."""
+    return {name: value for name, value in run.data.metrics.items() if not name.startswith("system/")}
 
 
 def history(client: mlflow.MlflowClient, run: Any, name: str) -> list[tuple[int, float]]:
@@ -155,9 +170,9 @@ def test_metrics_are_there_while_training_goes_on(store):
     with tracking.start("mnist", 1, INPUTS) as tracker:
         tracker.metrics({"loss": 1.}, step=0)
         until = time.monotonic() + 20
-        while not (runs(store) and only_run(store).data.metrics) and time.monotonic() < until:
+        while not (runs(store) and metrics(only_run(store))) and time.monotonic() < until:
             time.sleep(.1)
-        assert only_run(store).data.metrics == {"loss": 1.}
+        assert metrics(only_run(store)) == {"loss": 1.}
         assert only_run(store).info.status == "RUNNING"
 
 
@@ -176,7 +191,7 @@ def test_values_that_are_no_numbers_are_left_out(store):
         tracker.metrics({"loss": 1e308}, step=2)
     run = only_run(store)
     assert history(store, run, "loss") == [(0, 1.), (2, 1e308)]
-    assert set(run.data.metrics) == {"loss"}
+    assert set(metrics(run)) == {"loss"}
 
 
 def test_files(store, folder):
@@ -200,7 +215,7 @@ def test_a_file_that_is_not_there_costs_a_line_and_nothing_else(store, folder, c
         tracker.figure("missing too.png")
         tracker.figure("samples.png")
         tracker.metrics({"loss": 1.}, step=0)
-    assert only_run(store).data.metrics == {"loss": 1.}
+    assert metrics(only_run(store)) == {"loss": 1.}
     assert files(store, only_run(store), "figures") == {"figures/samples.png"}
     (line,) = capsys.readouterr().err.splitlines()
     assert "missing.png" in line
@@ -218,7 +233,7 @@ def test_how_the_stage_ended(store, error, status):
     with pytest.raises(error):
         training()
     assert only_run(store).info.status == status
-    assert only_run(store).data.metrics == {"loss": 1.}
+    assert metrics(only_run(store)) == {"loss": 1.}
 
 
 def test_after_finish_nothing_is_logged(store):
@@ -227,7 +242,7 @@ def test_after_finish_nothing_is_logged(store):
     tracker.metrics({"loss": 1.}, step=0)
     tracker.finish()
     assert only_run(store).info.status == "FAILED"
-    assert not only_run(store).data.metrics
+    assert not metrics(only_run(store))
     assert not tracker.active
 
 
@@ -244,7 +259,7 @@ def test_hostile_names(store, name, capsys):
                              dataset={"name": name, "digest": name}) as tracker:
             tracker.metrics({name: 1.}, step=0)
             tracker.text(name, name)
-    assert list(only_run(store).data.metrics.values()) == [1.]
+    assert list(metrics(only_run(store)).values()) == [1.]
     assert len(only_run(store).data.params) == 1
     assert capsys.readouterr().err == ""
 
@@ -259,7 +274,7 @@ def test_long_values_are_cut_and_kept_whole_in_a_file(store):
     with tracking.start("mnist", 1, INPUTS, parameters={"grid": list(range(5000))}):
         pass
     value = only_run(store).data.params["grid"]
-    assert len(value) == tracking.LONGEST_PARAMETER
+    assert len(value) == tracking_names.LONGEST_PARAMETER
     assert value.endswith("…")
     assert json.loads(content(only_run(store), "parameters.json"))["grid"] == list(range(5000))
 
@@ -284,7 +299,7 @@ def test_a_later_stage_adds_to_the_run_of_the_training(store, folder):
         tracker.metrics({"test_log_likelihood": 225.}, step=0)
         tracker.figure("samples.png")
     run = only_run(store)
-    assert run.data.metrics == {"loss": .5, "test_log_likelihood": 225.}
+    assert metrics(run) == {"loss": .5, "test_log_likelihood": 225.}
     assert files(store, run, "figures")
     assert len(run.inputs.dataset_inputs) == 1
     assert (run.info.status, run.info.end_time) == ("FINISHED", trained.info.end_time)
@@ -309,7 +324,7 @@ def test_runs_of_other_inputs_seeds_and_experiments_are_left_alone(store):
     for experiment, seed, inputs in (("mnist", 1, "0" * 64), ("mnist", 2, INPUTS), ("tfd", 1, INPUTS)):
         with tracking.resume(experiment, seed, inputs) as tracker:
             tracker.metrics({"other": 1.}, step=0)
-    assert [set(run.data.metrics) for run in runs(store)] == [{"loss"}, {"other"}, {"other"}, {"other"}]
+    assert [set(metrics(run)) for run in runs(store)] == [{"loss"}, {"other"}, {"other"}, {"other"}]
 
 
 def test_a_killed_training_goes_on_in_its_run(store):
@@ -317,7 +332,7 @@ def test_a_killed_training_goes_on_in_its_run(store):
                    "for epoch in range(10): tracker.metrics({'loss': epoch}, step=epoch)\n"
                    "time.sleep(60)", INPUTS)
     until = time.monotonic() + 60
-    while not (runs(store) and only_run(store).data.metrics) and time.monotonic() < until:
+    while not (runs(store) and metrics(only_run(store))) and time.monotonic() < until:
         time.sleep(.2)
     child.kill()
     child.wait()
@@ -337,7 +352,7 @@ def test_a_killed_training_goes_on_in_its_run(store):
 def test_a_later_stage_finds_a_run_left_running(store):
     experiment = store.create_experiment(tracking.EXPERIMENT)
     key = tracking._Asked("mnist", 1, INPUTS, "", None, None, None, None, training=True).key
-    left = store.create_run(experiment, tags={"gan.key": key})
+    left = store.create_run(experiment, tags={"gan.key": key, "gan.seed": "1"})
     with tracking.resume("mnist", 1, INPUTS) as tracker:
         tracker.metrics({"test_log_likelihood": 225.}, step=0)
     assert only_run(store).info.run_id == left.info.run_id
@@ -350,7 +365,7 @@ def test_training_again_what_was_finished_is_another_run(store):
     assert [run.info.status for run in runs(store)] == ["FINISHED"] * 2
     with tracking.resume("mnist", 1, INPUTS) as tracker:
         tracker.metrics({"test_log_likelihood": 225.}, step=0)
-    assert ["test_log_likelihood" in run.data.metrics for run in runs(store)] == [False, True]
+    assert ["test_log_likelihood" in metrics(run) for run in runs(store)] == [False, True]
 
 
 def test_parameters_that_changed_all_the_same_do_no_harm(store, capsys):
@@ -366,17 +381,17 @@ def test_a_deleted_experiment_comes_back(store):
     log_and_time()
     store.delete_experiment(only_run(store).info.experiment_id)
     log_and_time()
-    assert runs(store)[-1].data.metrics == {"loss": .5}
+    assert metrics(runs(store)[-1]) == {"loss": .5}
 
 
 # The store.
 
 def test_where_the_store_is(folder, monkeypatch):
-    assert tracking.store_uri() == f"sqlite:///{folder}/mlflow.db"
-    assert tracking.artifact_location() == (folder / "mlartifacts").as_uri()
+    assert tracking_store.store_uri() == f"sqlite:///{folder}/mlflow.db"
+    assert tracking_store.artifact_location() == (folder / "mlartifacts").as_uri()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
-    assert tracking.store_uri() == "http://127.0.0.1:5000"
-    assert tracking.artifact_location() is None
+    assert tracking_store.store_uri() == "http://127.0.0.1:5000"
+    assert tracking_store.artifact_location() is None
 
 
 def test_switched_off(folder, monkeypatch):
@@ -408,11 +423,11 @@ print("stage done")
 """
     children = [python(code, str(seed)) for seed in (1, 2)]
     assert [child.communicate() for child in children] == [("stage done\n", "")] * 2  # and none of MLflow's chatter
-    client = mlflow.MlflowClient(tracking_uri=tracking.store_uri())
+    client = mlflow.MlflowClient(tracking_uri=tracking_store.store_uri())
     assert {run.data.tags["gan.seed"] for run in runs(client)} == {"1", "2"}
     for run in runs(client):
         assert history(client, run, "loss") == [(epoch, epoch) for epoch in range(200)]
-    assert {path.name for path in folder.iterdir()} <= {"mlflow.db", "mlflow.db.lock", "mlartifacts"}
+    assert {path.name for path in folder.iterdir()} <= {"mlflow.db", "mlflow.db.lock", "mlartifacts", ".circumstances"}
 
 
 def test_a_database_is_made_whole_or_not_at_all(folder):
@@ -426,7 +441,7 @@ def test_a_database_is_made_whole_or_not_at_all(folder):
         raise RuntimeError("interrupted")
 
     with pytest.raises(RuntimeError):
-        tracking._prepare_database(path, interrupted)
+        tracking_store.prepare_database(path, interrupted)
     assert {path.name for path in folder.iterdir()} <= {"mlflow.db.lock"}
 
 
@@ -623,7 +638,7 @@ def test_the_ui_is_a_server_and_may_die(store, folder, monkeypatch, capsys):
         with tracking.start("mnist", 2, INPUTS, profile="cpu", parameters={"empty": ""}, dataset=DATASET) as tracker:
             tracker.metrics({"loss": 1.}, step=1)
             until = time.monotonic() + 20
-            while not any("gan.profile" in run.data.tags and run.data.metrics for run in runs(store)[1:]):
+            while not any("gan.profile" in run.data.tags and metrics(run) for run in runs(store)[1:]):
                 assert time.monotonic() < until
                 time.sleep(.1)
             os.killpg(ui.pid, signal.SIGKILL)
@@ -635,9 +650,9 @@ def test_the_ui_is_a_server_and_may_die(store, folder, monkeypatch, capsys):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(ui.pid, signal.SIGKILL)
     first, second = runs(store)
-    assert (first.info.status, first.data.metrics) == ("FINISHED", {"loss": .5})
+    assert (first.info.status, metrics(first)) == ("FINISHED", {"loss": .5})
     assert files(store, first) == {"note.txt", "parameters.json"}
-    assert (second.info.status, second.data.metrics, second.data.params) == ("RUNNING", {"loss": 1.}, {"empty": ""})
+    assert (second.info.status, metrics(second), second.data.params) == ("RUNNING", {"loss": 1.}, {"empty": ""})
     (line,) = capsys.readouterr().err.splitlines()
     assert line == f"MLflow: http://127.0.0.1:{port} not reachable (connection refused); {GOING_ON}"
 
