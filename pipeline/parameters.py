@@ -45,6 +45,23 @@ TAGS = {"kind": KINDS, "loader": LOADER_NAMES}
 
 
 @dataclass(frozen=True)
+class SampleSizes(ParameterBlock):
+    """How the estimate is measured against the number of samples."""
+
+    sizes: list[int]
+    """numbers of samples; those beyond what a model can give are left out"""
+    validation_images: int
+    test_images: int
+    """the first so many (of each fold), or all where there are fewer"""
+
+    def __post_init__(self) -> None:
+        require(bool(self.sizes) and self.sizes[0] >= 1 and self.sizes == sorted(set(self.sizes)),
+                f"sizes must be at least 1 and ascend: {self.sizes}")
+        for name in ("validation_images", "test_images"):
+            require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
 class Parzen(ParameterBlock):
     """The estimate that scores every model."""
 
@@ -53,6 +70,7 @@ class Parzen(ParameterBlock):
     """the first so many (of each fold), or all where there are fewer"""
     paper_grid: Grid
     refined_grid: Grid
+    sample_sizes: SampleSizes
 
     def __post_init__(self) -> None:
         require(self.samples >= 1, f"samples must be at least 1, not {self.samples}")
@@ -168,6 +186,8 @@ class Parameters:
             "bandwidth": {**shared, **grids},
             "evaluate": {**shared, "profile": profile, "title": entry["title"], "note": entry.get("note", ""),
                          "differences": differences(as_in_paper["train"], entry["train"], "train")},
+            "sample_size": {**shared, "profile": profile, **parzen["sample_sizes"],
+                            "refined_grid": parzen["refined_grid"]},
             "figures": {**shared, "profile": profile, "title": entry["title"], **entry["figures"]},
         }
 

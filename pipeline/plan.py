@@ -26,7 +26,7 @@ from gan.lessons import LESSONS
 from gan.models import AdversarialNetsModel, KMeans, create
 from gan.parzen import Grid, search
 from gan.training import AdversarialNets
-from pipeline import machine, parameters, stage
+from pipeline import machine, parameters, sample_size, stage
 from pipeline.download import data_availability, loader_of, local_folders, raw_folder
 from pipeline.parameters import MNIST, PROFILES, Experiment, Parameters, Run
 from pipeline.progress import duration
@@ -235,8 +235,11 @@ def estimate(planned: Parameters, name: str, experiment: Experiment, device: tor
                    + checks * monitor.samples * monitor.images * speed.parzen_pair * max(share, 0.3))
     searched = min(parzen.validation_images, sizes["validation"])
     scoring = parzen.samples * (searched + 0.2 * sizes["test"]) * speed.parzen_pair
-    starting = 25.0  # seven stages, each of which starts Python and reads its files
-    return seeds * (fitting + variants * scoring) + starting
+    more = parzen.sample_sizes
+    counted = sum(sample_size.available(more.sizes, model.kind, sizes["train"])) * (
+        min(more.validation_images, sizes["validation"]) + 0.2 * min(more.test_images, sizes["test"]))
+    starting = 28.0  # eight stages, each of which starts Python and reads its files
+    return seeds * (fitting + variants * scoring) + variants * counted * speed.parzen_pair + starting
 
 
 def games_apart(model: AdversarialNets) -> list[AdversarialNets]:

@@ -30,7 +30,7 @@ from pipeline import files, prepare, results
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 EXPERIMENTS = ("digits", "digits_training_images", "digits_kmeans")
-STAGES = ("configure", "train", "sample", "bandwidth", "evaluate", "figures")
+STAGES = ("configure", "train", "sample", "bandwidth", "evaluate", "sample_size", "figures")
 KEYS = {"test_log_likelihood", "standard_error", "bandwidth", "seed_mean", "seed_sd", "seeds", "epoch", "profile"}
 
 
@@ -153,7 +153,8 @@ def test_the_table_is_printed_with_the_place_of_the_report(clone):
 def test_another_number_of_samples_runs_scoring_again_and_no_training_and_the_difference_can_be_read(clone):
     before, trained = clone.metrics(), {name: clone.locked(f"train@{name}") for name in EXPERIMENTS}
     old, new = clone.change("parzen.profiles.smoke.samples", by=-50)
-    assert clone.repro() == stages(("configure", "sample", "bandwidth", "evaluate", "figures")) | {"report"}
+    assert clone.repro() == stages(
+        ("configure", "sample", "bandwidth", "evaluate", "sample_size", "figures")) | {"report"}
     assert {name: clone.locked(f"train@{name}") for name in EXPERIMENTS} == trained
     now = clone.metrics()
     parameters = clone.run("dvc", "params", "diff", "HEAD").splitlines()

@@ -10,7 +10,7 @@ import pytest
 from gan.errors import DataError, ParameterError
 from pipeline import configure
 
-STAGES = ("bandwidth", "evaluate", "figures", "sample", "train")
+STAGES = ("bandwidth", "evaluate", "figures", "sample", "sample_size", "train")
 RECIPE = "experiments.digits.train.model.recipe"
 
 
@@ -39,6 +39,7 @@ def test_the_files_hold_what_the_stages_read(digits):
     assert configure.configuration("digits", "sample")["samples"] == 60
     assert configure.configuration("digits", "bandwidth")["validation_images"] == 40
     assert configure.configuration("digits", "evaluate")["title"] == "Adversarial nets"
+    assert configure.configuration("digits", "sample_size")["sizes"] == [20, 60]
     assert configure.configuration("digits", "figures")["rows"] == 4
 
 
@@ -52,12 +53,14 @@ def test_a_second_run_gives_the_same_bytes(digits):
     ({"monitor.every": 1}, {"train"}),
     ({"parzen.samples": 61}, {"sample"}),
     ({"parzen.validation_images": 41}, {"bandwidth"}),
-    ({"parzen.refined_grid.points": 80}, {"bandwidth"}),
+    ({"parzen.refined_grid.points": 80}, {"bandwidth", "sample_size"}),
+    ({"parzen.sample_sizes.sizes": [20, 30]}, {"sample_size"}),
+    ({"parzen.sample_sizes.test_images": 51}, {"sample_size"}),
     ({"experiments.digits.figures.rows": 3}, {"figures"}),
     ({"experiments.digits.figures.columns": 3}, {"figures"}),
     ({"experiments.digits.figures.steps": 3}, {"sample", "figures"}),
     ({"experiments.digits.title": "Another"}, {"evaluate", "figures"}),
-    ({"profile": "cpu"}, {"train", "evaluate", "figures"}),  # which name it
+    ({"profile": "cpu"}, {"train", "evaluate", "sample_size", "figures"}),  # which name it
     ({"experiments.digits_kmeans.train.seeds": [3], "run.left_out": {"mnist": "no network"},
       "experiments.digits.runs_in": ["cpu"]}, set()),
 ])

@@ -34,7 +34,7 @@ FEW: dict[str, Any] = RAW | {
     "monitor": RAW["monitor"] | {"datasets": {"digits": {"grid": {"lowest": 0.2}}}}}
 """Every kind of block, and quicker to check"""
 
-STAGES = {"train", "sample", "bandwidth", "evaluate", "figures"}
+STAGES = {"train", "sample", "bandwidth", "evaluate", "sample_size", "figures"}
 
 # Blocks whose keys are names that the user chooses, and profiles: neither belongs to a dataclass.
 NAMES = re.compile(r"((parzen\.|monitor\.)?datasets|experiments|run\.(datasets|experiments|left_out))(\.\w+)?"
@@ -218,6 +218,10 @@ MODEL = "experiments.mnist.train.model"
 @pytest.mark.parametrize(("name", "value", "expected"), [
     ("parzen.samples", 0, r"parzen is not right[\s\S]*samples must be at least 1, not 0"),
     ("parzen.validation_images", 0, r"parzen is not right[\s\S]*validation_images must be at least 1, not 0"),
+    ("parzen.sample_sizes.sizes", [], r"sample_sizes is not right[\s\S]*sizes must be at least 1 and ascend: \[\]"),
+    ("parzen.sample_sizes.sizes", [0, 5], r"sample_sizes is not right[\s\S]*sizes must be at least 1 and ascend"),
+    ("parzen.sample_sizes.sizes", [5, 5], r"sample_sizes is not right[\s\S]*sizes must be at least 1 and ascend"),
+    ("parzen.sample_sizes.test_images", 0, r"sample_sizes is not right[\s\S]*test_images must be at least 1, not 0"),
     ("parzen.paper_grid.lowest", 2.0, r"parzen\.paper_grid is not right[\s\S]*lowest must be above 0 and below high"),
     ("parzen.refined_grid.points", 1, r"parzen\.refined_grid is not right[\s\S]*points must be at least 2, not 1"),
     ("monitor.every", 0, r"monitor is not right[\s\S]*every must be at least 1, not 0"),

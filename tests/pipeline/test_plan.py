@@ -188,7 +188,7 @@ def test_experiments_whose_data_cannot_be_had_are_left_out_with_reason_and_cure_
     assert re.search(r"^experiment +digits: ", said, re.M)
     assert graph() == {"report", "download@digits", "prepare@digits"} | {
         f"{stage}@{name}" for name in run.experiments
-        for stage in ("configure", "train", "sample", "bandwidth", "evaluate", "figures")}
+        for stage in ("configure", "train", "sample", "bandwidth", "evaluate", "sample_size", "figures")}
 
 
 def test_where_no_data_can_be_had_the_graph_is_still_one(monkeypatch):
