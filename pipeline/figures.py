@@ -386,11 +386,14 @@ def mean_curve(by_seed: Mapping[int, Mapping[int, float]]) -> dict[int, float]:
 
 
 def seed_range(by_seed: Mapping[int, Mapping[int, float]]) -> tuple[dict[int, float], dict[int, float]]:
-    """The lowest and the highest value over seeds, at every epoch that any of them has."""
-    epochs = sorted({epoch for curve in by_seed.values() for epoch in curve})
-    values = {epoch: [curve[epoch] for curve in by_seed.values() if epoch in curve] for epoch in epochs}
-    return {epoch: min(found) for epoch, found in values.items()}, {epoch: max(found) for epoch, found in
-                                                                    values.items()}
+    """The lowest and the highest value over seeds, at every epoch that two of them have: one alone has no range."""
+    values: dict[int, list[float]] = {}
+    for curve in by_seed.values():
+        for epoch, value in curve.items():
+            values.setdefault(epoch, []).append(value)
+    shared = {epoch: found for epoch, found in sorted(values.items()) if len(found) > 1}
+    return ({epoch: min(found) for epoch, found in shared.items()},
+            {epoch: max(found) for epoch, found in shared.items()})
 
 
 def training_figure(experiment: Experiment, folder: Path) -> list[Path]:

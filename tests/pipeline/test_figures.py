@@ -152,9 +152,9 @@ def test_interpolations_are_kept_as_images_alone(place: Path) -> None:
     assert (pixels == expected.swapaxes(1, 2).reshape(24, 64, 3)).all()
 
 
-def test_a_band_goes_from_the_lowest_to_the_highest_seed_there_is() -> None:
+def test_a_band_goes_from_the_lowest_to_the_highest_seed_where_there_are_two() -> None:
     low, high = figures.seed_range({1: {1: 1.0, 2: 5.0, 3: 9.0}, 2: {1: 3.0, 2: 4.0}})
-    assert (low, high) == ({1: 1.0, 2: 4.0, 3: 9.0}, {1: 3.0, 2: 5.0, 3: 9.0})
+    assert (low, high) == ({1: 1.0, 2: 4.0}, {1: 3.0, 2: 5.0})
     assert figures.seed_range({}) == ({}, {})
 
 
