@@ -29,8 +29,9 @@ from PIL import Image
 
 from gan.errors import DataError
 from pipeline import tracking, tracking_model
-from pipeline.files import read_json, read_tensors, write_bytes, write_text
+from pipeline.files import read_json, read_tensors, write_bytes, write_json, write_text
 from pipeline.prepare import prepared_file, read_dataset
+from pipeline.progress import Progress
 from pipeline.results import ARTIFACTS, FIGURES, UNIT_SCALE, best_seed, pretraining_ends, variants
 from pipeline.stage import run
 
@@ -123,7 +124,7 @@ def main(experiment: str) -> None:
         matplotlib.rcdefaults()  # whatever a matplotlibrc on this machine says
         matplotlib.rcParams.update(STYLE)
         written = {*sample_figures(done, folder), *training_figure(done, folder), *bandwidth_figure(done, folder)}
-    for old in {*folder.glob("*.png"), *folder.glob("*.csv")} - written:
+    for old in {path for suffix in ("png", "csv", "json") for path in folder.glob(f"*.{suffix}")} - written:
         old.unlink()
     _track(done, sorted(written))
 
@@ -161,45 +162,79 @@ def _scores(variant: str, scores: Mapping[str, Any]) -> dict[str, float | None]:
 
 # Samples and interpolations.
 
+@dataclass(frozen=True)
+class RealImages:
+    """What samples are compared with: [n, d] each, of the data set with this shape [C, H, W]."""
+
+    train: torch.Tensor
+    validation: torch.Tensor
+    shape: Sequence[int]
+
+
 def sample_figures(experiment: Experiment, folder: Path) -> list[Path]:
-    """Figure 2 for each variant, and figure 3 where there are interpolations."""
+    """Figure 2 for each variant, and figure 3 where there are interpolations; the images of both as they are."""
     dataset = read_dataset(prepared_file(experiment.evaluation["dataset"]))
-    train = torch.as_tensor(dataset.train)
-    shape = tuple(dataset.shape)
+    real = RealImages(torch.as_tensor(dataset.train), torch.as_tensor(dataset.validation), tuple(dataset.shape))
     written = []
-    for variant in variants(experiment.evaluation):
-        path = experiment.folder / f"samples/seed-{experiment.seed(variant)}.safetensors"
-        tensors, about = read_tensors(path)
-        if variant not in tensors:
-            raise DataError(f"{path} has no samples of {variant}", expected=f"a tensor named {variant}",
-                            found=", ".join(sorted(tensors)), remedy=f"delete {path} and run `dvc repro`")
-        written.append(_samples(experiment, variant, tensors[variant], train, shape, folder))
-        lines = interpolation_of(variant, tensors)
-        if lines is not None:
-            written.append(_interpolation(experiment, variant, lines, about, train, shape, folder))
+    names = variants(experiment.evaluation)
+    with Progress(f"{experiment.name}, nearest training images", len(names) * len(real.train), "image") as progress:
+        for variant in names:
+            path = experiment.folder / f"samples/seed-{experiment.seed(variant)}.safetensors"
+            tensors, about = read_tensors(path)
+            if variant not in tensors:
+                raise DataError(f"{path} has no samples of {variant}", expected=f"a tensor named {variant}",
+                                found=", ".join(sorted(tensors)), remedy=f"delete {path} and run `dvc repro`")
+            written += _samples(experiment, variant, tensors[variant], real, folder, progress.advance)
+            lines = interpolation_of(variant, tensors)
+            if lines is not None:
+                written += _interpolation(experiment, variant, lines, about, real, folder)
     return written
 
 
-def _samples(experiment: Experiment, variant: str, samples: torch.Tensor, train: torch.Tensor,
-             shape: Sequence[int], folder: Path) -> Path:
-    rows, columns = int(experiment.settings["rows"]), int(experiment.settings["columns"])
-    shown = samples[:rows * columns]
+def _samples(experiment: Experiment, variant: str, samples: torch.Tensor, real: RealImages, folder: Path,
+             advance: Callable[[int], None]) -> list[Path]:
+    columns, shape = int(experiment.settings["columns"]), real.shape
+    shown = samples[:int(experiment.settings["rows"]) * columns]
     rows = max(1, math.ceil(len(shown) / columns))
+    held_out = real.validation[:len(shown)]
+    found = nearest(torch.cat([shown, held_out]), real.train, advance)
+    neighbours, of_held_out = real.train[found[:len(shown)]], real.train[found[len(shown):]]
     last_of_row = [min(row * columns + columns, len(shown)) - 1 for row in range(rows)]
-    neighbours = train[nearest(shown[last_of_row], train)]
-    scale = pixel_scale(train, shown)
+    scale = pixel_scale(real.train, shown)
     beside = neighbour_scale(scale, neighbours)
-    grid = [list(to_pixels(shown[row * columns:row * columns + columns], shape, scale)) for row in range(rows)]
-    pairs = to_pixels(neighbours, shape, beside)
-    rows_of_images = [[*images, *[blank(shape)] * (columns - len(images)), pair]
-                      for images, pair in zip(grid, pairs, strict=True)]
+    images, near = to_pixels(shown, shape, scale), to_pixels(neighbours, shape, beside)
+    rows_of_images = [[*images[row * columns:row * columns + columns],
+                       *[blank(shape)] * ((row + 1) * columns - len(shown)), near[last]]
+                      for row, last in enumerate(last_of_row)]
     canvas, step = mosaic(rows_of_images)
     what = f"first {len(shown)} of {len(samples):,} samples, {variant}"
     figure, axes = _picture(canvas, experiment.title(what, variant), _legend_of_samples(scale, beside))
     for row in range(rows):
         axes.add_patch(Rectangle((columns * step[1] + GAP / 2, row * step[0] + GAP / 2), *step[::-1], fill=False,
                                  edgecolor=YELLOW, linewidth=2.4, joinstyle="miter", clip_on=False))
-    return _save(figure, folder / f"samples-{variant}.png", in_full=shape[0] > 1)
+    write_json(folder / f"pairs-{variant}.json", {
+        "shape": list(shape), "columns": columns, "black_to_white": scale, "nearest_black_to_white": beside,
+        "pairs": [{"training_image": index, "distance": distance}
+                  for index, distance in zip(found.tolist(), _distances(shown, neighbours), strict=False)],
+        "distances_of_validation_images": _distances(held_out, of_held_out)})
+    return [save_figure(figure, folder / f"samples-{variant}.png", in_full=shape[0] > 1),
+            _write_pixels(folder / f"pairs-{variant}.png", [list(pair) for pair in zip(images, near, strict=True)]),
+            folder / f"pairs-{variant}.json"]
+
+
+def _distances(images: torch.Tensor, others: torch.Tensor) -> list[float]:
+    """L2 from each of `images` [n, d] to its row of `others` [n, d], to six digits."""
+    found = (images.to(torch.float64) - others.to(torch.float64)).norm(dim=1)
+    return [float(f"{distance:.6g}") for distance in found.tolist()]
+
+
+def _write_pixels(path: Path, grid: Sequence[Sequence[NDArray[np.uint8]]]) -> Path:
+    """Images [H, W, 3] in rows, without a gap and pixel for pixel, for the report to cut apart."""
+    image = Image.fromarray(np.concatenate([np.concatenate(list(row), axis=1) for row in grid], axis=0))
+    packed = io.BytesIO()
+    image.save(packed, format="PNG", optimize=True)
+    write_bytes(path, packed.getvalue())
+    return path
 
 
 def _legend_of_samples(scale: float | None, beside: float | None) -> list[str]:
@@ -229,17 +264,22 @@ def grid_shape(images: int, about: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _interpolation(experiment: Experiment, variant: str, lines: torch.Tensor, about: Mapping[str, Any],
-                   train: torch.Tensor, shape: Sequence[int], folder: Path) -> Path:
+                   real: RealImages, folder: Path) -> list[Path]:
     rows, columns = grid_shape(len(lines), about)
-    scale = pixel_scale(train, lines)
-    images = to_pixels(lines, shape, scale)
-    canvas, _ = mosaic([list(images[row * columns:(row + 1) * columns]) for row in range(rows)])
+    scale = pixel_scale(real.train, lines)
+    images = to_pixels(lines, real.shape, scale)
+    grid = [list(images[row * columns:(row + 1) * columns]) for row in range(rows)]
+    canvas, _ = mosaic(grid)
     legend = [] if scale is None else [f"black to white: values from {_black_to_white(scale)}"]
     figure, _ = _picture(canvas, experiment.title(f"along straight lines in z, {variant}", variant), legend)
-    return _save(figure, folder / f"interpolation-{variant}.png", in_full=shape[0] > 1)
+    write_json(folder / f"lines-{variant}.json", {
+        "shape": list(real.shape), "rows": rows, "columns": columns, "black_to_white": scale})
+    return [save_figure(figure, folder / f"interpolation-{variant}.png", in_full=real.shape[0] > 1),
+            _write_pixels(folder / f"lines-{variant}.png", grid), folder / f"lines-{variant}.json"]
 
 
-def nearest(samples: torch.Tensor, train: torch.Tensor) -> torch.Tensor:
+def nearest(samples: torch.Tensor, train: torch.Tensor,
+            advance: Callable[[int], None] = lambda images: None) -> torch.Tensor:
     """Row of `train` [n, d] nearest to each of `samples` [m, d] in L2, the first one on a tie; int64 [m].
 
     In float64, because ‖x‖² − 2x·s cancels, and in blocks, so that memory does not grow with the training set.
@@ -254,6 +294,7 @@ def nearest(samples: torch.Tensor, train: torch.Tensor) -> torch.Tensor:
         values, places = distances.min(1)
         closer = values < best
         best[closer], index[closer] = values[closer], places[closer] + start
+        advance(len(block))
     return index
 
 
@@ -360,6 +401,17 @@ def mean_curve(by_seed: Mapping[int, Mapping[int, float]]) -> dict[int, float]:
     return {epoch: math.fsum(curve[epoch] for curve in by_seed.values()) / len(by_seed) for epoch in sorted(common)}
 
 
+def seed_range(by_seed: Mapping[int, Mapping[int, float]]) -> tuple[dict[int, float], dict[int, float]]:
+    """The lowest and the highest value over seeds, at every epoch that two of them have: one alone has no range."""
+    values: dict[int, list[float]] = {}
+    for curve in by_seed.values():
+        for epoch, value in curve.items():
+            values.setdefault(epoch, []).append(value)
+    shared = {epoch: found for epoch, found in sorted(values.items()) if len(found) > 1}
+    return ({epoch: min(found) for epoch, found in shared.items()},
+            {epoch: max(found) for epoch, found in shared.items()})
+
+
 def training_figure(experiment: Experiment, folder: Path) -> list[Path]:
     """Losses, D's answers and validation log-likelihood by epoch; nothing for models without epochs."""
     curves = read_curves(experiment.folder / "curves.csv")
@@ -383,11 +435,11 @@ def training_figure(experiment: Experiment, folder: Path) -> list[Path]:
     panels[-1].set_xlabel("epoch")
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     seeds = [one["seed"] for one in experiment.training["seeds"]]
-    many = f"seeds {', '.join(map(str, seeds))} (thin) and their mean" if len(seeds) > 1 else f"seed {seeds[0]}"
+    many = f"seeds {', '.join(map(str, seeds))} (thin, range shaded), mean" if len(seeds) > 1 else f"seed {seeds[0]}"
     figure.suptitle(experiment.title("training", more=[many]), x=0.012, ha="left", fontsize=9)
     tables = {"losses": LOSSES, "discriminator": DISCRIMINATOR} if played else {}
     tables |= {"validation": VALIDATION} if epochs else {}
-    return [_save(figure, folder / "training.png"),
+    return [save_figure(figure, folder / "training.png"),
             *(_write_curves(folder / f"{name}.csv", curves, columns) for name, columns in tables.items())]
 
 
@@ -435,9 +487,15 @@ def _validation_panel(axes: Axes, curves: Curves, training: Mapping[str, Any]) -
 
 def _draw(axes: Axes, by_seed: Mapping[int, Mapping[int, float]], colour: str, label: str, ends: Sequence[int] = (),
           dots: bool = False) -> None:
-    """Every seed as a thin line, their mean as a thick one, broken after the epochs `ends`: what follows is new."""
+    """Every seed as a thin line in a band from the lowest to the highest, their mean as a thick one.
+
+    All are broken after the epochs `ends`: what follows is new.
+    """
     marker = "." if dots else ""
     if len(by_seed) > 1:
+        low, high = seed_range(by_seed)
+        (epochs, lows), (_, highs) = _broken(low, ends), _broken(high, ends)
+        axes.fill_between(epochs, lows, highs, color=colour, alpha=0.14, linewidth=0)
         for curve in by_seed.values():
             axes.plot(*_broken(curve, ends), color=colour, linewidth=0.7, alpha=0.55)
     mean = mean_curve(by_seed)
@@ -473,7 +531,7 @@ def _write_curves(path: Path, curves: Curves, columns: Mapping[str, str]) -> Pat
     series |= {name: mean_curve(by_seed) for name, by_seed in measured.items() if by_seed}
     series |= {f"{name}_seed_{seed}": curve for name, by_seed in measured.items() for seed, curve in by_seed.items()}
     epochs = sorted({epoch for one in series.values() for epoch in one})
-    return _write_csv(path, ["epoch", *series], ([epoch, *(one.get(epoch) for one in series.values())]
+    return write_csv(path, ["epoch", *series], ([epoch, *(one.get(epoch) for one in series.values())]
                                                  for epoch in epochs))
 
 
@@ -529,7 +587,7 @@ def bandwidth_figure(experiment: Experiment, folder: Path) -> list[Path]:
     _legend(top, columns=2)
     seeds = [f"{variant} seed {experiment.seed(variant)}" for variant in searches]
     figure.suptitle(experiment.title("choice of the bandwidth", more=seeds), x=0.012, ha="left", fontsize=9)
-    return [_save(figure, folder / "bandwidth.png"), _write_bandwidths(folder / "bandwidth.csv", searches)]
+    return [save_figure(figure, folder / "bandwidth.png"), _write_bandwidths(folder / "bandwidth.csv", searches)]
 
 
 def _scale_in_words(evaluation: Mapping[str, Any]) -> str:
@@ -595,7 +653,7 @@ def _write_bandwidths(path: Path, searches: Mapping[str, tuple[Search, Search]])
     curves = {variant: dict(zip(*(part.tolist() for part in _united(*pair)), strict=True))
               for variant, pair in searches.items()}
     of_paper = {float(bandwidth) for grid, _ in searches.values() for bandwidth in grid.bandwidths}
-    return _write_csv(path, ["bandwidth", *curves, "grid"], (
+    return write_csv(path, ["bandwidth", *curves, "grid"], (
         [bandwidth, *(curve.get(bandwidth) for curve in curves.values()),
          "paper" if bandwidth in of_paper else "refined"]
         for bandwidth in sorted({bandwidth for curve in curves.values() for bandwidth in curve})))
@@ -603,7 +661,7 @@ def _write_bandwidths(path: Path, searches: Mapping[str, tuple[Search, Search]])
 
 # Files.
 
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
     """Numbers to seven digits; an empty cell where there is none."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -619,7 +677,7 @@ def _cell(value: Any) -> str:
     return f"{value:.7g}" if isinstance(value, float) else str(value)
 
 
-def _save(figure: Figure, path: Path, in_full: bool = False) -> Path:
+def save_figure(figure: Figure, path: Path, in_full: bool = False) -> Path:
     """PNG without a date or a program's name in it; with 256 colours, for few bytes, unless it is to be `in_full`."""
     raw = io.BytesIO()
     figure.savefig(raw, format="png", dpi=DPI, metadata={"Software": None})

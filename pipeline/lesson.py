@@ -30,7 +30,7 @@ from gan.lessons.digits import Digits
 from gan.lessons.lesson import LessonSettings
 from pipeline import lesson_animation, lesson_figures
 from pipeline.download import raw_folder
-from pipeline.figures import STYLE, _save, _write_csv
+from pipeline.figures import STYLE, save_figure, write_csv
 from pipeline.files import read_json, write_json, write_text
 from pipeline.parameters import MNIST, lesson_settings, load, require_known
 from pipeline.prepare import prepared_file, read_dataset
@@ -117,8 +117,8 @@ def draw(name: str, outcome: Outcome, settings: LessonSettings) -> dict[str, Any
         matplotlib.rcdefaults()  # whatever a matplotlibrc on this machine says
         matplotlib.rcParams.update(STYLE)
         drawing = lesson_figures.draw(name, outcome, vars(settings))
-        picture = _save(drawing.figure, folder / "figure.png")
-    tables = [_write_csv(folder / f"{table}.csv", list(columns), zip(*columns.values(), strict=True))
+        picture = save_figure(drawing.figure, folder / "figure.png")
+    tables = [write_csv(folder / f"{table}.csv", list(columns), zip(*columns.values(), strict=True))
               for table, columns in outcome.tables.items()]
     animated = lesson_animation.draw(name, outcome)
     animation = folder / "animation.svg"

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import inspect
+import os
+import platform
 import signal
 import sys
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from gan.errors import ReproductionError
+from pipeline import circumstances, machine
+
+STAGE = "DVC_STAGE"  # which DVC sets for what it runs: "train@mnist"
 
 
 def run(main: Callable[..., None]) -> None:
     """Call `main` with the words of the command line; print one clear error instead of a traceback.
 
+    How long a stage of the graph took is kept among the circumstances, under the name that DVC gives it.
     Exit status: 0, 1 for an error that the user can mend, 130 after Ctrl-C, 143 after SIGTERM.
     """
     signal.signal(signal.SIGTERM, _terminated)
+    started, beginning = datetime.now(UTC), time.monotonic()
+    commit, clean = machine.commit() if STAGE in os.environ else ("", False)
     try:
         _require_arguments(main, sys.argv[1:])
         main(*sys.argv[1:])
@@ -25,6 +35,10 @@ def run(main: Callable[..., None]) -> None:
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr, flush=True)
         sys.exit(130)
+    if STAGE in os.environ:
+        circumstances.record("stages", os.environ[STAGE], {
+            "seconds": round(time.monotonic() - beginning, 1), "started": started.isoformat(timespec="seconds"),
+            "host": platform.node(), "commit": commit, "clean": clean})
 
 
 def _require_arguments(main: Callable[..., None], words: list[str]) -> None:

@@ -90,11 +90,14 @@ def test_the_grid_holds_the_first_samples_and_their_neighbours(place: Path, monk
 def test_all_figures_and_their_numbers_are_written(drawn: Path) -> None:
     assert names(drawn / "reports/figures/mnist") == {
         "samples-raw.png", "samples-ema.png", "interpolation-raw.png", "interpolation-ema.png", "training.png",
-        "bandwidth.png", "losses.csv", "discriminator.csv", "validation.csv", "bandwidth.csv"}
+        "bandwidth.png", "losses.csv", "discriminator.csv", "validation.csv", "bandwidth.csv",
+        "pairs-raw.png", "pairs-ema.png", "pairs-raw.json", "pairs-ema.json",
+        "lines-raw.png", "lines-ema.png", "lines-raw.json", "lines-ema.json"}
 
 
 def test_a_model_without_epochs_has_no_curves_and_no_lines_in_z(drawn: Path) -> None:
-    assert names(drawn / "reports/figures/mnist_kmeans") == {"samples-raw.png", "bandwidth.png", "bandwidth.csv"}
+    assert names(drawn / "reports/figures/mnist_kmeans") == {
+        "samples-raw.png", "pairs-raw.png", "pairs-raw.json", "bandwidth.png", "bandwidth.csv"}
 
 
 def test_a_second_run_writes_the_same_bytes_and_leaves_nothing_old(place: Path, drawn: Path,
@@ -113,7 +116,51 @@ def test_pictures_carry_no_metadata_and_are_small(drawn: Path) -> None:
         content = path.read_bytes()
         assert len(content) <= 150_000
         assert not any(chunk in content for chunk in (b"tEXt", b"iTXt", b"zTXt", b"tIME"))
-        assert Image.open(io.BytesIO(content)).width >= 2 * 400
+        if not path.name.startswith(("pairs", "lines")):  # those hold images alone, pixel for pixel
+            assert Image.open(io.BytesIO(content)).width >= 2 * 400
+
+
+def test_each_sample_stands_beside_its_nearest_training_image_pixel_for_pixel(place: Path) -> None:
+    about = read_json(place / "reports/figures/mnist/pairs-raw.json")
+    pixels = np.asarray(Image.open(place / "reports/figures/mnist/pairs-raw.png"))
+    tensors, _ = read_tensors(place / "artifacts/mnist/samples/seed-2.safetensors")
+    shown, train = tensors["raw"][:20], FinishedRun(place).prepare("mnist")
+    expected = brute_force(shown, train)
+    assert (about["shape"], about["columns"], pixels.shape) == ([1, 8, 8], 5, (20 * 8, 2 * 8, 3))
+    assert [pair["training_image"] for pair in about["pairs"]] == expected
+    distances = [float((one - train[i]).norm()) for one, i in zip(shown, expected, strict=True)]
+    assert [pair["distance"] for pair in about["pairs"]] == pytest.approx(distances, rel=1e-4)
+    assert (pixels[:, :8].reshape(20, 8, 8, 3) == figures.to_pixels(shown, (1, 8, 8), None)).all()
+    assert (pixels[:, 8:].reshape(20, 8, 8, 3) == figures.to_pixels(train[expected], (1, 8, 8), None)).all()
+
+
+def test_as_many_validation_images_are_compared_with_the_training_images(place: Path) -> None:
+    about = read_json(place / "reports/figures/mnist/pairs-raw.json")
+    tensors, _ = read_tensors(place / "data/prepared/mnist.safetensors")
+    validation, train = (tensors[split].float() / 255 for split in ("validation", "train"))
+    expected = [float((one - train[i]).norm()) for one, i in
+                zip(validation[:20], brute_force(validation[:20], train), strict=True)]
+    assert about["distances_of_validation_images"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_interpolations_are_kept_as_images_alone(place: Path) -> None:
+    about = read_json(place / "reports/figures/mnist/lines-ema.json")
+    assert about == {"shape": [1, 8, 8], "rows": 3, "columns": 8, "black_to_white": None}
+    pixels = np.asarray(Image.open(place / "reports/figures/mnist/lines-ema.png"))
+    tensors, _ = read_tensors(place / "artifacts/mnist/samples/seed-1.safetensors")
+    expected = figures.to_pixels(tensors["interpolation_ema"], (1, 8, 8), None).reshape(3, 8, 8, 8, 3)
+    assert (pixels == expected.swapaxes(1, 2).reshape(24, 64, 3)).all()
+
+
+def test_a_band_goes_from_the_lowest_to_the_highest_seed_where_there_are_two() -> None:
+    low, high = figures.seed_range({1: {1: 1.0, 2: 5.0, 3: 9.0}, 2: {1: 3.0, 2: 4.0}})
+    assert (low, high) == ({1: 1.0, 2: 4.0}, {1: 3.0, 2: 5.0})
+    assert figures.seed_range({}) == ({}, {})
+
+
+def test_how_far_the_search_for_neighbours_is_can_be_followed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures.main("mnist")
+    assert "mnist, nearest training images: 600/600 images (100 %)" in capsys.readouterr().out
 
 
 def test_losses_are_means_over_seeds_and_each_seed(drawn: Path) -> None:
@@ -212,10 +259,12 @@ def test_contrast_normalised_colour_images_are_drawn_as_the_released_scripts_do(
     shown, train = samples[:20], run.prepare("cifar10", NORM)
     largest = float(shown.abs().max())
     assert (grids[0][0][0] == figures.to_pixels(shown[:1], (3, 8, 8), largest)[0]).all()
-    neighbours = train[brute_force(shown[4::5], train)]
+    neighbours = train[brute_force(shown, train)]
     beside = float(neighbours.abs().max()) if own_scale else largest
     drawn = np.stack([row[5] for row in grids[0]])
-    assert (drawn == figures.to_pixels(neighbours, (3, 8, 8), beside)).all()
+    assert (drawn == figures.to_pixels(neighbours[4::5], (3, 8, 8), beside)).all()
+    about = read_json(tmp_path / "reports/figures/cifar10_convolutional/pairs-raw.json")
+    assert (about["black_to_white"], about["nearest_black_to_white"]) == pytest.approx((largest, beside))
     assert notes[0][1] == f"black to white: values from −{largest:.3g} to {largest:.3g}"
     assert notes[0][2:] == ([f"framed images: from −{beside:.3g} to {beside:.3g}"] if own_scale else [])
     assert notes[1] == [f"black to white: values from −{(top := float(tensors['interpolation'].abs().max())):.3g} "

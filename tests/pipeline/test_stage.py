@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from gan.errors import DataError
-from pipeline import stage
+from pipeline import circumstances, machine, stage
 
 ROOT = Path(__file__).parents[2]
 BEGINNING = "import sys, time\nfrom gan.errors import DataError\nfrom pipeline import stage\n"
@@ -89,3 +91,44 @@ def test_a_stage_that_is_stopped_cleans_up_and_says_so_by_its_exit_status(number
     assert process.returncode == status
     assert output == "cleaned up\n"
     assert errors == message
+
+
+def run_stage(monkeypatch: pytest.MonkeyPatch, folder: Path, main: object, name: str | None) -> dict[str, dict]:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    if name:
+        monkeypatch.setenv("DVC_STAGE", name)
+    stage.run(main)
+    return circumstances.read("stages")
+
+
+def test_how_long_a_stage_of_the_graph_took_is_kept_with_where_and_from_which_commit(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "commit", lambda: ("a" * 40, True))
+    kept = run_stage(monkeypatch, tmp_path, lambda: time.sleep(0.11), "train@mnist")
+    assert list(kept) == ["train@mnist"]
+    assert set(kept["train@mnist"]) == {"name", "seconds", "started", "host", "commit", "clean"}
+    assert kept["train@mnist"]["seconds"] >= 0.1
+    assert datetime.fromisoformat(kept["train@mnist"]["started"]).utcoffset() is not None
+    assert (kept["train@mnist"]["commit"], kept["train@mnist"]["clean"]) == ("a" * 40, True)
+
+
+def test_the_commit_kept_is_that_of_the_beginning(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "commit", lambda: ("a" * 40, True))
+
+    def main() -> None:
+        monkeypatch.setattr(machine, "commit", lambda: ("b" * 40, False))
+    assert run_stage(monkeypatch, tmp_path, main, "train@mnist")["train@mnist"]["commit"] == "a" * 40
+
+
+def test_what_dvc_did_not_start_is_no_stage_and_leaves_nothing(monkeypatch, tmp_path):
+    assert run_stage(monkeypatch, tmp_path, lambda: None, None) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stage_that_fails_leaves_no_duration(monkeypatch, tmp_path):
+    def main() -> None:
+        raise DataError("torn")
+    with pytest.raises(SystemExit):
+        run_stage(monkeypatch, tmp_path, main, "train@mnist")
+    assert circumstances.read("stages") == {}
