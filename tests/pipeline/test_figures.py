@@ -303,8 +303,8 @@ def test_pretraining_is_marked_and_the_column_of_games_read_over(tmp_path: Path,
     run = FinishedRun(tmp_path)
     run.add("tfd", dataset="tfd", pretraining=6, epochs=12)
     labels = []
-    save = figures._save
-    monkeypatch.setattr(figures, "_save", lambda figure, path, **how: labels.extend(
+    save = figures.save_figure
+    monkeypatch.setattr(figures, "save_figure", lambda figure, path, **how: labels.extend(
         (text.get_text(), text.xy[0]) for axes in figure.axes for text in axes.texts) or save(figure, path, **how))
     figures.main("tfd")
     assert labels == [("pretraining ends", 6.5)]
@@ -360,8 +360,8 @@ def test_each_folds_bandwidth_is_marked_and_the_axis_says_the_scale(tmp_path: Pa
     wide = [0.3 * 1.06 ** i for i in range(30)]
     run.add("faces_five_folds", dataset="cifar10", folds=5, refined=wide, contrast_norm=NORM, epochs=None)
     drawn: list[Figure] = []
-    save = figures._save
-    monkeypatch.setattr(figures, "_save", lambda figure, path, **how: drawn.append(figure) or save(figure, path, **how))
+    save = figures.save_figure
+    monkeypatch.setattr(figures, "save_figure", lambda figure, path, **how: drawn.append(figure) or save(figure, path, **how))
     figures.main("faces_five_folds")
     whole, top = drawn[-1].axes
     assert top.get_xlabel() == "bandwidth σ (each image: mean 0, L2 norm 55)"
