@@ -11,6 +11,8 @@ run gives the same bytes. A criterion that does not hold is printed and shown as
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import math
 import re
 import struct
@@ -28,14 +30,14 @@ from gan.errors import DataError
 from gan.lessons import LESSONS, Criterion, Lesson, Outcome, texts
 from gan.lessons.digits import Digits
 from gan.lessons.lesson import LessonSettings
-from pipeline import lesson_animation, lesson_figures
+from pipeline import lesson_animation, lesson_figures, tracking
 from pipeline.download import raw_folder
 from pipeline.figures import STYLE, save_figure, write_csv
 from pipeline.files import read_json, write_json, write_text
 from pipeline.parameters import MNIST, lesson_settings, load, require_known
 from pipeline.prepare import prepared_file, read_dataset
 from pipeline.progress import Progress
-from pipeline.results import ARTIFACTS, FIGURES, PARAMETERS, read_yaml
+from pipeline.results import ARTIFACTS, FIGURES, PAGE, PARAMETERS, read_yaml
 from pipeline.stage import run
 
 RESULTS = ARTIFACTS / "lessons"
@@ -66,6 +68,22 @@ def run_lesson(name: str) -> None:
         "figure": draw(name, outcome, settings)}
     write_json(RESULTS / name / "lesson.json", content)
     print(in_words(content), flush=True)
+    track(content)
+
+
+def track(content: Mapping[str, Any]) -> None:
+    """Log a finished lesson as a run of its own in MLflow: criteria by their numbers, and the figure."""
+    name, criteria = content["lesson"], content["criteria"]
+    inputs = hashlib.sha256(json.dumps(content["settings"], sort_keys=True).encode()).hexdigest()
+    said = {f"criterion {i}": one["statement"] for i, one in enumerate(criteria, 1)}
+    with tracking.resume(
+            f"lesson {name}", None, inputs, profile=content["profile"], parameters={**content["settings"], **said},
+            tags={tracking.NOTE: f"{content['title']}. Results: the page `{PAGE}`, section `#lesson-{name}`."}
+    ) as tracker:
+        measured = {f"criterion {i}": one["measured"] for i, one in enumerate(criteria, 1)}
+        holding = sum(one["holds"] for one in criteria)
+        tracker.metrics({**measured, "criteria": len(criteria), "criteria that hold": holding}, step=0)
+        tracker.figure(content["figure"]["file"])
 
 
 def lesson_of(name: str) -> Lesson:

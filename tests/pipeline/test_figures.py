@@ -361,7 +361,8 @@ def test_each_folds_bandwidth_is_marked_and_the_axis_says_the_scale(tmp_path: Pa
     run.add("faces_five_folds", dataset="cifar10", folds=5, refined=wide, contrast_norm=NORM, epochs=None)
     drawn: list[Figure] = []
     save = figures.save_figure
-    monkeypatch.setattr(figures, "save_figure", lambda figure, path, **how: drawn.append(figure) or save(figure, path, **how))
+    monkeypatch.setattr(figures, "save_figure",
+                        lambda figure, path, **how: drawn.append(figure) or save(figure, path, **how))
     figures.main("faces_five_folds")
     whole, top = drawn[-1].axes
     assert top.get_xlabel() == "bandwidth σ (each image: mean 0, L2 norm 55)"

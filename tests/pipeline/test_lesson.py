@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from gan.datasets.mnist import TEST_LABELS_FILE, TRAINING_LABELS_FILE, idx_bytes
 from gan.errors import DataError, ParameterError
 from gan.lessons import LESSONS
-from pipeline import files, lesson
+from pipeline import files, lesson, tracking
 from pipeline.prepare import prepared_file
 
 TEMPLATE = Path(__file__).parents[2] / "reports" / "lessons.html"
@@ -61,6 +61,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lessons")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.setenv("GAN_TRACKING", "off")
         write_parameters()
         write_digits()
         for name in LESSONS:
@@ -71,6 +72,7 @@ def finished(tmp_path_factory):
 @pytest.fixture
 def short_lessons(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GAN_TRACKING", "off")
     write_parameters()
     write_digits()
 
@@ -139,6 +141,22 @@ def test_what_an_earlier_run_left_is_removed(short_lessons):
     files.write_text(stale, "old\n")
     lesson.main("non_convergence")
     assert not stale.exists()
+
+
+def test_a_lesson_is_a_run_in_mlflow(short_lessons, monkeypatch):
+    monkeypatch.setenv("GAN_TRACKING", "on")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd() / 'runs.db'}")
+    lesson.main("non_convergence")
+    from mlflow import MlflowClient
+    client = MlflowClient(tracking_uri=f"sqlite:///{Path.cwd() / 'runs.db'}")
+    experiment = client.get_experiment_by_name(tracking.heading())
+    run, = client.search_runs([experiment.experiment_id])
+    content = json.loads(Path("artifacts/lessons/non_convergence/lesson.json").read_text())
+    assert run.info.run_name == "lesson non_convergence · smoke"
+    assert run.data.metrics["criterion 2"] == content["criteria"][1]["measured"]
+    assert run.data.params["criterion 2"] == content["criteria"][1]["statement"]
+    assert run.data.metrics["criteria that hold"] == sum(one["holds"] for one in content["criteria"])
+    assert [file.path for file in client.list_artifacts(run.info.run_id, "figures")] == ["figures/figure.png"]
 
 
 # The animation.
