@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,8 @@ class Plan:
     datasets: tuple[str, ...]
     experiments: tuple[str, ...]
     left_out: Mapping[str, str]
+    kinds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Model and data set of every experiment that there could be"""
 
     @classmethod
     def read(cls, path: Path = PARAMETERS) -> Plan:
@@ -274,7 +277,8 @@ class Plan:
         return cls(profile=str(parameters.get("profile", "")),
                    datasets=tuple(str(name) for name in run.get("datasets") or ()),
                    experiments=tuple(str(name) for name in run.get("experiments") or ()),
-                   left_out={str(name): str(reason) for name, reason in (run.get("left_out") or {}).items()})
+                   left_out={str(name): str(reason) for name, reason in (run.get("left_out") or {}).items()},
+                   kinds=_kinds(parameters.get("experiments")))
 
     @property
     def left_out_together(self) -> dict[str, list[str]]:
@@ -283,6 +287,15 @@ class Plan:
         for name, reason in self.left_out.items():
             together.setdefault(reason, []).append(name)
         return together
+
+
+def _kinds(experiments: Any) -> dict[str, tuple[str, str]]:
+    """What params.yaml offers; an entry that is not well formed is for `configure` to complain of."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, entry in experiments.items() if isinstance(experiments, dict) else ():
+        with contextlib.suppress(KeyError, TypeError):
+            found[str(name)] = (str(entry["train"]["model"]["kind"]), str(entry["dataset"]))
+    return found
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

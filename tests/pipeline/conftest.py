@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from finished_page import make_finished, make_wider
+from finished_run import FinishedRun
 from ruamel.yaml import YAML
 
 from gan.datasets import Dataset
@@ -135,3 +137,41 @@ def new_repository(tmp_path_factory: pytest.TempPathFactory, prepared_digits: Pa
 @pytest.fixture
 def digits(new_repository: Callable[[], DigitsRepository]) -> DigitsRepository:
     return new_repository()
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with four finished experiments; see finished_page."""
+    root = tmp_path_factory.mktemp("finished")
+    make_finished(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def wider(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with finished experiments on other data than MNIST; see finished_page."""
+    root = tmp_path_factory.mktemp("wider")
+    make_wider(root)
+    return root
+
+
+@pytest.fixture
+def place(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the first to change, as the current folder."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def elsewhere(wider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the second to change, as the current folder."""
+    shutil.copytree(wider, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedRun:
+    monkeypatch.chdir(tmp_path)
+    return FinishedRun(tmp_path)

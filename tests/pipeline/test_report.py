@@ -1,4 +1,4 @@
-"""The report: metrics.json, the table in plain text, and the page."""
+"""The report: metrics.json, the table in plain text, and the page as a whole."""
 
 from __future__ import annotations
 
@@ -8,156 +8,15 @@ import json
 import re
 import shutil
 import statistics
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
-from finished_run import NORM, NORMALISED, NOTE, REDUCED, REFERENCE, TWO_SEEDS, FinishedRun, Scores
+from finished_page import add_sizes, metrics, rendered, without_varying
+from finished_run import NORMALISED, NOTE, REDUCED, TWO_SEEDS, FinishedRun
 
 from gan.errors import DataError, ParameterError
-from pipeline import figures, machine, report, results
+from pipeline import circumstances, figures, machine, report, results
 from pipeline.files import read_json, write_json
-
-KMEANS = Scores({"raw": {1: (345.0, 338.6)}})
-LEFT_OUT = {"tfd": "the Toronto Face Database is not public; ask its owners"}
-VOID = {"meta", "img", "br", "hr", "wbr", "link", "input"}
-
-
-class Page(HTMLParser):
-    """What the tests ask of a page: its elements in order, its text, and the text outside `data-varies`."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.source = source
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.open: list[tuple[str, dict[str, str]]] = []
-        self.words: list[str] = []
-        self.constant: list[str] = []
-        self.cells: list[list[str]] = []
-        self.feed(source)
-        assert not self.open, f"not closed: {self.open}"
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        element = (tag, {name: value or "" for name, value in attributes})
-        self.elements.append(element)
-        if tag not in VOID:
-            self.open.append(element)
-        if tag == "tr":
-            self.cells.append([])
-        if tag in ("td", "th"):
-            self.cells[-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop()[0] == tag
-
-    def handle_data(self, data: str) -> None:
-        inside = [tag for tag, _ in self.open]
-        if "style" in inside:
-            return
-        self.words.append(data)
-        if not any("data-varies" in attributes for _, attributes in self.open):
-            self.constant.append(data)
-        if "td" in inside or "th" in inside:
-            self.cells[-1][-1] += data
-
-    @property
-    def text(self) -> str:
-        return " ".join("".join(self.words).split())
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    def row(self, *start: str) -> list[str]:
-        """The first table row whose cells start with these texts."""
-        rows = [[" ".join(cell.split()) for cell in row] for row in self.cells]
-        return next(row for row in rows if len(row) >= len(start)
-                    and all(cell.startswith(wanted) for cell, wanted in zip(row, start, strict=False)))
-
-
-def add_all(run: FinishedRun) -> None:
-    run.add("mnist")
-    run.add("mnist_training_images", model="training_images", title="Training images", scores=REFERENCE, epochs=None)
-    run.add("mnist_kmeans", model="kmeans", title="k-means centroids", scores=KMEANS, epochs=None)
-    run.add("digits", dataset="digits", profile="smoke")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Everything that four experiments leave behind, figures and a recorded run included; one more was not run."""
-    root = tmp_path_factory.mktemp("finished")
-    run = FinishedRun(root)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        add_all(run)
-        run.finish(experiments=[*run.experiments, "mnist_alternating"], left_out=LEFT_OUT)
-        for name in run.experiments:
-            figures.main(name)
-        metrics = results.gather(["mnist"])["mnist"] | {"test_log_likelihood": 226.3, "profile": "paper"}
-        run.record("mnist", metrics, note="Eleven minutes for each seed.")
-    return root
-
-
-FOLDED = Scores({"raw": {1: (1900.2, 1890.5), 2: (1903.3, 1899.5)}})
-CIFAR = Scores({"raw": {1: (-1200.0, -1210.0), 2: (-1190.5, -1195.5)}})
-MANY = [*REDUCED, *({"setting": f"train.model.discriminator.hidden[{i}].units", "paper": 32, "here": 16}
-                     for i in range(12))]
-
-
-@pytest.fixture(scope="module")
-def wider(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Other data than MNIST: colour images in their own scale, folds, a model with pretraining, notes, narrowing."""
-    root = tmp_path_factory.mktemp("wider")
-    run = FinishedRun(root, shape=(3, 8, 8))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        run.add("cifar10_training_images", dataset="cifar10", model="training_images", title="Training images",
-                scores=Scores({"raw": {1: (-900.0, -905.0)}}), epochs=None, contrast_norm=NORM)
-        run.add("cifar10_convolutional", dataset="cifar10", scores=CIFAR, contrast_norm=NORM,
-                about={"differences": MANY, "duplicates": {"test": 12, "train": 1, "validation": 3}})
-        run.shape = (1, 8, 8)
-        run.add("tfd", dataset="tfd", scores=FOLDED, folds=5, pretraining=6, about={"differences": REDUCED[:1]})
-        run.add("faces_five_folds", dataset="faces_five_folds", scores=FOLDED, folds=5,
-                about={"note": NOTE, "differences": REDUCED[:1]})
-        run.add("faces_five_folds_training_images", dataset="faces_five_folds", model="training_images",
-                title="Training images", scores=REFERENCE, epochs=None, folds=5, about={"note": NOTE})
-        run.finish(left_out={"faces": "no folder with images was named"})
-        for name in ("cifar10_convolutional", "tfd", "faces_five_folds"):
-            figures.main(name)
-    return root
-
-
-@pytest.fixture
-def elsewhere(wider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of that folder to change, as the current one."""
-    shutil.copytree(wider, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def place(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of that folder to change, as the current one."""
-    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedRun:
-    monkeypatch.chdir(tmp_path)
-    return FinishedRun(tmp_path)
-
-
-def rendered() -> Page:
-    report.main()
-    return Page(Path("reports/index.html").read_text())
-
-
-def metrics() -> dict[str, Any]:
-    content: dict[str, Any] = read_json(Path("reports/metrics.json"))
-    return content
-
 
 # metrics.json
 
@@ -384,79 +243,10 @@ def test_numbers_on_the_page_are_those_of_the_metrics(place: Path) -> None:
                 "–" if entry["epoch"] is None else str(entry["epoch"])]
 
 
-def test_table_1_has_the_papers_figures_ours_and_what_is_missing(place: Path) -> None:
-    page = rendered()
-    assert page.row("DBN")[1:] == ["138 ± 2", "not measured yet", "1909 ± 66", "not measured yet"]
-    ours = page.row("Adversarial nets", "225 ± 2")
-    assert ours[2].startswith("84.0 ± 2.2")
-    assert "87.0 ± 4.2 over 2 seeds" in ours[2]
-    assert "profile cpu" in ours[2]
-    assert ours[3:] == ["2057 ± 26", "left out"]
-    averaged = page.row("Adversarial nets, averaged weights (EMA), not in the paper")
-    assert averaged[1] == "–"
-    assert averaged[2].startswith("129.0 ± 2.2")
-    assert page.row("Training images")[2].startswith("244.0")
-    assert page.row("k-means centroids")[2].startswith("338.6")
-    assert not any("digits" in cell for row in page.cells for cell in row if len(row) == 5)
-
-
-def test_data_sets_outside_the_papers_table_have_one_of_their_own(elsewhere: Path) -> None:
-    page = rendered()
-    tfd = page.row("Adversarial nets", "225 ± 2")
-    assert tfd[2:4] == ["not measured yet", "2057 ± 26"]
-    assert tfd[4].startswith("1899.5 ± 2.2")
-    assert "± over 5 folds; reduced" in tfd[4]
-    assert not any("faces" in cell for row in page.cells for cell in row
-                   if len(row) == 5 and row[1] in ("225 ± 2", "–"))
-    assert page.text.count("2057 ± 26") == 2  # the answer and Table 1
-    start = page.text.index("Table 1b.")
-    other = page.text[start:page.text.index("What the numbers are worth", start)]
-    assert "Nothing published compares with these numbers" in other
-    assert f"CIFAR-10, d = 192, {NORMALISED}: the paper shows figures 2c and 2d and reports no log-likelihood" in other
-    assert "FER-2013 faces, five folds (not TFD), d = 64, ± over 5 folds: comparable with no published number" in other
-    ours = page.row("Adversarial nets", "−1195.5 ± 2.2")
-    assert ours[0].endswith("cifar10_convolutional")
-    assert ours[2:] == ["−1202.8 ± 10.3 (2)", "0.202", NORMALISED]
-    assert page.row("Training images", "−905.0")[4] == NORMALISED
-    assert page.row("Adversarial nets", "1899.5 ± 2.2profile cpu; ± over 5 folds; reduced; FER-2013")[4] == "[0, 1]"
-
-
-def test_a_page_without_other_data_has_no_table_of_them(place: Path) -> None:
-    text = rendered().text
-    assert "Table 1b" not in text
-    assert "Reduced" not in text
-
-
 def test_training_images_stand_below_the_models_of_their_data(elsewhere: Path) -> None:
     names = [row[0] for row in rendered().cells if len(row) == 11]
     assert [name.partition("reduced")[0] for name in names[1:3]] == [
         "cifar10_convolutional", "cifar10_training_images"]
-
-
-def test_one_row_holds_a_reference_for_both_of_the_papers_data_sets(elsewhere: Path) -> None:
-    run = FinishedRun(elsewhere, experiments=["tfd"])
-    for dataset, value in (("mnist", 244.0), ("tfd", 2105.0)):
-        run.add(f"{dataset}_training_images", dataset=dataset, model="training_images", title="Training images",
-                scores=Scores({"raw": {1: (value, value)}}), epochs=None)
-    run.finish()
-    cells = rendered().row("Training images")
-    assert (cells[2][:5], cells[4][:6]) == ("244.0", "2105.0")
-
-
-def test_the_answer_says_what_was_reduced(elsewhere: Path) -> None:
-    text = rendered().text
-    assert ("TFD: the paper reports 2057 ± 26 nats. This run, profile cpu, measured 1899.5 ± 2.2 over 5 folds "
-            "(1895.0 ± 6.4 over 2 seeds). It was reduced: generator.hidden[0].units 1200 (paper: 8000).") in text
-    entry = results.gather(["cifar10_convolutional"])["cifar10_convolutional"]
-    said = report.answers({"tfd": entry | {"dataset": "tfd"}}, [])[0]
-    assert said.endswith("(paper: none); and 14 more, listed with the experiment.")
-
-
-def test_recorded_runs_are_rows_of_their_own_with_profile_hardware_and_commit(place: Path) -> None:
-    page = rendered()
-    recorded = page.row("Adversarial nets", "225 ± 2", "226.3")
-    assert all(part in recorded[2] for part in ("profile paper", "c0ffee0000", "Example GPU", "2026-11-23"))
-    assert "Eleven minutes for each seed." in page.text
 
 
 def test_the_page_says_why_the_estimate_misleads(place: Path) -> None:
@@ -471,7 +261,8 @@ def test_training_images_alone_are_a_reference_too(elsewhere: Path) -> None:
     assert ("On CIFAR-10, real training images in place of samples score −905.0 ± 2.2 nats, against −1195.5 ± 2.2 of "
             "cifar10_convolutional.") in text
     assert (f"On FER-2013 faces, five folds (not TFD), real training images in place of samples score 244.0 ± 2.2 "
-            f"nats, against 1899.5 ± 2.2 of faces_five_folds. {NOTE}.") in text
+            f"nats, against 1899.5 ± 2.2 of faces_five_folds. Above real images stands faces_five_folds (raw, 1899.5 ± "
+            f"2.2). {NOTE}.") in text
 
 
 def test_digits_are_said_to_be_comparable_with_nothing(place: Path) -> None:
@@ -537,31 +328,55 @@ def test_a_second_rendering_is_the_same_to_the_byte(place: Path) -> None:
     assert first == {name: (place / "reports" / name).read_bytes() for name in first}
 
 
-def test_only_marked_elements_vary_with_commit_and_tree(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_marked_elements_vary_with_circumstances(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = read_json(place / "artifacts/mnist/training.json")["inputs"]
     pages = []
-    for commit in (("a" * 40, True), ("b" * 40, False), ("", False)):
+    for number, commit in enumerate((("a" * 40, True), ("b" * 40, False), ("", False))):
         monkeypatch.setattr(machine, "commit", lambda commit=commit: commit)
+        for name in ("train@mnist", "figures@mnist")[:number]:
+            circumstances.record("stages", name, {"seconds": 61.0 * number, "started": f"2026-11-2{number}T10:00:00",
+                                                  "host": f"host{number}", "commit": commit[0], "clean": commit[1]})
+        for seed in (1, 2)[:number]:
+            circumstances.record("runs", f"mnist {seed}", {
+                "experiment": "mnist", "seed": seed, "inputs": inputs, "run_id": "1", "run_name": f"run {number}",
+                "experiment_id": "7", "store": "sqlite:///mlflow.db", "url": f"http://localhost:5000/{number}"})
         pages.append(rendered())
     assert len({page.source for page in pages}) == 3
-    assert len({"".join(page.constant) for page in pages}) == 1
+    assert len({without_varying(page.source) for page in pages}) == 1
     assert "a" * 40 in pages[0].text
     assert "as committed" in pages[0].text
     assert "tracked files differ" in pages[1].text
+    assert "1 min 01 s" in pages[1].text
+    assert "1 min 01 s" not in "".join(pages[1].constant)
+    assert "host1" in pages[1].text
+
+
+def test_the_check_for_what_varies_finds_what_is_not_marked() -> None:
+    one, other = (f"<dl><dd data-varies>{word}<b>x</b><br></dd><dd>c</dd></dl>" for word in "ab")
+    assert without_varying(one) == without_varying(other) == "<dl><dd data-varies></dd><dd>c</dd></dl>"
+    assert without_varying(one) != without_varying(one.replace(">c<", ">d<"))
 
 
 def test_nothing_is_loaded_from_elsewhere(place: Path) -> None:
     page = rendered()
-    assert len(page.source) < 3_000_000
-    assert not page.all("script")
-    assert not page.all("link")
-    assert not page.all("iframe")
-    assert all(image["src"].startswith("data:image/png;base64,") for image in page.all("img"))
+    assert len(page.source.encode()) < 8_000_000
+    assert not any(page.all(tag) for tag in ("link", "iframe", "object", "embed", "base", "form", "video", "audio"))
+    assert page.all("script") == [{}]
+    for _, attributes in page.elements:
+        assert not {"srcset", "background", "action", "poster"} & set(attributes)
+        assert attributes.get("src", "data:").startswith("data:image/png;base64,") or "src" not in attributes
+        assert "url(" not in attributes.get("style", "")
     outside = {link["href"] for link in page.all("a") if not link["href"].startswith("#")}
     assert outside == {"https://arxiv.org/abs/1406.2661", "https://arxiv.org/abs/1511.01844"}
     style = re.search(r"<style>(.*?)</style>", page.source, re.S)
     assert style
     assert "url(" not in style[1]
     assert "@import" not in style[1]
+    policy = next(meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    script = re.search(r"<script>(.*?)</script>", page.source, re.S)
+    assert script
+    assert not re.search(r"fetch|XMLHttp|import\(|eval\(|innerHTML|https?:", script[1])
 
 
 def test_links_within_the_page_lead_somewhere_and_ids_are_unique(place: Path) -> None:
@@ -582,29 +397,46 @@ def test_headings_descend_without_gaps(place: Path) -> None:
 
 def test_every_picture_has_a_text_that_says_what_it_shows(place: Path) -> None:
     page = rendered()
-    texts = [image["alt"] for image in page.all("img")]
-    assert len(texts) == len(set(texts)) == 16
-    assert all(len(text) > 60 for text in texts)
-    training = next(text for text in texts if text.startswith("Training of mnist,"))
-    assert "discriminator loss from 0.50 to 0.68" in training
-    assert "validation log-likelihood (raw) from 82.0 to 97.0" in training
-    bandwidth = next(text for text in texts if text.startswith("Validation log-likelihood of mnist against bandwidth"))
+    named = [attributes["aria-label"] for tag, attributes in page.elements
+             if attributes.get("role") in ("img", "group") and tag in ("svg", "div")]
+    assert len(named) == len(set(named)) == 6 + 4 + 1 + 6 + 8  # grids, lines, sizes, training, bandwidth
+    assert all(len(text) > 60 for text in named)
+    for tag, attributes, within in page.nested():
+        if tag == "img" and not attributes["alt"]:  # part of something that has a name
+            assert any(one.get("aria-label") for _, one in within)
+        if tag == "svg":
+            assert attributes.get("aria-label") or attributes.get("aria-hidden") == "true"
+    losses = next(text for text in named if text.startswith("Losses of both players"))
+    assert "discriminator from 0.50 to 0.68 in the mean" in losses
+    validation = next(text for text in named if text.startswith("Log-likelihood of validation images"))
+    assert "trained weights from 82.0 to 97.0 in the mean" in validation
+    bandwidth = next(text for text in named if text.startswith("Validation log-likelihood of mnist against bandwidth"))
     assert "raw: highest 104.0 nats at σ = 0.202, on the paper’s grid 102.5 at 0.215" in bandwidth
+
+
+def test_every_control_has_a_name(place: Path) -> None:
+    page = rendered()
+    names = [button["aria-label"] for button in page.all("button")]
+    assert len(names) == 20 * 6
+    assert all(re.fullmatch(r"Sample \d+; nearest training image: number [\d,]+, at distance \d+\.\d\d", name)
+               for name in names)
 
 
 def test_captions_say_how_a_figure_was_made_and_where_its_data_are(place: Path) -> None:
     text = rendered().text
     assert "the first 20 of 60 samples drawn, none picked" in text
     assert "Seed 2, epoch 9, profile cpu. Compare figure 2a of the paper. Data: artifacts/mnist/samples/" \
-           "seed-2.safetensors" in text
+           "seed-2.safetensors, reports/figures/mnist/pairs-raw.json." in text
     assert "reports/figures/mnist/losses.csv" in text
-    assert re.search(r"Figure 1\..*Figure 16\.", text)
+    assert re.search(r"Figure 1\..*Figure 17\.", text)  # the first is of sample sizes
 
 
 def test_captions_say_how_colours_were_made_and_where_pretraining_ends(elsewhere: Path) -> None:
     text = rendered().text
-    assert "values divided by the largest |value| of all generated images shown, −1 black and +1 white; framed" in text
-    assert text.count("−1 black and +1 white") == 2  # samples and interpolation of one experiment
+    largest = read_json(elsewhere / "reports/figures/cifar10_convolutional/pairs-raw.json")["black_to_white"]
+    assert (f"Colours: black to white are values from −{largest:.3g} to {largest:.3g}, the largest of all generated "
+            "images shown.") in text
+    assert text.count("Colours: black to white") == 2  # samples and interpolation of one experiment
     assert "Pretraining ends after epoch 6 (vertical line); epochs count through both." in text
     assert text.count("Pretraining ends") == 1
     assert "Compare figure 2d of the paper." in text
@@ -736,11 +568,17 @@ def test_hostile_names_and_settings_are_escaped(empty: FinishedRun) -> None:
     figures.main(hostile)
     metric = results.gather([hostile])[hostile]
     empty.record(hostile, metric, note=hostile, commit=hostile, recorded=hostile, profile=hostile)
+    circumstances.record("stages", f"train@{hostile}", {"seconds": hostile, "started": hostile, "host": hostile,
+                                                        "commit": hostile})
+    circumstances.record("runs", hostile, {"experiment": hostile, "seed": hostile, "inputs": "0" * 64,
+                                           "run_name": hostile, "store": hostile, "url": "javascript:alert(3)"})
+    add_sizes(empty.root, hostile, {hostile: {1000: 1.0, 2000: 2.0}}, dataset=hostile)
     page = rendered()
-    assert not page.all("script")
-    assert not page.all("b") or "<b>never" not in page.source
+    assert page.all("script") == [{}]  # ours
+    assert "<b>never" not in page.source
     assert not any("onerror" in attributes for _, attributes in page.elements)
     assert all(image["src"].startswith("data:") for image in page.all("img"))
+    assert "javascript:" not in page.source
     assert '<script>alert("1")<script>' in page.text  # there, as text
 
 
@@ -755,19 +593,40 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_text_stands_out_in_light_and_dark() -> None:
-    assert contrast("#000000", "#ffffff") == pytest.approx(21)
-    schemes = re.findall(r":root \{(.*?)\}", report.TEMPLATE.read_text(), re.S)
-    assert len(schemes) == 3  # light, dark, print
-    for scheme in schemes:
+def schemes() -> list[dict[str, str]]:
+    """The colours of light, dark and print, as #rrggbb."""
+    found = []
+    for scheme in re.findall(r":root \{(.*?)\}", (report.TEMPLATES / "page/page.css").read_text(), re.S):
         colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6})", scheme))
-        colours = {name: colour if len(colour) == 7 else "#" + "".join(2 * c for c in colour[1:])
-                   for name, colour in colours.items()}
-        for text in ("text", "muted", "link", "warn"):
-            assert contrast(colours[text], colours["page"]) >= 4.5, (text, scheme)
+        found.append({name: colour if len(colour) == 7 else "#" + "".join(2 * c for c in colour[1:])
+                      for name, colour in colours.items()})
+    return found
 
 
-# Bad input
+def test_text_stands_out_in_light_and_dark_and_print() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert len(schemes()) == 3
+    for colours in schemes():
+        for text in ("text", "muted", "link", "warn", "yes", "no", "open"):
+            for ground in ("page", "raised"):
+                assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground, colours)
+
+
+def test_lines_and_marks_stand_out_in_light_and_dark_and_print() -> None:
+    for colours in schemes():
+        for line in (*(f"c{number}" for number in range(1, 7)), "strong"):
+            assert contrast(colours[line], colours["page"]) >= 3, (line, colours)
+
+
+def test_every_colour_of_the_style_is_of_a_scheme() -> None:
+    style = (report.TEMPLATES / "page/page.css").read_text()
+    outside = re.sub(r":root \{.*?\}", "", style, flags=re.S)
+    assert not re.search(r"#[0-9a-f]{3,6}\b|rgba?\(", outside)
+    assert set(re.findall(r"var\(--(\w+)\)", outside)) - {"columns", "serif", "sans", "mono"} <= \
+        set(schemes()[0])
+
+
+# Bad input# Bad input
 
 def test_missing_or_broken_parameters_are_errors_that_name_the_file(empty: FinishedRun) -> None:
     with pytest.raises(ParameterError, match=r"params\.yaml is missing"):

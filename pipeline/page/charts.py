@@ -1,0 +1,221 @@
+"""Line charts that a page draws without a library: shapes on a canvas of 1000 × 1000, ticks, and values to hover over.
+
+The canvas is stretched to its place on the page and the words stand outside it, so that they keep their size on every
+screen. Scripts are needed to zoom and to read values, not to see the chart.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+SIZE = 1000
+BREAK = math.nan
+"""A y at which a line is interrupted; None is a point that was not measured, which a line passes over"""
+
+Values = Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Tick:
+    percent: str
+    """From the axis's low end"""
+    text: str
+
+
+@dataclass(frozen=True)
+class Axis:
+    label: str
+    low: float
+    high: float
+    log: bool = False
+
+    def share(self, value: float) -> float:
+        """0 at the low end, 1 at the high one."""
+        return (self._scaled(value) - self._scaled(self.low)) / (self._scaled(self.high) - self._scaled(self.low))
+
+    def ticks(self) -> list[Tick]:
+        values = log_ticks(self.low, self.high) if self.log else linear_ticks(self.low, self.high)
+        return [Tick(f"{100 * self.share(value):.2f}", tick_text(value)) for value in values]
+
+    def _scaled(self, value: float) -> float:
+        return math.log(value) if self.log else value
+
+
+def linear_ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Multiples of 1, 2 or 5 · 10ⁿ from `low` to `high`, `about` as many as asked for."""
+    step = nice_step((high - low) / about)
+    first = math.ceil(low / step - 1e-9)
+    return [float(f"{i * step:.10g}") for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def nice_step(step: float) -> float:
+    """The smallest of 1, 2 and 5 · 10ⁿ that is not below `step`."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * (1 - 1e-9))
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers from `low` to `high` for a logarithmic axis: powers of ten, and more where they are few."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)):
+        ticks = [float(f"{step * 10.0 ** decade:.3g}") for decade in decades for step in steps]
+        ticks = [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
+        if len(ticks) >= 3:
+            return ticks
+    return linear_ticks(low, high) or [low, high]
+
+
+def tick_text(value: float) -> str:
+    """"−100", "0.05", "10,000"."""
+    return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}").replace("-", "−")
+
+
+def around(values: Iterable[float], margin: float = 0.04, least: float = 1e-9) -> tuple[float, float]:
+    """From the lowest to the highest of `values`, with a margin; never less than `least` apart."""
+    found = [value for value in values if math.isfinite(value)]
+    low, high = min(found, default=0.0), max(found, default=1.0)
+    if high - low < least:
+        middle = (low + high) / 2
+        low, high = middle - least / 2, middle + least / 2
+    extra = margin * (high - low)
+    return low - extra, high + extra
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve over `x`, with what surrounds it: each seed and the range of all, or error bars."""
+
+    name: str
+    colour: int
+    x: Sequence[float]
+    y: Values
+    low: Values = ()
+    high: Values = ()
+    seeds: Sequence[Values] = ()
+    dashed: bool = False
+    dots: bool = False
+    bars: bool = False
+    """`low` and `high` are the ends of error bars, not of a band"""
+
+    def values(self) -> list[float]:
+        everything = [*self.y, *self.low, *self.high, *(value for seed in self.seeds for value in seed)]
+        return [value for value in everything if value is not None and math.isfinite(value)]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point of its own: a `ring`, a `square` or a `cross`."""
+
+    kind: str
+    colour: int
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A straight line through the chart: at an x (`upright`), or at a y."""
+
+    at: float
+    label: str
+    upright: bool = False
+    colour: int = 0
+    dashed: bool = True
+
+
+@dataclass(frozen=True)
+class Key:
+    """An entry of the legend that is no curve."""
+
+    kind: str
+    label: str
+    colour: int = 0
+
+
+@dataclass(frozen=True)
+class Chart:
+    title: str
+    alt: str
+    x: Axis
+    y: Axis
+    lines: Sequence[Line]
+    marks: Sequence[Mark] = ()
+    rules: Sequence[Rule] = ()
+    keys: Sequence[Key] = ()
+    unit: str = ""
+    decimals: int = 2
+
+    def across(self, x: float) -> float:
+        return SIZE * self.x.share(x)
+
+    def down(self, y: float) -> float:
+        return SIZE * (1 - self.y.share(y))
+
+    def path(self, line: Line, values: Values) -> str:
+        """An SVG path through the values that there are, broken at BREAK."""
+        words, pen = [], "M"
+        for x, y in zip(line.x, values, strict=True):
+            if y is None:
+                continue
+            if math.isnan(y):
+                pen = "M"
+                continue
+            words.append(f"{pen}{self.across(x):.1f} {self.down(y):.1f}")
+            pen = "L"
+        return "".join(words)
+
+    def dots(self, line: Line) -> str:
+        """Points of next to no length, which a round cap makes visible."""
+        return "".join(f"M{self.across(x):.1f} {self.down(y):.1f}h.01" for x, y in zip(line.x, line.y, strict=True)
+                       if y is not None and math.isfinite(y))
+
+    def bars(self, line: Line) -> str:
+        return "".join(f"M{self.across(x):.1f} {self.down(low):.1f}V{self.down(high):.1f}"
+                       for x, low, high in zip(line.x, line.low, line.high, strict=True)
+                       if low is not None and high is not None)
+
+    def bands(self, line: Line) -> str:
+        """The area between `low` and `high`, one piece between two breaks."""
+        pieces: list[list[tuple[float, float, float]]] = [[]]
+        for x, low, high in zip(line.x, line.low, line.high, strict=True):
+            if low is None or high is None:
+                continue
+            if math.isnan(low):
+                pieces.append([])
+            else:
+                pieces[-1].append((self.across(x), self.down(low), self.down(high)))
+        return "".join(self._area(piece) for piece in pieces if len(piece) > 1)
+
+    @staticmethod
+    def _area(piece: Sequence[tuple[float, float, float]]) -> str:
+        there = [f"{x:.1f} {high:.1f}" for x, _, high in piece]
+        back = [f"{x:.1f} {low:.1f}" for x, low, _ in reversed(piece)]
+        return f"M{'L'.join([*there, *back])}Z"
+
+    def point(self, mark: Mark) -> str:
+        return f"M{self.across(mark.x):.1f} {self.down(mark.y):.1f}h.01"
+
+    def straight(self, rule: Rule) -> str:
+        return f"M{self.across(rule.at):.1f} 0V{SIZE}" if rule.upright else f"M0 {self.down(rule.at):.1f}H{SIZE}"
+
+    def inside(self, rule: Rule) -> bool:
+        axis = self.x if rule.upright else self.y
+        return 0 <= axis.share(rule.at) <= 1
+
+    @property
+    def data(self) -> str:
+        """What the page's script reads: both axes, and each line's values to five digits."""
+        return json.dumps({
+            "x": {"low": self.x.low, "high": self.x.high, "log": self.x.log, "label": self.x.label},
+            "y": {"low": self.y.low, "high": self.y.high, "log": self.y.log},
+            "unit": self.unit, "decimals": self.decimals,
+            "lines": [{"name": line.name, "x": list(line.x), "y": _digits(line.y), "bars": line.bars,
+                       **({"low": _digits(line.low), "high": _digits(line.high)} if line.low else {})}
+                      for line in self.lines]}, separators=(",", ":"), ensure_ascii=False)
+
+
+def _digits(values: Values) -> list[float | None]:
+    return [None if value is None or not math.isfinite(value) else float(f"{value:.5g}") for value in values]

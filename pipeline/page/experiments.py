@@ -1,0 +1,107 @@
+"""One experiment's part of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import machine, results
+from pipeline.files import read_json
+from pipeline.page.pictures import Figure, Numbering, pictures, result_of
+from pipeline.page.words import anchor, flatten
+from pipeline.results import ARTIFACTS, Entry
+
+STAGE_FILES = ("training.json", "bandwidth.json", "evaluation.json")
+
+
+@dataclass(frozen=True)
+class Section:
+    name: str
+    status: str
+    """`done`, `unfinished` or `not run`"""
+    missing: str
+    entry: Entry | None
+    variants: Mapping[str, Entry]
+    training: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    title: str
+    dataset: str
+    smoke: bool
+    hardware: str
+    note: str
+    facts: Sequence[str]
+    """Dimension, scale and folds"""
+    reduced: Sequence[Mapping[str, Any]]
+    """`setting`, `paper` and `here` of every number in which the profile departs from the paper's"""
+    duplicates: str
+    folds: Mapping[str, Sequence[Mapping[str, Any]]]
+    """By variant, each fold's result from the headline's seed"""
+    edges: Sequence[str]
+    """Searches whose best bandwidth was their first or last, so that a better one may lie outside"""
+    figures: Sequence[Figure]
+    parameters: Mapping[str, Sequence[tuple[str, str]]]
+    """By stage: dotted name and value"""
+
+    @classmethod
+    def read(cls, name: str, entry: Entry | None, numbers: Numbering) -> Section:
+        folder = ARTIFACTS / name
+        there = {file: read_json(folder / file) for file in STAGE_FILES if (folder / file).is_file()}
+        evaluation = there.get("evaluation.json", {})
+        about = evaluation or there.get("training.json", {})
+        dataset = str(about.get("dataset", ""))
+        lacking = [file.removesuffix(".json") for file in STAGE_FILES if file not in there]
+        return cls(
+            name=name, status="done" if entry is not None else "unfinished" if there else "not run",
+            missing=", ".join(lacking), entry=entry, variants={} if entry is None else results.rows(entry),
+            training=there.get("training.json", {}), evaluation=evaluation,
+            title=str(about.get("title") or results.model_name(str(about.get("model", "")))),
+            dataset=results.dataset_name(dataset), smoke=dataset in results.SMOKE_DATASETS,
+            hardware=machine.describe(about["hardware"]) if about else "",
+            note=str(evaluation.get("note", "")), facts=_facts(entry), reduced=evaluation.get("differences", []),
+            duplicates=results.duplicates_text(evaluation.get("duplicates", {})), folds=_folds(evaluation),
+            edges=_edges(there.get("bandwidth.json", {})),
+            figures=[] if entry is None else pictures(name, evaluation, numbers),
+            parameters=_parameters(folder / "configuration"))
+
+    @property
+    def id(self) -> str:
+        return anchor("experiment", self.name)
+
+    def figure(self, kind: str, variant: str = "raw") -> Figure | None:
+        return next((one for one in self.figures if (one.kind, one.variant) == (kind, variant)), None)
+
+
+def _facts(entry: Entry | None) -> list[str]:
+    if entry is None:
+        return []
+    scale = "pixels in [0, 1]" if entry["scale"] == results.UNIT_SCALE else entry["scale"]
+    return [*([f"d = {entry['dimensions']}"] if entry["dimensions"] else []), scale,
+            *([f"{entry['folds']} folds, ± over them"] if entry["folds"] > 1 else [])]
+
+
+def _folds(evaluation: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]:
+    if evaluation.get("folds", 1) == 1:
+        return {}
+    return {variant: result_of(evaluation, variant)["refined"]["folds"] for variant in results.variants(evaluation)}
+
+
+def _edges(bandwidth: Mapping[str, Any]) -> list[str]:
+    """"seed 1, ema", "seed 1, raw, fold 3": the searches that ended at their first or last bandwidth."""
+    return [f"seed {seed['seed']}, {variant}{where}" for seed in bandwidth.get("seeds", ())
+            for variant, found in seed["variants"].items() for where in _places_at_the_edge(found["refined"])]
+
+
+def _places_at_the_edge(search: Mapping[str, Any]) -> Iterator[str]:
+    if "folds" in search:
+        yield from (f", fold {number}" for number, fold in enumerate(search["folds"], 1) if fold.get("at_the_edge"))
+    elif search.get("at_the_edge"):
+        yield ""
+
+
+def _parameters(folder: Path) -> dict[str, list[tuple[str, str]]]:
+    files = {path.stem: path for path in folder.glob("*.json")}
+    order = ["train", "sample", "bandwidth", "evaluate", "figures"]
+    names = [name for name in order if name in files] + sorted(set(files) - set(order))
+    return {name: list(flatten(read_json(files[name]))) for name in names}

@@ -1,0 +1,441 @@
+"""The figures of an experiment: sample grids, interpolations, training curves and the choice of the bandwidth."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from gan.errors import DataError
+from pipeline import results
+from pipeline.files import read_json
+from pipeline.page.charts import BREAK, Axis, Chart, Key, Line, Mark, Rule, around
+from pipeline.page.words import sentence
+from pipeline.results import ARTIFACTS, FIGURES, with_error
+
+PAPER_FIGURES = {"mnist": "2a", "tfd": "2b", "cifar10_fully_connected": "2c", "cifar10_convolutional": "2d"}
+"""Which part of the paper's figure 2 an experiment's samples are to be compared with"""
+
+Table = Mapping[str, Sequence[float | None]]
+"""Columns of a CSV file by name; None where a cell is empty"""
+
+BLUE, VERMILION, GREEN, PURPLE, OCHRE, GREY = range(1, 7)
+VARIANT_COLOURS = {"raw": BLUE, "ema": VERMILION}
+
+
+class Numbering:
+    """Counts the page's figures."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> int:
+        self._last += 1
+        return self._last
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A generated image, and the training image nearest to it."""
+
+    sample: str
+    nearest: str
+    training_image: int
+    distance: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What all figures have: `kind` is `grid`, `lines` or `charts`."""
+
+    kind: str
+    number: int
+    variant: str
+    alt: str
+    caption: str
+    data: Sequence[str]
+    columns: int = 1
+    pixels: int = 0
+    """Width of one image in the data"""
+    pairs: Sequence[Pair] = ()
+    images: Sequence[str] = ()
+    charts: Sequence[Chart] = ()
+
+    @property
+    def id(self) -> str:
+        return f"figure-{self.number}"
+
+
+def pictures(name: str, evaluation: Mapping[str, Any], numbers: Numbering) -> list[Figure]:
+    """Every figure that there is, in the order: samples, lines in z, training, bandwidth."""
+    folder, found = FIGURES / name, []
+    shown = results.variants(evaluation)
+    for make, stem in ((_grid, "pairs"), (_lines, "lines")):
+        found += [make(name, variant, evaluation, numbers) for variant in shown
+                  if (folder / f"{stem}-{variant}.json").is_file()]
+    charts = training_charts(name, evaluation)
+    if charts:
+        found.append(_training(name, evaluation, charts, numbers))
+    if (folder / "bandwidth.csv").is_file():
+        found.append(_bandwidth(name, evaluation, numbers))
+    return found
+
+
+def takes_last_epoch(training: Mapping[str, Any]) -> bool:
+    """Whether the recipe fixes how long to train, so that validation chooses nothing."""
+    recipe = training.get("settings", {}).get("model", {}).get("recipe", {})
+    return bool(recipe.get("chosen_epoch") == "last")
+
+
+def result_of(evaluation: Mapping[str, Any], variant: str) -> Mapping[str, Any]:
+    """A variant's result from the headline's seed."""
+    return _variant_of(evaluation, results.best_seed(evaluation, variant), variant)
+
+
+def _variant_of(document: Mapping[str, Any], seed: Any, variant: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = next(one for one in document["seeds"] if one["seed"] == seed)["variants"][variant]
+    return found
+
+
+# What captions have in common.
+
+def made_by(evaluation: Mapping[str, Any], variant: str) -> str:
+    """"Seed 2, epoch 9, profile cpu.": everything that tells this figure from a like one, and its note."""
+    epoch = result_of(evaluation, variant)["epoch"]
+    parts = [f"Seed {results.best_seed(evaluation, variant)}", *([f"epoch {epoch}"] if epoch is not None else []),
+             _profile(evaluation)]
+    return f"{', '.join(parts)}.{_note(evaluation)}"
+
+
+def _samples_file(name: str, evaluation: Mapping[str, Any], variant: str) -> str:
+    return (ARTIFACTS / name / f"samples/seed-{results.best_seed(evaluation, variant)}.safetensors").as_posix()
+
+
+def _profile(evaluation: Mapping[str, Any]) -> str:
+    reduced = " (reduced, see the list above)" if evaluation.get("differences") else ""
+    return f"profile {evaluation['profile']}{reduced}"
+
+
+def _note(evaluation: Mapping[str, Any]) -> str:
+    return f" {sentence(evaluation['note'])}" if evaluation.get("note") else ""
+
+
+def _weights(evaluation: Mapping[str, Any], variant: str) -> str:
+    """Which weights drew the samples; nothing to say where there is no choice."""
+    return "" if len(results.variants(evaluation)) == 1 else f", {results.VARIANT_NAMES.get(variant, variant)}"
+
+
+def _colours(about: Mapping[str, Any]) -> str:
+    """How values outside [0, 1] became colours."""
+    scale, beside = about["black_to_white"], about.get("nearest_black_to_white")
+    if scale is None:
+        return ""
+    own = f"; training images from {_to_white(beside)}, as they would not be seen on that scale" \
+        if beside not in (None, scale) else ""
+    return f" Colours: black to white are values from {_to_white(scale)}, the largest of all generated images " \
+           f"shown{own}."
+
+
+def _to_white(scale: float) -> str:
+    return f"−{scale:.3g} to {scale:.3g}"
+
+
+# Images.
+
+def cut(path: Path, shape: Sequence[int], columns: int) -> list[str]:
+    """The images of a file without gaps, row by row, each as a data: address of a PNG."""
+    channels, height, width = shape
+    try:
+        with Image.open(path) as image:
+            whole = image.convert("L" if channels == 1 else "RGB")
+    except (OSError, UnidentifiedImageError) as error:
+        raise DataError(f"{path} cannot be read", expected="an image that the stage `figures` wrote", found=str(error),
+                        remedy=f"delete {path} and run `dvc repro`") from error
+    found = []
+    for top in range(0, whole.height, height):
+        for left in range(0, columns * width, width):
+            packed = io.BytesIO()
+            whole.crop((left, top, left + width, top + height)).save(packed, format="PNG", optimize=True)
+            found.append("data:image/png;base64," + base64.b64encode(packed.getvalue()).decode())
+    return found
+
+
+def _grid(name: str, variant: str, evaluation: Mapping[str, Any], numbers: Numbering) -> Figure:
+    folder = FIGURES / name
+    about = read_json(folder / f"pairs-{variant}.json")
+    images = cut(folder / f"pairs-{variant}.png", about["shape"], 2)
+    pairs = [Pair(sample, nearest, one["training_image"], one["distance"])
+             for sample, nearest, one in zip(images[::2], images[1::2], about["pairs"], strict=True)]
+    title = evaluation.get("title") or results.model_name(evaluation["model"])
+    letter = PAPER_FIGURES.get(name)
+    compare = f" Compare figure {letter} of the paper." if letter else ""
+    spread = _distances([pair.distance for pair in pairs], about["distances_of_validation_images"])
+    return Figure(
+        "grid", numbers.next(), variant, columns=about["columns"], pixels=about["shape"][2], pairs=pairs,
+        alt=f"{len(pairs)} generated images of {name} ({variant}), {about['columns']} in a row; beside each, when "
+            f"chosen, the training image nearest to it. {spread}",
+        caption=f"{title}{_weights(evaluation, variant)}: the first {len(pairs)} of {evaluation['samples']:,} samples "
+                "drawn, none picked. The last column, framed, and the large pair show the training image nearest in "
+                f"L2 over the whole training set. {spread}{_colours(about)} {made_by(evaluation, variant)}{compare}",
+        data=[_samples_file(name, evaluation, variant), (folder / f"pairs-{variant}.json").as_posix()])
+
+
+def _distances(samples: Sequence[float], held_out: Sequence[float]) -> str:
+    if not samples or not held_out:
+        return ""
+    return (f"Median distance {statistics.median(samples):.2f}, smallest {min(samples):.2f}; of as many validation "
+            f"images {statistics.median(held_out):.2f} and {min(held_out):.2f}.")
+
+
+def _lines(name: str, variant: str, evaluation: Mapping[str, Any], numbers: Numbering) -> Figure:
+    folder = FIGURES / name
+    about = read_json(folder / f"lines-{variant}.json")
+    compare = " Compare figure 3 of the paper." if evaluation["dataset"] == "mnist" else ""
+    return Figure(
+        "lines", numbers.next(), variant, columns=about["columns"], pixels=about["shape"][2],
+        images=cut(folder / f"lines-{variant}.png", about["shape"], about["columns"]),
+        alt=f"{about['rows']} rows of {about['columns']} generated images from {name} ({variant}); along each row one "
+            "image turns step by step into another.",
+        caption=f"Along straight lines in z{_weights(evaluation, variant)}: both ends of each row are random draws, "
+                f"none picked.{_colours(about)} {made_by(evaluation, variant)}{compare}",
+        data=[_samples_file(name, evaluation, variant)])
+
+
+# Training.
+
+@dataclass(frozen=True)
+class _Part:
+    """One of the training charts: its table, and of each column drawn the name and colour."""
+
+    table: str
+    title: str
+    label: str
+    columns: Mapping[str, tuple[str, int]]
+    rule: Rule | None
+    unit: str = ""
+    decimals: int = 2
+
+
+TRAINING = (
+    _Part("losses", "Losses of both players, in nats", "loss",
+          {"discriminator": ("discriminator", BLUE), "generator": ("generator", VERMILION)},
+          Rule(math.log(2), "log 2: D cannot tell"), " nats"),
+    _Part("discriminator", "Mean output of the discriminator", "mean output of D",
+          {"on_data": ("on data, D(x)", GREEN), "on_samples": ("on samples, D(G(z))", PURPLE)},
+          Rule(0.5, "½: D cannot tell")),
+    _Part("validation", "Log-likelihood of validation images, in nats", "validation log-likelihood",
+          {"raw": ("trained weights", BLUE), "ema": ("averaged weights", VERMILION)}, None, " nats", 1),
+)
+
+
+def read_table(path: Path) -> dict[str, list[float | None]]:
+    """A CSV file of numbers, by column; empty if it is not there."""
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name: [float(row[name]) if row[name] else None for row in rows] for name in rows[0]} if rows else {}
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read", expected="one number or nothing per cell", found=str(error),
+                        remedy=f"delete {path} and run `dvc repro`") from error
+
+
+def training_charts(name: str, evaluation: Mapping[str, Any]) -> list[Chart]:
+    """Losses, D's answers and validation log-likelihood by epoch, whatever there is of them."""
+    ends = results.pretraining_ends(ARTIFACTS / name / "curves.csv")
+    tables = {part.table: read_table(FIGURES / name / f"{part.table}.csv") for part in TRAINING}
+    epochs = [epoch for table in tables.values() for epoch in table.get("epoch", ()) if epoch is not None]
+    if len(set(epochs)) < 2:
+        return []  # a single value is no curve
+    x = Axis("epoch", *around(epochs, 0.02))
+    training = read_json(ARTIFACTS / name / "training.json")
+    return [_training_chart(name, part, tables[part.table], x, ends, training) for part in TRAINING
+            if tables[part.table]]
+
+
+def _training_chart(experiment: str, part: _Part, table: Table, x: Axis, ends: Sequence[int],
+                    training: Mapping[str, Any]) -> Chart:
+    lines = [_curve(table, column, name, colour, ends if part.rule else (), second)
+             for second, (column, (name, colour)) in enumerate(part.columns.items()) if column in table]
+    marks = [] if part.rule else _epochs_taken(training)
+    rules = [*([part.rule] if part.rule else []),
+             *(Rule(end + 0.5, "pretraining ends", upright=True, dashed=False) for end in ends)]
+    values = [value for line in lines for value in line.values()] + [mark.y for mark in marks]
+    if part.rule:
+        values.append(part.rule.at)
+    facts = "; ".join(_from_to(line, part.decimals) for line in lines)
+    return Chart(part.title, f"{part.title}, of {experiment} by epoch: {facts}.", x, Axis(part.label, *around(values)), lines, marks,
+                 rules, [Key("ring", "epoch taken")] if marks else [], part.unit, part.decimals)
+
+
+def _curve(table: Table, column: str, name: str, colour: int, ends: Sequence[int], second: int) -> Line:
+    """A column's mean over seeds, each seed and the range over them, interrupted where pretraining ends."""
+    epochs = [epoch or 0.0 for epoch in table["epoch"]]
+    places = [sum(epoch <= end for epoch in epochs) for end in ends]
+    prefix = f"{column}_seed_"
+    seeds = [values for key, values in table.items() if key.startswith(prefix)]
+    several = len(seeds) > 1
+    together = [[value for value in at if value is not None] for at in zip(*seeds, strict=True)] if several else []
+    low = [min(found) if len(found) > 1 else None for found in together]
+    high = [max(found) if len(found) > 1 else None for found in together]
+    xs = list(epochs)
+    for place, end in sorted(zip(places, ends, strict=True), reverse=True):
+        xs.insert(place, end + 0.5)
+    return Line(name, colour, xs, _broken(table[column], places), _broken(low, places) if several else (),
+                _broken(high, places) if several else (), [_broken(seed, places) for seed in seeds] if several else (),
+                dashed=second > 0, dots=len([value for value in table[column] if value is not None]) <= 25)
+
+
+def _broken(values: Sequence[float | None], places: Sequence[int]) -> list[float | None]:
+    found = list(values)
+    for place in sorted(places, reverse=True):
+        found.insert(place, BREAK)
+    return found
+
+
+def _epochs_taken(training: Mapping[str, Any]) -> list[Mark]:
+    """One ring for each seed and variant, at the epoch whose weights were kept."""
+    found = [(variant, choice["epoch"], choice["validation_log_likelihood"]) for seed in training["seeds"]
+             for variant, choice in seed["variants"].items()]
+    return [Mark("ring", VARIANT_COLOURS.get(variant, GREY), epoch, value) for variant, epoch, value in found
+            if epoch is not None and value is not None]
+
+
+def _from_to(line: Line, decimals: int) -> str:
+    """"discriminator from 0.50 to 0.68", and at the last epoch the range over seeds."""
+    found = [value for value in line.y if value is not None and math.isfinite(value)]
+    if not found:
+        return f"{line.name}: seeds were measured at different epochs"
+    return (f"{line.name} from {with_error(found[0], None, decimals)} to {with_error(found[-1], None, decimals)}"
+            + (" in the mean" if line.seeds else ""))
+
+
+def _training(name: str, evaluation: Mapping[str, Any], charts: Sequence[Chart], numbers: Numbering) -> Figure:
+    seeds = [str(one["seed"]) for one in evaluation["seeds"]]
+    who = f"Seeds {', '.join(seeds)}: each a thin line, the band from the lowest to the highest, and their mean (as " \
+          "far as every seed goes) a thick one" if len(seeds) > 1 else f"Seed {seeds[0]}"
+    last = takes_last_epoch(read_json(ARTIFACTS / name / "training.json"))
+    circle = " (circle: the last epoch, which is the one taken)" if last else " that chose the epoch (circle)"
+    ends = results.pretraining_ends(ARTIFACTS / name / "curves.csv")
+    pretraining = f" Pretraining ends after epoch {results.listed([str(end) for end in ends])} (vertical line); " \
+                  "epochs count through both." if ends else ""
+    tables = [path.as_posix() for part in TRAINING if (path := FIGURES / name / f"{part.table}.csv").is_file()]
+    return Figure(
+        "charts", numbers.next(), "", charts=charts, alt=f"Training of {name}.",
+        caption="Training: both players’ losses, the mean output of the discriminator on data and on samples (dropout "
+                f"on, as trained), and the log-likelihood of validation images{circle}. "
+                f"{who}; {_profile(evaluation)}.{pretraining}{_note(evaluation)}",
+        data=tables)
+
+
+# Bandwidth.
+
+def _bandwidth(name: str, evaluation: Mapping[str, Any], numbers: Numbering) -> Figure:
+    said, made = [], []
+    shown = results.variants(evaluation)
+    for variant in shown:
+        found = result_of(evaluation, variant)
+        said.append(f"{variant}: highest {with_error(found['refined']['validation_log_likelihood'], None)} nats at "
+                    f"σ = {found['refined']['bandwidth']:.3f}, on the paper’s grid "
+                    f"{with_error(found['paper_grid']['validation_log_likelihood'], None)} at "
+                    f"{found['paper_grid']['bandwidth']:.3f}")
+        made.append(f"{variant} seed {results.best_seed(evaluation, variant)}")
+    folds = "Means over the folds; each fold’s choice by the refined search is a tick, and their geometric mean a " \
+            "line. " if evaluation.get("folds", 1) > 1 else ""
+    seeds = f"Drawn from {', '.join(made)}" if len(made) > 1 else made[0].removeprefix("raw ").capitalize()
+    return Figure(
+        "charts", numbers.next(), "", charts=bandwidth_charts(name, evaluation, "; ".join(said)),
+        alt=f"Choice of the bandwidth of {name}.",
+        caption="Choice of the bandwidth: mean log-likelihood of validation images against σ, by the refined search "
+                "(line) and on the paper’s grid of ten (squares); above both whole, below the top with both "
+                f"choices. {folds}{seeds}, {_profile(evaluation)}.{_note(evaluation)}",
+        data=[(FIGURES / name / "bandwidth.csv").as_posix(), (ARTIFACTS / name / "bandwidth.json").as_posix()])
+
+
+def bandwidth_charts(name: str, evaluation: Mapping[str, Any], said: str) -> list[Chart]:
+    """Both searches whole, and what is lost around the choice: variants far apart are drawn on one scale there."""
+    bandwidths = read_json(ARTIFACTS / name / "bandwidth.json")
+    searches = {variant: _variant_of(bandwidths, results.best_seed(evaluation, variant), variant)
+                for variant in results.variants(evaluation)}
+    lines = [_search_line(variant, found, second) for second, (variant, found) in enumerate(searches.items())]
+    sigmas = [sigma for line in lines for sigma in line.x]
+    unit = "bandwidth σ" if evaluation.get("scale", results.UNIT_SCALE) == results.UNIT_SCALE else \
+        f"bandwidth σ ({evaluation['scale']})"
+    grid = [Mark("square", line.colour, sigma, value) for line, found in zip(lines, searches.values(), strict=True)
+            for sigma, value in _points(found["paper_grid"])]
+    whole = Chart("Validation log-likelihood against σ, in nats",
+                  f"Validation log-likelihood of {name} against bandwidth: it rises to one maximum and falls. {said}.",
+                  Axis(unit, min(sigmas) / 1.02, max(sigmas) * 1.02, log=True),
+                  Axis("validation log-likelihood", *around([value for line in lines for value in line.values()])),
+                  lines, grid, keys=[Key("square", "the paper’s grid")], unit=" nats", decimals=1)
+    return [whole, _top_chart(name, searches, lines, unit)]
+
+
+def _points(search: Mapping[str, Any]) -> Iterator[tuple[float, float]]:
+    pairs = zip(search["bandwidths"], search["log_likelihoods"], strict=True)
+    return ((sigma, value) for sigma, value in sorted(pairs, key=lambda pair: pair[0]) if value is not None)
+
+
+def _search_line(variant: str, found: Mapping[str, Any], second: int) -> Line:
+    """Both searches evaluate the same function of σ; here its values at every σ tried."""
+    points = dict(sorted([*_points(found["refined"]), *_points(found["paper_grid"])]))
+    return Line(variant, VARIANT_COLOURS.get(variant, GREY), list(points), list(points.values()), dashed=second > 0)
+
+
+def _top_chart(name: str, searches: Mapping[str, Mapping[str, Any]], lines: Sequence[Line], unit: str) -> Chart:
+    chosen = {variant: {kind: _chosen(found[kind]) for kind in ("refined", "paper_grid")}
+              for variant, found in searches.items()}
+    each = [fold["chosen"] for found in searches.values() for kind in ("refined", "paper_grid")
+            for fold in found[kind].get("folds", ())]
+    everything = [sigma for kinds in chosen.values() for sigma in kinds.values()] + each
+    margin = max(0.5 * (max(everything) - min(everything)), 0.12 * min(everything))
+    x = Axis(unit, min(everything) - margin, max(everything) + margin)
+    losses, marks, rules, ticks = [], [], [], []
+    for line, (variant, found) in zip(lines, searches.items(), strict=True):
+        best = max(line.values())
+        within = _between(line, x.low, x.high)
+        losses.append(Line(variant, line.colour, [sigma for sigma, _ in within], [v - best for _, v in within],
+                           dashed=line.dashed))
+        rules += [Rule(chosen[variant]["refined"], f"{variant}, refined: σ = {chosen[variant]['refined']:.3f}", True,
+                       line.colour, dashed=False),
+                  Rule(chosen[variant]["paper_grid"], f"{variant}, paper’s grid: σ = "
+                                                      f"{chosen[variant]['paper_grid']:.3f}", True, line.colour)]
+        marks += [Mark("square", line.colour, sigma, value - best) for sigma, value in _points(found["paper_grid"])
+                  if x.low <= sigma <= x.high]
+        ticks += [(line.colour, fold["chosen"]) for fold in found["refined"].get("folds", ())]
+    depth = max(1.0, -min(value for line in losses for value in line.values()))
+    y = Axis("below the best", -1.06 * depth, 0.09 * depth)
+    marks += [Mark("tick", colour, sigma, -depth) for colour, sigma in ticks]
+    said = "; ".join(f"{variant}: σ = {kinds['refined']:.3f} by the refined search, {kinds['paper_grid']:.3f} on the "
+                     "paper’s grid" for variant, kinds in chosen.items())
+    return Chart("Around the choice: nats below the best", f"The top of the same curves of {name}, in nats below their "
+                 f"best. {said}.", x, y, losses, marks, rules,
+                 [Key("tick", "each fold’s σ")] if ticks else [], unit=" nats")
+
+
+def _chosen(search: Mapping[str, Any]) -> float:
+    """σ; of several folds the geometric mean of theirs."""
+    folds = [float(fold["chosen"]) for fold in search.get("folds", ())]
+    return math.exp(math.fsum(map(math.log, folds)) / len(folds)) if folds else float(search["chosen"])
+
+
+def _between(line: Line, low: float, high: float) -> list[tuple[float, float]]:
+    """The points from `low` to `high`, with those on both edges, where the curve goes on."""
+    points = [(x, y) for x, y in zip(line.x, line.y, strict=True) if y is not None]
+    edges = [(edge, _interpolated(points, edge)) for edge in (low, high) if points[0][0] < edge < points[-1][0]]
+    return sorted([*((x, y) for x, y in points if low <= x <= high), *edges])
+
+
+def _interpolated(points: Sequence[tuple[float, float]], x: float) -> float:
+    after = next(i for i, (place, _) in enumerate(points) if place >= x)
+    (x0, y0), (x1, y1) = points[after - 1], points[after]
+    return y0 + (y1 - y0) * (x - x0) / (x1 - x0)

@@ -1,0 +1,263 @@
+"""Where the page comes from: commit, stages with digests, settings that were changed, versions, hardware, runs.
+
+What differs between two identical runs (commit, durations, host, names of runs, what git has to compare with) is kept
+in `Circumstances`, and the page marks it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+import platform
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline import circumstances, machine, results
+from pipeline.files import read_json
+from pipeline.page.words import flatten
+from pipeline.progress import duration
+from pipeline.results import ARTIFACTS, PARAMETERS, Entry, Plan
+
+LOCK = Path("dvc.lock")
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib", "dvc", "mlflow")
+DIGITS = 10  # of a digest, where the whole one stands elsewhere on the page
+
+
+@dataclass(frozen=True)
+class StageOutput:
+    stage: str
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage with one digest over all its outputs."""
+
+    name: str
+    verb: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The stages of one data set or experiment, in the order in which they feed each other."""
+
+    item: str
+    kind: str
+    steps: Sequence[Step]
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """When and where a stage last ran, as far as this checkout knows."""
+
+    duration: str
+    started: str
+    host: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """A run in MLflow that trained one seed of what this page shows."""
+
+    experiment: str
+    seed: str
+    name: str
+    store: str
+    url: str
+    """Empty unless it is a web address"""
+
+
+@dataclass(frozen=True)
+class Change:
+    setting: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """All that varies."""
+
+    commit: str
+    tree: str
+    command: str
+    changed_since_commit: Sequence[Change] | None
+    """None where git cannot tell"""
+    changed_by_commit: Sequence[Change] | None
+    stages: Mapping[str, StageRun]
+    runs: Sequence[TrackedRun]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    versions: Mapping[str, str]
+    outputs: Sequence[StageOutput]
+    chains: Sequence[Chain]
+    hardware: Sequence[str]
+    varying: Circumstances
+
+    @classmethod
+    def read(cls, plan: Plan) -> Provenance:
+        stages = _stages(plan)
+        return cls(_versions(), _outputs(stages), _chains(stages), _hardware(plan), _circumstances(plan))
+
+
+def _versions() -> dict[str, str]:
+    versions = {"Python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
+
+
+def _hardware(plan: Plan) -> list[str]:
+    """The machines that trained or evaluated what this page shows, each once."""
+    files = [ARTIFACTS / name / file for name in plan.experiments for file in ("training.json", "evaluation.json")]
+    return list(dict.fromkeys(machine.describe(read_json(path)["hardware"]) for path in files if path.is_file()))
+
+
+# Stages, from dvc.lock.
+
+def _stages(plan: Plan) -> dict[str, Mapping[str, Any]]:
+    """Every stage of this graph but the report, whose output is this page."""
+    if not LOCK.is_file():
+        return {}
+    stages = results.read_yaml(LOCK).get("stages") or {}
+    return {str(name): stage for name, stage in stages.items() if _belongs(str(name), plan)}
+
+
+def _belongs(stage: str, plan: Plan) -> bool:
+    """dvc.lock keeps stages of what is no longer asked for; they have no part in this page."""
+    verb, _, item = stage.partition("@")
+    return verb != "report" and (not item or item in plan.datasets or item in plan.experiments)
+
+
+def _outputs(stages: Mapping[str, Mapping[str, Any]]) -> list[StageOutput]:
+    return [StageOutput(name, output["path"], output.get("md5") or output.get("hash") or "")
+            for name, stage in stages.items() for output in stage.get("outs") or ()]
+
+
+def _chains(stages: Mapping[str, Mapping[str, Any]]) -> list[Chain]:
+    """One for each data set and each experiment, in the lock's order; what belongs to neither comes last."""
+    found: dict[tuple[str, str], list[Step]] = {}
+    for name in _in_order(stages):
+        verb, _, item = name.partition("@")
+        paths = [str(output["path"]) for output in stages[name].get("outs") or ()]
+        kind = "data" if item and paths and all(path.startswith("data/") for path in paths) else \
+            "experiment" if item else "once"
+        found.setdefault((item, kind), []).append(Step(name, verb, _digest(stages[name])))
+    order = ("data", "experiment", "once")
+    return [Chain(item, kind, steps) for (item, kind), steps in sorted(
+        found.items(), key=lambda entry: order.index(entry[0][1]))]
+
+
+def _in_order(stages: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Names of stages, each after all that it reads from."""
+    makers = {str(output["path"]): name for name, stage in stages.items() for output in stage.get("outs") or ()}
+    order: dict[str, None] = {}
+
+    def visit(name: str, above: frozenset[str]) -> None:
+        for read in stages[name].get("deps") or ():
+            maker = makers.get(str(read.get("path")))
+            if maker and maker not in order and maker not in above:
+                visit(maker, above | {name})
+        order[name] = None
+
+    for name in stages:
+        if name not in order:
+            visit(name, frozenset())
+    return list(order)
+
+
+def _digest(stage: Mapping[str, Any]) -> str:
+    """Of a stage's only output as DVC has it; of several, SHA-256 over their names and digests."""
+    outputs = [f"{output['path']} {output.get('md5') or output.get('hash') or ''}"
+               for output in stage.get("outs") or ()]
+    if len(outputs) == 1:
+        return outputs[0].rpartition(" ")[2][:DIGITS]
+    return hashlib.sha256("\n".join(sorted(outputs)).encode()).hexdigest()[:DIGITS]
+
+
+# What varies.
+
+def _circumstances(plan: Plan) -> Circumstances:
+    commit, clean = machine.commit()
+    tree = "as committed" if clean else "tracked files differ from the commit" if commit else "unknown"
+    return Circumstances(
+        commit or "unknown: no git repository", tree, _command(plan, commit),
+        _changes(_committed("HEAD") if commit else None, _here()),
+        _changes(_committed("HEAD~1") if commit else None, _committed("HEAD") if commit else None),
+        {name: _stage_run(content) for name, content in circumstances.read("stages").items()}, _tracked(plan))
+
+
+def _command(plan: Plan, commit: str) -> str:
+    """What makes this page again from a clone."""
+    names = shlex.quote(" ".join(plan.experiments))
+    words = ["make reproduce", *([f"PROFILE={shlex.quote(plan.profile)}"] if plan.profile else []),
+             *([f"EXPERIMENTS={names}"] if plan.experiments else [])]
+    return " ".join([*([f"git checkout {commit} &&"] if commit else []), *words])
+
+
+def _committed(revision: str) -> dict[str, str] | None:
+    """params.yaml of a commit, flat; None if there is none or it cannot be read."""
+    try:
+        text = subprocess.run(["git", "show", f"{revision}:./{PARAMETERS}"], capture_output=True, text=True, check=True,
+                              timeout=20, env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"}).stdout
+        return dict(flatten(YAML(typ="safe").load(text)))
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError, YAMLError):
+        return None
+
+
+def _here() -> dict[str, str]:
+    return dict(flatten(results.read_yaml(PARAMETERS)))
+
+
+def _changes(before: Mapping[str, str] | None, now: Mapping[str, str] | None) -> list[Change] | None:
+    if before is None or now is None:
+        return None
+    return [Change(name, before.get(name, "not there"), now.get(name, "not there"))
+            for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]
+
+
+def _stage_run(content: Mapping[str, Any]) -> StageRun:
+    took = ""
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        took = duration(float(content["seconds"]))
+    return StageRun(took, str(content.get("started", "")), str(content.get("host", "")),
+                    str(content.get("commit", ""))[:DIGITS] + ("" if content.get("clean", True) else ", changed"))
+
+
+def _tracked(plan: Plan) -> list[TrackedRun]:
+    """The runs that trained from the very inputs of the results shown; others were of something else."""
+    inputs = {}
+    for name in plan.experiments:
+        path = ARTIFACTS / name / "training.json"
+        if path.is_file():
+            inputs[name] = read_json(path).get("inputs")
+    found = []
+    for content in circumstances.read("runs").values():
+        experiment, url = str(content.get("experiment", "")), str(content.get("url") or "")
+        if experiment in inputs and content.get("inputs") == inputs[experiment]:
+            found.append(TrackedRun(experiment, str(content.get("seed", "")), str(content.get("run_name", "")),
+                                    str(content.get("store", "")),
+                                    url if url.startswith(("http://", "https://")) else ""))
+    return sorted(found, key=lambda run: (list(inputs).index(run.experiment), len(run.seed), run.seed))
+
+
+def reduced(metrics: Mapping[str, Entry]) -> dict[str, Sequence[str]]:
+    """By experiment, the numbers in which its profile departs from the paper's."""
+    return {name: entry["differences"] for name, entry in metrics.items() if entry["differences"]}

@@ -1,0 +1,245 @@
+"""Every measurement: on one axis for each data set, as a table, and what the estimate behind it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline import results
+from pipeline.page.charts import Axis, Tick, around
+from pipeline.page.experiments import Section
+from pipeline.page.pictures import PAPER_FIGURES
+from pipeline.page.words import anchor, over_seeds, remarks, row_label, sentence, value_text
+from pipeline.results import Entry, Plan, Recorded, with_error
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A line of the table that holds every number."""
+
+    experiment: str
+    variant: str
+    entry: Entry
+    recorded: Recorded | None
+
+    @property
+    def dataset(self) -> str:
+        return results.dataset_name(self.entry["dataset"])
+
+    @property
+    def smoke(self) -> bool:
+        return self.entry["dataset"] in results.SMOKE_DATASETS
+
+    @property
+    def label(self) -> str:
+        """The row's name where the experiment's stands beside it."""
+        return row_label(self.entry["title"], self.variant)
+
+    @property
+    def published(self) -> tuple[float, float] | None:
+        """The paper's figure for it; averaged weights have none."""
+        return results.published(self.entry["model"], self.entry["dataset"]) if self.variant == "raw" else None
+
+    @property
+    def remarks(self) -> list[str]:
+        return [*([f"recorded {self.recorded.date}"] if self.recorded else []),
+                *(["comparable with nothing"] if self.smoke else []), *remarks(self.entry)]
+
+    @property
+    def refined(self) -> str:
+        return value_text(self.entry)
+
+    @property
+    def seeds(self) -> str:
+        return results.seeds_text(self.entry)
+
+    @property
+    def paper_grid(self) -> str:
+        return value_text(self.entry["paper_grid"])
+
+
+def measurements(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> list[Measurement]:
+    """Every measurement by data set: models, then the references that they are judged by, then recorded runs."""
+    found: list[tuple[str, Entry, Recorded | None]] = [
+        (name, entry, None) for name, entry in results.in_order(metrics).items()]
+    found += [(run.experiment, run.metrics, run) for run in recorded]
+    return [Measurement(name, variant, entry, run) for dataset in results.datasets(metrics, recorded)
+            for name, metric, run in found if metric["dataset"] == dataset
+            for variant, entry in results.rows(metric).items()]
+
+
+# All rows of a data set on one axis.
+
+@dataclass(frozen=True)
+class Dot:
+    """A point with its error bar; the thin line reaches from the lowest seed to the highest. All in % of the axis."""
+
+    kind: str
+    """`paper`, `ours`, `reference` or `recorded`"""
+    at: str
+    bar: tuple[str, str]
+    """Where it begins, and how long it is"""
+    seeds: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    label: str
+    details: Sequence[str]
+    paper: str
+    measured: str
+    seeds: str
+    dots: Sequence[Dot]
+    beyond: str
+    """Seeds that lie outside the axis, which only holds what stands in the columns"""
+
+
+@dataclass(frozen=True)
+class DotPlot:
+    id: str
+    heading: str
+    note: str
+    """Why no published figure is beside it; empty for the paper's data sets"""
+    ticks: Sequence[Tick]
+    rows: Sequence[Row]
+
+
+def dot_plots(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> list[DotPlot]:
+    """One for each data set that was measured or that the paper reports, those that only test the pipeline last."""
+    measured = measurements(metrics, recorded)
+    names = sorted(results.datasets(metrics, recorded), key=lambda name: name in results.SMOKE_DATASETS)
+    return [_dot_plot(name, [one for one in measured if one.entry["dataset"] == name]) for name in names]
+
+
+def _dot_plot(dataset: str, measured: Sequence[Measurement]) -> DotPlot:
+    there = {one.entry["model"] for one in measured}
+    published = [row for row in results.PAPER_TABLE if dataset in row.values]
+    ends = [end for one in measured for end in _ends(one.entry["test_log_likelihood"], one.entry["standard_error"])]
+    ends += [end for row in published for end in _ends(*row.values[dataset])]
+    axis = Axis("nats", *around(ends, 0.05, 1.0))
+    rows = [(one.entry["test_log_likelihood"], _measured_row(one, axis)) for one in measured]
+    rows += [(row.values[dataset][0], Row(row.name, [], results.published_text(row.model, dataset), "not measured", "",
+                                          [_dot("paper", *row.values[dataset], axis)], ""))
+             for row in published if row.model not in there]
+    return DotPlot(anchor("scores", dataset), results.dataset_heading(dataset, [one.entry for one in measured]),
+                   results.comparison(dataset), axis.ticks(),
+                   [row for _, row in sorted(rows, key=lambda pair: -pair[0])])
+
+
+def _ends(value: float, error: float) -> tuple[float, float]:
+    return value - error, value + error
+
+
+def _dot(kind: str, value: float, error: float, axis: Axis, seeds: Sequence[float] = ()) -> Dot:
+    spread = _stretch(min(seeds), max(seeds), axis) if len(seeds) > 1 else None
+    return Dot(kind, _percent(axis.share(value)), _stretch(value - error, value + error, axis), spread)
+
+
+def _stretch(low: float, high: float, axis: Axis) -> tuple[str, str]:
+    """From `low` to `high`, as far as the axis goes."""
+    start, end = (min(1.0, max(0.0, axis.share(value))) for value in (low, high))
+    return _percent(start), _percent(end - start)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}"
+
+
+def _measured_row(one: Measurement, axis: Axis) -> Row:
+    entry, paper = one.entry, one.published
+    kind = "recorded" if one.recorded else "reference" if entry["model"] in results.REFERENCES else "ours"
+    each = [seed["test_log_likelihood"] for seed in entry["seeds"]]
+    dots = [_dot(kind, entry["test_log_likelihood"], entry["standard_error"], axis, each)]
+    dots += [_dot("paper", *paper, axis)] if paper else []
+    outside = [with_error(value, None) for value in sorted(each) if not 0 <= axis.share(value) <= 1]
+    details = [one.experiment, f"profile {entry['profile']}"]
+    details += [] if entry["epoch"] is None else [f"epoch {entry['epoch']}"]
+    return Row(one.label, [*details, *one.remarks],
+               results.published_text(entry["model"], entry["dataset"]) if paper else "–", value_text(entry),
+               over_seeds(entry), dots,
+               f"outside the axis: {'seed' if len(outside) == 1 else 'seeds'} at {results.listed(outside)}"
+               if outside else "")
+
+
+# What the estimate is worth.
+
+@dataclass(frozen=True)
+class Estimate:
+    """How many samples and test images the estimates on this page rest on."""
+
+    samples: str
+    images: str
+
+    @classmethod
+    def of(cls, experiments: Sequence[Section]) -> Estimate:
+        def said(key: str) -> str:
+            numbers = {one.evaluation[key] for one in experiments if one.evaluation and not one.smoke}
+            return " or ".join(f"{number:,}" for number in sorted(numbers))
+        return cls(said("samples"), said("test_images"))
+
+
+def reference_sentence(metrics: Mapping[str, Entry]) -> str:
+    """What this page's own reference rows say, with their numbers; empty without them."""
+    said: list[str] = []
+    for dataset in dict.fromkeys(entry["dataset"] for entry in metrics.values()):
+        shown = {name: entry for name, entry in metrics.items() if entry["dataset"] == dataset}
+        if dataset not in results.SMOKE_DATASETS:
+            said += _reference_sentences(results.dataset_name(dataset), shown)
+    return " ".join(said)
+
+
+def _reference_sentences(dataset: str, metrics: Mapping[str, Entry]) -> Iterator[str]:
+    """One sentence, and what has to be said of the results in it; nothing without training images."""
+    by_model = {entry["model"]: entry for entry in metrics.values()}
+    real, averages = by_model.get("training_images"), by_model.get("kmeans")
+    nets = {name: entry for name, entry in metrics.items() if entry["model"] == "adversarial_nets"}
+    if real is None:
+        return
+    if averages is not None:
+        relation = "above" if averages["test_log_likelihood"] > real["test_log_likelihood"] else "against"
+        yield (f"On {dataset}, k-means centroids score {value_text(averages)} nats, "
+               f"{relation} the {value_text(real)} of real training images.")
+    else:
+        against = results.listed([f"{value_text(entry)} of {name}" for name, entry in nets.items()])
+        yield (f"On {dataset}, real training images in place of samples score {value_text(real)} nats"
+               f"{', against ' + against if against else ''}.")
+    yield from _above_real(real, metrics)
+    yield from dict.fromkeys(sentence(entry["note"]) for entry in metrics.values() if entry["note"])
+
+
+def _above_real(real: Entry, metrics: Mapping[str, Entry]) -> Iterator[str]:
+    """Models that outscore real images, any of their variants."""
+    rows = [(name, variant, entry) for name, metric in metrics.items() if metric["model"] not in results.REFERENCES
+            for variant, entry in results.rows(metric).items()]
+    above = [f"{name} ({variant}, {value_text(entry)})" for name, variant, entry in rows
+             if entry["test_log_likelihood"] > real["test_log_likelihood"]]
+    if above:
+        yield f"Above real images {'stands' if len(above) == 1 else 'stand'} {results.listed(above)}."
+
+
+def not_measured(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded]) -> list[str]:
+    """What the paper has and nothing here has measured."""
+    entries = [*metrics.values(), *(run.metrics for run in recorded)]
+    models = {entry["model"] for entry in entries}
+    names = [row.name for row in results.PAPER_TABLE if row.model not in models | {"adversarial_nets"}]
+    said = []
+    if names:
+        said.append(f"{results.listed(names)}: not measured yet. No experiment with these models has been run.")
+    for dataset in results.PAPER_DATASETS:
+        if not any(entry["dataset"] == dataset for entry in entries) and dataset not in plan.left_out:
+            asked = dataset in plan.experiments
+            said.append(f"{results.dataset_name(dataset)}: not measured yet"
+                        + ("." if asked else "; no experiment on it is asked for in params.yaml."))
+    if not any(entry["dataset"] == "tfd" for entry in entries):
+        said.append("TFD, the Toronto Face Database, is not public: its owners grant it on request.")
+    return [*said, *_not_at_full_size(metrics, plan, recorded)]
+
+
+def _not_at_full_size(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded]) -> list[str]:
+    """The paper's experiments that need a GPU and have no result with the paper's numbers."""
+    done = {run.experiment for run in recorded if run.profile == "paper"}
+    done |= {name for name, entry in metrics.items() if entry["profile"] == "paper"}
+    lacking = [name for name in PAPER_FIGURES if name != "mnist" and name not in done]
+    if plan.profile == "paper" or not lacking:
+        return []
+    return [f"{results.listed(lacking)} at the paper’s size (profile paper): still to be measured, on a GPU."]

@@ -1,0 +1,85 @@
+"""How the page puts numbers and names into words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from pipeline import results
+from pipeline.results import Entry, with_error
+
+SAID = 3  # of what was reduced, in running text; the whole list stands with the experiment
+
+
+def nats(value: float) -> str:
+    return with_error(value, None)
+
+
+def value_text(entry: Mapping[str, Any]) -> str:
+    """"84.0 ± 2.2": test log-likelihood ± standard error."""
+    return with_error(entry["test_log_likelihood"], entry["standard_error"])
+
+
+def over_seeds(entry: Entry) -> str:
+    """"177.9 ± 0.6 over 2 seeds"."""
+    number = len(entry["seeds"])
+    return f"{with_error(entry['seed_mean'], entry['seed_sd'])} over {number} seeds" if number > 1 else "one seed"
+
+
+def sentence(text: str) -> str:
+    """With a full stop at its end."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def breakable(name: str) -> Markup:
+    """A name that may be broken after its underscores and dots."""
+    return Markup("<wbr>").join(re.split(r"(?<=[_.])", name))
+
+
+def anchor(kind: str, name: str) -> str:
+    """An id of an element, from a name that may hold anything; different names give different ids."""
+    return kind + "-" + "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):x}_" if c != "_" else "_"
+                                for c in name)
+
+
+def remarks(entry: Entry) -> list[str]:
+    """What stands beside every number of an experiment: what its ± is over, that it was reduced, and its note."""
+    return [*([f"± over {entry['folds']} folds"] if entry["folds"] > 1 else []),
+            *(["reduced"] if entry["differences"] else []),
+            *([entry["note"]] if entry["note"] else [])]
+
+
+def row_label(name: str, variant: str) -> str:
+    return name if variant == "raw" else f"{name}, {results.VARIANT_NAMES.get(variant, variant)}"
+
+
+def first_of(differences: Sequence[str]) -> str:
+    """The first of what was reduced, and how many more there are."""
+    more = len(differences) - SAID
+    return "; ".join(differences[:SAID]) + (f"; and {more} more, listed with the experiment" if more > 0 else "")
+
+
+def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Settings as (dotted name, value) in their own order; lists of plain values stay on one line."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(value, list) and any(isinstance(inner, dict | list) for inner in value):
+        for number, inner in enumerate(value):
+            yield from flatten(inner, f"{prefix}[{number}]")
+    else:
+        yield prefix, results.setting_text(value)
+
+
+def lookup(settings: Any, key: str) -> Any:
+    """The first value named `key` at any depth of `settings`, or None."""
+    if isinstance(settings, dict):
+        if key in settings:
+            return settings[key]
+        settings = list(settings.values())
+    if isinstance(settings, list):
+        return next((found for inner in settings if (found := lookup(inner, key)) is not None), None)
+    return None
