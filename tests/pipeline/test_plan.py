@@ -186,7 +186,7 @@ def test_experiments_whose_data_cannot_be_had_are_left_out_with_reason_and_cure_
     said = capsys.readouterr().out
     assert re.search(r"^left out +mnist: no data set mnist", said, re.M)
     assert re.search(r"^experiment +digits: ", said, re.M)
-    assert graph() == {"report", "download@digits", "prepare@digits"} | {
+    assert graph() == {"collect", "report", "download@digits", "prepare@digits"} | {
         f"{stage}@{name}" for name in run.experiments
         for stage in ("configure", "train", "sample", "bandwidth", "evaluate", "sample_size", "figures")}
 
@@ -197,7 +197,7 @@ def test_where_no_data_can_be_had_the_graph_is_still_one(monkeypatch):
     run = parameters.load().run
     assert (run.datasets, run.experiments) == ([], {})
     assert set(run.left_out) == {*runs_in("cpu"), *(f"lesson {name}" for name in ON_MNIST)}
-    assert graph() == {"report", *(f"lesson@{name}" for name in WITHOUT_DATA)}
+    assert graph() == {"collect", "report", *(f"lesson@{name}" for name in WITHOUT_DATA)}
 
 
 # The lessons.
