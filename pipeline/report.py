@@ -22,10 +22,13 @@ from markupsafe import Markup
 from gan.errors import ParameterError
 from pipeline import results
 from pipeline.files import write_json, write_text
+from pipeline.lesson import chapter
 from pipeline.page import words
-from pipeline.page.claims import RULE, Claim, answer, claims, counts
+from pipeline.page.claims import RULE, answer, claims, counts
 from pipeline.page.differences import differences
 from pipeline.page.experiments import Section
+from pipeline.page.lessons import RULE as LESSON_RULE
+from pipeline.page.lessons import lesson_claims
 from pipeline.page.pictures import Numbering
 from pipeline.page.provenance import Provenance, reduced
 from pipeline.page.scores import Estimate, dot_plots, measurements, not_measured, reference_sentence
@@ -42,7 +45,7 @@ def main(what: str = "page") -> None:
         results.print_table(results.read_metrics(), plan, recorded)
     elif what == "page":
         metrics = results.gather(plan.experiments)
-        page = render(metrics, plan, recorded, Provenance.read(plan))
+        page = render(metrics, plan, recorded, Provenance.read(plan), chapter())
         write_json(results.METRICS, metrics)
         write_text(results.PAGE, page)
     else:
@@ -51,10 +54,10 @@ def main(what: str = "page") -> None:
 
 
 def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded], provenance: Provenance,
-           extra: Sequence[Claim] = (), **more: Any) -> str:
+           lessons: Sequence[Mapping[str, Any]] = ()) -> str:
     """The page. Everything in it is escaped but the templates themselves, their style and their script.
 
-    `extra` are rows for the table of claims, `more` what further parts of the template read.
+    `lessons` is the chapter as `pipeline.lesson` reads it; none of it is shown where no lesson has been run.
     """
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
                                      undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -67,17 +70,19 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
     sizes = sample_sizes(plan, numbers)
     experiments = [Section.read(name, metrics.get(name), numbers) for name in plan.experiments]
     measured = measurements(metrics, recorded)
-    found = claims(metrics, plan, recorded, experiments, extra)
+    shown = lessons if any(one["status"] == "done" for one in lessons) else ()
+    found = claims(metrics, plan, recorded, experiments, list(lesson_claims(shown, plan.left_out)))
     return environment.get_template("template.html").render(
-        plan=plan, answer=answer(metrics, recorded), counts=counts(found), claims=found, rule=RULE,
+        plan=plan, answer=answer(metrics, recorded), counts=counts(found), claims=found,
+        rule=f"{RULE} {LESSON_RULE}" if shown else RULE,
         plots=dot_plots(metrics, recorded), measurements=measured, experiments=experiments, recorded=recorded,
         in_folds={one.entry["dataset"] for one in measured if one.entry["folds"] > 1},
         unit_scale=results.UNIT_SCALE, references=reference_sentence(metrics), sizes=sizes,
         not_measured=not_measured(metrics, plan, recorded), differences=differences(experiments),
         provenance=provenance, reduced=reduced(metrics), parzen=Estimate.of(experiments),
         profiles=list(dict.fromkeys(entry["profile"] for entry in metrics.values())),
-        paper_source=results.PAPER_SOURCE, style=_text("page.css"), script=_text("page.js"),
-        script_digest=_digest("page.js"), **more)
+        paper_source=results.PAPER_SOURCE, style=_text("page.css") + _text("lessons.css"), script=_text("page.js"),
+        script_digest=_digest("page.js"), lessons=shown)
 
 
 def _text(name: str) -> Markup:

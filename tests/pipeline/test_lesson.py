@@ -19,7 +19,7 @@ from gan.lessons import LESSONS
 from pipeline import files, lesson, tracking
 from pipeline.prepare import prepared_file
 
-TEMPLATE = Path(__file__).parents[2] / "reports" / "lessons.html"
+TEMPLATE = Path(__file__).parents[2] / "reports" / "page" / "lessons.html"
 SHORT = {
     "figure_1": {"seeds": [1, 2], "alone": 20, "between": 3, "rounds": 12, "frames": 6},
     "optimal_discriminator": {"seeds": [1, 2], "batch": 128, "steps": 20},
