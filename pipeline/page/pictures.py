@@ -273,8 +273,9 @@ def _training_chart(experiment: str, part: _Part, table: Table, x: Axis, ends: S
     if part.rule:
         values.append(part.rule.at)
     facts = "; ".join(_from_to(line, part.decimals) for line in lines)
-    return Chart(part.title, f"{part.title}, of {experiment} by epoch: {facts}.", x, Axis(part.label, *around(values)), lines, marks,
-                 rules, [Key("ring", "epoch taken")] if marks else [], part.unit, part.decimals)
+    return Chart(part.title, f"{part.title}, of {experiment} by epoch: {facts}.", x,
+                 Axis(part.label, *around(values)), lines, marks, rules,
+                 [Key("ring", "epoch taken")] if marks else [], part.unit, part.decimals)
 
 
 def _curve(table: Table, column: str, name: str, colour: int, ends: Sequence[int], second: int) -> Line:
