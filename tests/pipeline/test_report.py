@@ -560,7 +560,7 @@ def test_digests_are_those_of_this_graphs_stages_but_the_report(place: Path) -> 
 
 def test_hostile_names_and_settings_are_escaped(empty: FinishedRun) -> None:
     hostile = '<script>alert("1")</script>&\'"><img src=x onerror=alert(2)>'.replace("/", "")
-    empty.add(hostile, profile=hostile, title=hostile, settings={"recipe": {"epochs": 12, hostile: hostile}},
+    empty.add(hostile, profile=hostile, title=hostile, settings={"model": {"recipe": {"epochs": 12, hostile: hostile}}},
               about={"note": hostile, "scale": hostile, "duplicates": {hostile: 1},
                      "differences": [{"setting": hostile, "paper": hostile, "here": hostile}]})
     empty.finish(experiments=[hostile, "<b>never run</b>"], left_out={hostile: hostile},
