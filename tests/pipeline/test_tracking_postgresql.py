@@ -1,4 +1,4 @@
-"""pipeline.tracking against a real `mlflow server` on a real PostgreSQL, both started here and for these tests alone."""
+"""pipeline.tracking against a real `mlflow server` on a real PostgreSQL, both started for these tests alone."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def database() -> Iterator[str]:
         os.chown(folder, owner()["user"], owner()["group"])
     process = None
     try:
-        subprocess.run([str(program("initdb")), "--pgdata", str(folder / "data"), "--username", "gan", "--auth", "trust",
-                        "--encoding", "UTF8", "--no-sync"], check=True, cwd=folder, env=environment,
-                       stdout=subprocess.DEVNULL, **owner())
+        subprocess.run([str(program("initdb")), "--pgdata", str(folder / "data"), "--username", "gan",
+                        "--auth", "trust", "--encoding", "UTF8", "--no-sync"],
+                       check=True, cwd=folder, env=environment, stdout=subprocess.DEVNULL, **owner())
         process = subprocess.Popen(
             [str(program("postgres")), "-D", str(folder / "data"), "-k", str(folder), "-c", "listen_addresses=",
              "-c", "fsync=off"], cwd=folder, env=environment, stderr=subprocess.DEVNULL, **owner())
