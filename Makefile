@@ -22,7 +22,7 @@ export GAN_EXPERIMENTS := $(or $(EXPERIMENTS),$(GAN_EXPERIMENTS))
 export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup plan reproduce lessons table report record ui test lint types lock
+.PHONY: help setup plan reproduce lessons table report record ui test test-postgresql lint types lock
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/,$$d'
@@ -60,6 +60,12 @@ ui: setup
 
 test: setup lint types
 	@python -m pytest
+
+# MLflow's server on a PostgreSQL of its own, which `make test` leaves out where there is none.
+test-postgresql: setup
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	  { echo "PostgreSQL is not installed; on Debian and Ubuntu: apt install postgresql"; exit 1; }
+	@python -m pytest tests/pipeline/test_tracking_postgresql.py
 
 lint: setup
 	@ruff check .

@@ -93,7 +93,7 @@ def _save(folder: Path, generator: Generator, model_id: str, run_id: str) -> str
         str(folder), loader_module=code.stem, data_path=str(source),
         code_paths=[str(code), str(code.parents[1] / "gan")],
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in ("mlflow", *PACKAGES)],
-        mlflow_model=Model(model_uuid=model_id, model_id=model_id, run_id=run_id), signature=signature)
+        mlflow_model=Model(model_uuid=model_id, model_id=model_id, run_id=run_id, signature=signature))
     saved = Model.load(str(folder))
     saved.model_size_bytes = (saved.model_size_bytes or 0) + generator.size
     saved.save(str(folder / "MLmodel"))

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from gan.errors import ReproductionError
-from pipeline import machine, tracking, tracking_names, tracking_store
+from pipeline import machine, tracking, tracking_names, tracking_store, tracking_ui
 
 tracking_store.prepare_environment()  # MLflow reads some of it when it is imported
 import mlflow  # noqa: E402
@@ -541,8 +541,12 @@ def server(answer: bytes | None) -> Iterator[str]:
                         connection.recv(65536)
                         connection.sendall(answer)
                         connection.close()
-        threading.Thread(target=accept, daemon=True).start()
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        # Else the thread would go on with the next test's listener, which gets the same file descriptor.
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
         for connection in connections:
             connection.close()
 
@@ -621,17 +625,17 @@ except KeyboardInterrupt:
 
 def test_the_ui_is_a_server_and_may_die(store, folder, monkeypatch, capsys):
     port = free_port()
-    ui = subprocess.Popen([sys.executable, "-m", "pipeline.tracking", "ui", str(port)], stdout=subprocess.PIPE,
+    ui = subprocess.Popen([sys.executable, "-m", "pipeline.tracking_ui", str(port)], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True, start_new_session=True,
                           env=os.environ | {"PYTHONPATH": str(ROOT)})
     try:
         assert ui.stdout is not None
-        assert f"http://127.0.0.1:{port} " in ui.stdout.readline()
+        assert f"http://127.0.0.1:{port}/#/experiments shows" in ui.stdout.readline()  # nothing has run yet
         until = time.monotonic() + 60
         while not answers(port) and time.monotonic() < until:
             time.sleep(.2)
         with pytest.raises(ReproductionError, match=f"port {port} is in use"):
-            tracking.main("ui", str(port))
+            tracking_ui.main(str(port))
 
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
         assert log_and_time() < 30
@@ -664,19 +668,27 @@ def answers(port: int) -> bool:
 
 # The command line.
 
-@pytest.mark.parametrize("words", [(), ("start",), ("ui", "5000", "5001"), ("ui", "-1"), ("ui", "http")])
-def test_wrong_words(words):
-    with pytest.raises(ReproductionError, match="expected: ui"):
-        tracking.main(*words)
+@pytest.mark.parametrize("port", ["ui", "-1", "http", "123456", ""])
+def test_wrong_words(port):
+    with pytest.raises(ReproductionError, match="expected: a port"):
+        tracking_ui.main(port)
+
+
+def test_the_ui_says_where_the_runs_are(store, monkeypatch, capsys):
+    log_and_time()
+    monkeypatch.setattr(os, "execv", lambda program, words: None)
+    tracking_ui.main(port := str(free_port()))
+    place = f"http://127.0.0.1:{port}/#/experiments/{only_run(store).info.experiment_id}/runs "
+    assert place in capsys.readouterr().out
 
 
 def test_the_ui_of_a_server_is_at_the_server(folder, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://somebody:secret@mlflow.example.org")
-    tracking.main("ui")
+    tracking_ui.main()
     assert "open http://mlflow.example.org in a browser" in capsys.readouterr().out
 
 
 def test_the_ui_of_a_database_that_cannot_be_used(store, folder):
     garbage(folder / "mlflow.db")
     with pytest.raises(ReproductionError, match="file is not a database"):
-        tracking.main("ui", str(free_port()))
+        tracking_ui.main(str(free_port()))
