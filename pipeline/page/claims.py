@@ -223,7 +223,8 @@ def _answer_on(dataset: str, metrics: Mapping[str, Entry], recorded: Sequence[Re
               if (kind := verdict(results.rows(entry)["raw"], "raw")).kind in ("yes", "no", "open")]
     if judged:
         entry, kind = judged[0]
-        number = f"{value_text(entry)} nats against its {paper}, {over_seeds(entry)}"
+        earlier = "in a recorded run, " if any(entry is run.metrics for run in recorded) else ""
+        number = f"{earlier}{value_text(entry)} nats against its {paper}, {over_seeds(entry)}"
         said = {"yes": "the paper’s result is reproduced", "no": "the paper’s result is not reproduced",
                 "open": "whether the paper’s result is reproduced is undecided"}[kind.kind]
         return f"on {name} {said} ({number}{_averaged(entry)})"

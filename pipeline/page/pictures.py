@@ -256,7 +256,7 @@ def training_charts(name: str, evaluation: Mapping[str, Any]) -> list[Chart]:
     epochs = [epoch for table in tables.values() for epoch in table.get("epoch", ()) if epoch is not None]
     if len(set(epochs)) < 2:
         return []  # a single value is no curve
-    x = Axis("epoch", *around(epochs, 0.02))
+    x = Axis("epoch", *around(epochs, 0.03))
     training = read_json(ARTIFACTS / name / "training.json")
     return [_training_chart(name, part, tables[part.table], x, ends, training) for part in TRAINING
             if tables[part.table]]

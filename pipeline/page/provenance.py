@@ -23,7 +23,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline import circumstances, machine, results
 from pipeline.files import read_json
-from pipeline.page.words import flatten
+from pipeline.page.words import first_of, flatten
 from pipeline.progress import duration
 from pipeline.results import ARTIFACTS, PARAMETERS, Entry, Plan
 
@@ -258,6 +258,6 @@ def _tracked(plan: Plan) -> list[TrackedRun]:
     return sorted(found, key=lambda run: (list(inputs).index(run.experiment), len(run.seed), run.seed))
 
 
-def reduced(metrics: Mapping[str, Entry]) -> dict[str, Sequence[str]]:
-    """By experiment, the numbers in which its profile departs from the paper's."""
-    return {name: entry["differences"] for name, entry in metrics.items() if entry["differences"]}
+def reduced(metrics: Mapping[str, Entry]) -> dict[str, str]:
+    """By experiment, the first numbers in which its profile departs from the paper's, and how many there are."""
+    return {name: first_of(entry["differences"]) for name, entry in metrics.items() if entry["differences"]}

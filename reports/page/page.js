@@ -36,7 +36,7 @@
     let left = 0, right = 1, bottom = 0, top = 1, at = -1;
 
     const title = root.querySelector(".chart-title"), outputs = [...root.querySelectorAll(".legend output")];
-    const where = make("output", {}, title);
+    const where = make("output", { ariaLive: "off" }, title);
     const cursor = make("div", { className: "cursor", tabIndex: 0 }, canvas);
     const hair = make("i", { hidden: true }, cursor), chosen = make("b", { hidden: true }, cursor);
     for (const [name, text] of [["role", "slider"], ["aria-label", `${title.firstChild.textContent.trim()}: ${data.x.label}. Arrow keys read values, + and − zoom, 0 shows all`],

@@ -88,6 +88,7 @@ def make_finished(root: Path) -> None:
     """Four experiments, figures and a recorded run included; one more was not run."""
     run = FinishedRun(root)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAN_TRACKING", "off")
         patch.chdir(root)
         run.add("mnist")
         run.add("mnist_training_images", model="training_images", title="Training images", scores=REFERENCE,
@@ -116,6 +117,7 @@ def make_wider(root: Path) -> None:
     """Other data than MNIST: colour images in their own scale, folds, a model with pretraining, notes, narrowing."""
     run = FinishedRun(root, shape=(3, 8, 8))
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAN_TRACKING", "off")
         patch.chdir(root)
         run.add("cifar10_training_images", dataset="cifar10", model="training_images", title="Training images",
                 scores=Scores({"raw": {1: (-900.0, -905.0)}}), epochs=None, contrast_norm=NORM)

@@ -84,9 +84,9 @@ def test_the_sentence_at_the_top_follows_the_results(place: Path) -> None:
     plan, recorded = Plan.read(), results.recorded_runs()
     metrics = results.gather(plan.experiments)
     said = answer(metrics, recorded).replace("\N{NO-BREAK SPACE}", " ")
-    assert said == ("On MNIST the paper’s result is reproduced (226.3 ± 2.2 nats against its 225 ± 2, 87.0 ± 4.2 over "
-                    "2 seeds; 129.0 ± 2.2 with averaged weights, which the paper does not have); on TFD nothing was "
-                    "measured.")
+    assert said == ("On MNIST the paper’s result is reproduced (in a recorded run, 226.3 ± 2.2 nats against its 225 ± "
+                    "2, 87.0 ± 4.2 over 2 seeds; 129.0 ± 2.2 with averaged weights, which the paper does not have); on "
+                    "TFD nothing was measured.")
     said = answer(metrics, [])
     assert said.startswith("On MNIST nothing is decided: only runs that are not judged were made")
     assert "is not reproduced" in answer({"mnist": metrics["mnist"] | {"profile": "paper"}}, [])

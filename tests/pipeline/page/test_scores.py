@@ -56,8 +56,8 @@ def test_seeds_beyond_the_axis_are_named_and_do_not_stretch_it(place: Path) -> N
 
 def test_data_sets_outside_the_papers_table_say_why_nothing_is_beside_them(elsewhere: Path) -> None:
     text = rendered().text
-    assert f"CIFAR-10, d = 192, {NORMALISED} the paper shows figures 2c and 2d and reports no log-likelihood." in text
-    assert "FER-2013 faces, five folds (not TFD), d = 64, ± over 5 folds comparable with no published number." in text
+    assert f"CIFAR-10, d = 192, {NORMALISED} The paper shows figures 2c and 2d and reports no log-likelihood." in text
+    assert "FER-2013 faces, five folds (not TFD), d = 64, ± over 5 folds Comparable with no published number." in text
     row = rendered().row("Adversarial nets", "–")
     assert len(row) == 5
 

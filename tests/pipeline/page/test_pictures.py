@@ -1,0 +1,135 @@
+"""Figures of an experiment, from the files that the stages wrote."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from finished_run import FinishedRun
+from PIL import Image
+
+from gan.errors import DataError
+from pipeline.files import read_json, write_json
+from pipeline.page.pictures import Numbering, cut, pictures, read_table
+
+
+def evaluation(name: str) -> dict[str, object]:
+    content: dict[str, object] = read_json(Path(f"artifacts/{name}/evaluation.json"))
+    return content
+
+
+def pixels(address: str) -> np.ndarray:
+    kind, _, content = address.partition(",")
+    assert kind == "data:image/png;base64"
+    with Image.open(io.BytesIO(base64.b64decode(content))) as image:
+        return np.asarray(image)
+
+
+def test_images_are_cut_apart_row_by_row(tmp_path: Path) -> None:
+    whole = np.arange(4 * 6, dtype=np.uint8).reshape(4, 6)
+    Image.fromarray(whole).save(tmp_path / "a.png")
+    found = [pixels(address) for address in cut(tmp_path / "a.png", (1, 2, 3), 2)]
+    assert [image.tolist() for image in found] == [
+        whole[:2, :3].tolist(), whole[:2, 3:].tolist(), whole[2:, :3].tolist(), whole[2:, 3:].tolist()]
+
+
+def test_each_pair_is_a_sample_and_its_neighbour(place: Path) -> None:
+    grid = pictures("mnist", evaluation("mnist"), Numbering())[0]
+    whole = np.asarray(Image.open("reports/figures/mnist/pairs-raw.png"))[..., 0]
+    assert (grid.kind, grid.variant, grid.columns, len(grid.pairs)) == ("grid", "raw", 5, 20)
+    assert (pixels(grid.pairs[3].sample) == whole[24:32, :8]).all()
+    assert (pixels(grid.pairs[3].nearest) == whole[24:32, 8:]).all()
+    about = read_json(Path("reports/figures/mnist/pairs-raw.json"))
+    assert grid.pairs[3].training_image == about["pairs"][3]["training_image"]
+    held_out = sorted(about["distances_of_validation_images"])
+    assert f"of as many validation images {(held_out[9] + held_out[10]) / 2:.2f} and {held_out[0]:.2f}." in grid.caption
+
+
+def test_figures_come_in_order_and_are_numbered_on(place: Path) -> None:
+    numbers = Numbering()
+    found = pictures("mnist", evaluation("mnist"), numbers)
+    assert [(one.kind, one.variant) for one in found] == [
+        ("grid", "raw"), ("grid", "ema"), ("lines", "raw"), ("lines", "ema"), ("charts", ""), ("charts", "")]
+    assert [one.id for one in found] == [f"figure-{number}" for number in range(1, 7)]
+    assert pictures("mnist_kmeans", evaluation("mnist_kmeans"), numbers)[0].number == 7
+
+
+def test_training_curves_have_every_seed_their_range_and_the_epochs_taken(place: Path) -> None:
+    losses, discriminator, validation = pictures("mnist", evaluation("mnist"), Numbering())[4].charts
+    line = losses.lines[1]
+    assert list(line.x) == list(range(1, 13))
+    assert [seed[1] for seed in line.seeds] == pytest.approx([0.7 + 1 / 2, 0.7 + 2 / 2])
+    assert (line.low[1], line.high[1], line.y[1]) == pytest.approx((1.2, 1.7, 1.45))
+    assert discriminator.rules[0].at == 0.5
+    assert {(mark.x, round(mark.y, 1)) for mark in validation.marks} == {
+        (12, 95.0), (9, 97.3), (12, 126.5), (9, 123.8)}
+
+
+def test_one_seed_alone_has_no_band(place: Path) -> None:
+    path = place / "reports/figures/mnist/losses.csv"
+    path.write_text("epoch,discriminator,discriminator_seed_1\n1,0.5,0.5\n2,0.4,0.4\n")
+    line, = pictures("mnist", evaluation("mnist"), Numbering())[4].charts[0].lines
+    assert (line.low, line.seeds) == ((), ())
+
+
+def test_a_seed_that_stopped_early_leaves_the_band_where_it_stopped(place: Path) -> None:
+    path = place / "reports/figures/mnist/losses.csv"
+    path.write_text("epoch,discriminator,discriminator_seed_1,discriminator_seed_2\n1,0.5,0.4,0.6\n2,,0.3,\n")
+    line, = pictures("mnist", evaluation("mnist"), Numbering())[4].charts[0].lines
+    assert (list(line.low), list(line.high), list(line.y)) == ([0.4, None], [0.6, None], [0.5, None])
+
+
+def test_curves_are_interrupted_where_pretraining_ends(elsewhere: Path) -> None:
+    charts = next(one for one in pictures("tfd", evaluation("tfd"), Numbering()) if one.kind == "charts").charts
+    losses, validation = charts[0], charts[-1]
+    assert [rule.at for rule in losses.rules if rule.upright] == [6.5]
+    at = list(losses.lines[0].x).index(6.5)
+    assert math.isnan(losses.lines[0].y[at] or 0.0)
+    assert list(losses.lines[0].x)[at - 1:at + 2] == [6, 6.5, 7]
+    assert 6.5 not in validation.lines[0].x
+
+
+def test_the_bandwidth_is_marked_where_each_search_chose_it(place: Path) -> None:
+    whole, top = pictures("mnist", evaluation("mnist"), Numbering())[5].charts
+    search = read_json(Path("artifacts/mnist/bandwidth.json"))["seeds"][1]["variants"]["raw"]
+    assert whole.x.log
+    assert [mark.x for mark in whole.marks[:10]] == pytest.approx(search["paper_grid"]["bandwidths"])
+    assert {rule.at for rule in top.rules if rule.colour == 1} == {search["refined"]["chosen"],
+                                                                   search["paper_grid"]["chosen"]}
+    assert all(top.inside(rule) for rule in top.rules)
+    assert max(value for line in top.lines for value in line.values()) == 0
+    labels = [rule.label for rule in top.rules]
+    assert f"raw, refined: σ = {search['refined']['chosen']:.3f}" in labels
+
+
+def test_each_folds_bandwidth_is_marked(elsewhere: Path) -> None:
+    _, top = pictures("tfd", evaluation("tfd"), Numbering())[-1].charts
+    search = read_json(Path("artifacts/tfd/bandwidth.json"))["seeds"][1]["variants"]["raw"]["refined"]
+    assert [mark.x for mark in top.marks if mark.kind == "tick"] == [fold["chosen"] for fold in search["folds"]]
+    assert [key.label for key in top.keys] == ["each fold’s σ"]
+
+
+def test_what_has_not_been_drawn_is_no_figure(empty: FinishedRun) -> None:
+    empty.add("kmeans", model="kmeans", epochs=None)
+    assert pictures("kmeans", evaluation("kmeans"), Numbering()) == []
+
+
+def test_torn_files_are_errors_that_name_them(place: Path) -> None:
+    (place / "reports/figures/mnist/pairs-raw.png").write_bytes(b"torn")
+    with pytest.raises(DataError, match=r"pairs-raw\.png cannot be read"):
+        pictures("mnist", evaluation("mnist"), Numbering())
+    path = place / "losses.csv"
+    path.write_text("epoch,generator\n1,one\n")
+    with pytest.raises(DataError, match=r"losses\.csv cannot be read"):
+        read_table(path)
+    assert read_table(place / "missing.csv") == {}
+
+
+def test_figures_without_a_pair_say_nothing_of_distances(place: Path) -> None:
+    path = place / "reports/figures/mnist/pairs-raw.json"
+    write_json(path, read_json(path) | {"distances_of_validation_images": []})
+    assert "Median" not in pictures("mnist", evaluation("mnist"), Numbering())[0].caption
