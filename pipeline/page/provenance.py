@@ -29,6 +29,7 @@ from pipeline.results import ARTIFACTS, PARAMETERS, Entry, Plan
 
 LOCK = Path("dvc.lock")
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib", "dvc", "mlflow")
+BRIEF = 10  # seconds, below which tenths are told
 DIGITS = 10  # of a digest, where the whole one stands elsewhere on the page
 
 
@@ -236,7 +237,8 @@ def _changes(before: Mapping[str, str] | None, now: Mapping[str, str] | None) ->
 def _stage_run(content: Mapping[str, Any]) -> StageRun:
     took = ""
     with contextlib.suppress(KeyError, TypeError, ValueError):
-        took = duration(float(content["seconds"]))
+        seconds = float(content["seconds"])
+        took = f"{seconds:.1f} s" if seconds < BRIEF else duration(seconds)
     return StageRun(took, str(content.get("started", "")), str(content.get("host", "")),
                     str(content.get("commit", ""))[:DIGITS] + ("" if content.get("clean", True) else ", changed"))
 

@@ -59,11 +59,13 @@ def test_a_stage_says_how_long_it_took_or_that_it_did_not_run_here(place: Path) 
     circumstances.record("stages", "train@mnist", {"seconds": 125.0, "started": "2026-11-23T10:00:00+00:00",
                                                    "host": "workshop", "commit": "c" * 40, "clean": False})
     circumstances.record("stages", "sample@mnist", {"seconds": "torn"})
+    circumstances.record("stages", "evaluate@mnist", {"seconds": 0.24})
     page = rendered()
     assert "train" in page.text
     assert "2 min 05 s" in page.text
     assert "not recorded" in page.text
-    assert page.text.count("not run here") == 3
+    assert "0.2 s" in page.text
+    assert page.text.count("not run here") == 2
     assert page.row("train@mnist", "2 min 05 s")[2:] == [
         "2026-11-23T10:00:00+00:00", "workshop", f"{'c' * 10}, changed"]
 
