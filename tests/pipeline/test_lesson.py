@@ -16,7 +16,8 @@ from ruamel.yaml import YAML
 from gan.datasets.mnist import TEST_LABELS_FILE, TRAINING_LABELS_FILE, idx_bytes
 from gan.errors import DataError, ParameterError
 from gan.lessons import LESSONS
-from pipeline import files, lesson, tracking
+from pipeline import files, lesson, report, results, tracking
+from pipeline.page.provenance import Provenance
 from pipeline.prepare import prepared_file
 
 TEMPLATE = Path(__file__).parents[2] / "reports" / "page" / "lessons.html"
@@ -207,6 +208,19 @@ def test_the_chapter_reads_every_lesson_in_order(finished):
     assert "does not hold" in page
     assert page.count('<svg class="lesson-animation"') == 1
     assert "<script" not in page
+
+
+def test_the_page_has_the_chapter_and_a_row_for_each_lesson(finished, monkeypatch):
+    monkeypatch.chdir(finished)
+    plan = results.Plan.read()
+    page = report.render({}, plan, [], Provenance.read(plan), lesson.chapter())
+    for name in LESSONS:
+        assert f'<section class="lesson" id="lesson-{name}"' in page
+        assert f'<a href="#lesson-{name}">lesson ' in page
+    assert "A claim of the theory or of a slide holds if" in page
+    without = report.render({}, plan, [], Provenance.read(plan))
+    assert "No lesson has been run" in without
+    assert "lesson-figure_1" not in without
 
 
 def test_the_chapter_says_what_has_not_been_run(short_lessons):

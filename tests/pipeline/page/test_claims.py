@@ -9,9 +9,8 @@ import pytest
 from finished_page import rendered
 from finished_run import REDUCED, FinishedRun, Scores
 
-from pipeline import figures, report, results
-from pipeline.page.claims import Claim, Finding, Verdict, answer, claims, judge, verdict, why_missing
-from pipeline.page.provenance import Provenance
+from pipeline import figures, results
+from pipeline.page.claims import Verdict, answer, claims, judge, verdict, why_missing
 from pipeline.results import Plan
 
 PAPER = (225.0, 2.0)
@@ -132,16 +131,6 @@ def test_reduced_figures_are_linked_for_the_eye(elsewhere: Path) -> None:
     assert "profile cpu (reduced); seed 2; epoch 9" in row[4]
     links = {link["href"] for link in page.all("a")}
     assert sum(link.startswith("#figure-") for link in links) == 2  # cifar10_convolutional and tfd
-
-
-def test_further_rows_stand_in_the_same_table(place: Path) -> None:
-    plan = Plan.read()
-    extra = Claim("Theorem 1: <i>p</i>", "D = ½", [Finding("0.49", Verdict("yes", "reproduced"), link="lesson-1",
-                                                          link_text="lesson 1")], group="Theory")
-    metrics = results.gather(plan.experiments)
-    source = report.render(metrics, plan, [], Provenance.read(plan), extra=[extra])
-    assert "Theorem 1: &lt;i&gt;p&lt;/i&gt;" in source
-    assert source.index("Theory") > source.index("Figures 2 and 3: samples")
 
 
 def test_what_was_reduced_is_said_beside_the_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
