@@ -269,6 +269,7 @@ class Plan:
     left_out: Mapping[str, str]
     kinds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Model and data set of every experiment that there could be"""
+    lessons: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path = PARAMETERS) -> Plan:
@@ -278,7 +279,8 @@ class Plan:
                    datasets=tuple(str(name) for name in run.get("datasets") or ()),
                    experiments=tuple(str(name) for name in run.get("experiments") or ()),
                    left_out={str(name): str(reason) for name, reason in (run.get("left_out") or {}).items()},
-                   kinds=_kinds(parameters.get("experiments")))
+                   kinds=_kinds(parameters.get("experiments")),
+                   lessons=tuple(str(name) for key in ("lessons", "lessons_on_mnist") for name in run.get(key) or ()))
 
     @property
     def left_out_together(self) -> dict[str, list[str]]:

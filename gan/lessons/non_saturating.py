@@ -27,8 +27,8 @@ EXPERIMENT = (
     "dropout. First G is frozen as it is initialised while D is trained for {frozen} steps (minibatches of {batch}, "
     "learning rate {learning_rate}, momentum {momentum}); along the way the norm of G’s gradient is measured under "
     "both losses. Then both players are trained by Algorithm 1, k = 1, for {steps} rounds from the same start, once "
-    "with each loss; to be done in a minute, these networks have 1/{narrower} of the hidden units. Seeds {seeds}, all "
-    "shown. How far samples are from test images is measured by the energy distance, which is 0 for equal "
+    "with each loss; to be done in a minute or two, these networks have 1/{narrower} of the hidden units. Seeds "
+    "{seeds}, all shown. How far samples are from test images is measured by the energy distance, which is 0 for equal "
     "distributions and takes no discriminator’s word.")
 TAKEAWAY = (
     "While D cannot tell, both gradients are the same. As it gets sure they part: the one of log(1 − D) shrinks with "

@@ -29,6 +29,7 @@ from pipeline.results import ARTIFACTS, PARAMETERS, Entry, Plan
 
 LOCK = Path("dvc.lock")
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib", "dvc", "mlflow")
+LESSON_STAGES = ("lesson", "lesson_on_mnist")
 BRIEF = 10  # seconds, below which tenths are told
 DIGITS = 10  # of a digest, where the whole one stands elsewhere on the page
 
@@ -51,7 +52,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Chain:
-    """The stages of one data set or experiment, in the order in which they feed each other."""
+    """The stages of one data set or experiment, in the order in which they feed each other; or all lessons, which do
+    not."""
 
     item: str
     kind: str
@@ -144,7 +146,8 @@ def _stages(plan: Plan) -> dict[str, Mapping[str, Any]]:
 def _belongs(stage: str, plan: Plan) -> bool:
     """dvc.lock keeps stages of what is no longer asked for; they have no part in this page."""
     verb, _, item = stage.partition("@")
-    return verb != "report" and (not item or item in plan.datasets or item in plan.experiments)
+    asked = plan.lessons if verb in LESSON_STAGES else (*plan.datasets, *plan.experiments)
+    return verb != "report" and (not item or item in asked)
 
 
 def _outputs(stages: Mapping[str, Mapping[str, Any]]) -> list[StageOutput]:
@@ -153,15 +156,18 @@ def _outputs(stages: Mapping[str, Mapping[str, Any]]) -> list[StageOutput]:
 
 
 def _chains(stages: Mapping[str, Mapping[str, Any]]) -> list[Chain]:
-    """One for each data set and each experiment, in the lock's order; what belongs to neither comes last."""
+    """One for each data set and each experiment, in the lock's order; the lessons; what belongs to none comes last."""
     found: dict[tuple[str, str], list[Step]] = {}
     for name in _in_order(stages):
         verb, _, item = name.partition("@")
+        if verb in LESSON_STAGES:
+            found.setdefault(("", "lessons"), []).append(Step(name, item, _digest(stages[name])))
+            continue
         paths = [str(output["path"]) for output in stages[name].get("outs") or ()]
         kind = "data" if item and paths and all(path.startswith("data/") for path in paths) else \
             "experiment" if item else "once"
         found.setdefault((item, kind), []).append(Step(name, verb, _digest(stages[name])))
-    order = ("data", "experiment", "once")
+    order = ("data", "experiment", "lessons", "once")
     return [Chain(item, kind, steps) for (item, kind), steps in sorted(
         found.items(), key=lambda entry: order.index(entry[0][1]))]
 
@@ -207,9 +213,9 @@ def _circumstances(plan: Plan) -> Circumstances:
 
 def _command(plan: Plan, commit: str) -> str:
     """What makes this page again from a clone."""
-    names = shlex.quote(" ".join(plan.experiments))
+    names, lessons = shlex.quote(" ".join(plan.experiments)), shlex.quote(" ".join(plan.lessons) or "none")
     words = ["make reproduce", *([f"PROFILE={shlex.quote(plan.profile)}"] if plan.profile else []),
-             *([f"EXPERIMENTS={names}"] if plan.experiments else [])]
+             *([f"EXPERIMENTS={names}"] if plan.experiments else []), f"LESSONS={lessons}"]
     return " ".join([*([f"git checkout {commit} &&"] if commit else []), *words])
 
 

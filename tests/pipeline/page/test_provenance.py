@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from finished_page import rendered
 from finished_run import FinishedRun
 
-from pipeline import circumstances, machine
+from pipeline import circumstances, machine, results
 from pipeline.files import read_json
 from pipeline.page.provenance import Change, Provenance
 from pipeline.results import Plan
@@ -45,6 +46,19 @@ def test_stages_stand_in_the_order_in_which_they_feed_each_other(place: Path) ->
     FinishedRun(place).finish(experiments=["mnist"], lock=swapped)
     assert Provenance.read(Plan.read()).chains[1].steps[0].digest == train.digest
     assert "f" * 10 not in rendered().source
+
+
+def test_lessons_that_were_asked_for_are_a_group_of_their_own(place: Path) -> None:
+    FinishedRun(place).finish(experiments=["mnist"], lock={
+        f"{verb}@{name}": stage([], {f"artifacts/lessons/{name}": "0" * 32})
+        for verb, name in (("lesson", "convergence"), ("lesson_on_mnist", "honest_pictures"), ("lesson", "figure_1"))})
+    content = results.read_yaml(results.PARAMETERS)
+    content["run"] |= {"lessons": ["convergence"], "lessons_on_mnist": ["honest_pictures"]}
+    results.PARAMETERS.write_text(json.dumps(content))
+    provenance = Provenance.read(Plan.read())
+    assert [(chain.kind, [step.verb for step in chain.steps]) for chain in provenance.chains] == [
+        ("lessons", ["convergence", "honest_pictures"])]
+    assert provenance.varying.command.endswith("LESSONS='convergence honest_pictures'")
 
 
 def test_stages_that_feed_each_other_in_a_circle_are_listed_all_the_same(place: Path) -> None:
@@ -117,7 +131,7 @@ def test_parameters_that_differ_from_the_commits_are_listed(repository: Path) ->
     assert varying.changed_since_commit == []
     assert varying.changed_by_commit == [Change("profile", "paper", "cpu")]
     assert varying.tree == "as committed"
-    assert varying.command == f"git checkout {varying.commit} && make reproduce PROFILE=cpu EXPERIMENTS=mnist"
+    assert varying.command == f"git checkout {varying.commit} && make reproduce PROFILE=cpu EXPERIMENTS=mnist LESSONS=none"
     FinishedRun(repository).finish(experiments=["mnist", "digits"], profile="cpu")
     varying = Provenance.read(Plan.read()).varying
     assert varying.changed_since_commit == [Change("run.experiments", "mnist", "mnist, digits")]
