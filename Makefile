@@ -2,11 +2,14 @@
 # make test        every test, lint and types
 # make ui          the MLflow UI on this checkout's runs
 # make lessons     only the lessons: the theory and the 2016 slides as experiments, each criterion with its verdict
+# make compare     a page with two revisions side by side: make compare A=HEAD~1 B=workspace
+# make experiments DVC's experiments and their results, with the parameters in which they differ
 # make plan        say what this machine can do, and write it into params.yaml; runs nothing
 #
 # Settings, all optional: PROFILE=paper|cpu|smoke  EXPERIMENTS="mnist mnist_kmeans"  LESSONS="figure_1 convergence"|all|none
 # GAN_DATA=/folders:of/your/own  GAN_DEVICE=cpu|cuda|cuda:1  MLFLOW_TRACKING_URI=http://…  PYTHON=python3.12
 # PORT=5000 (of the UI)
+# A and B: git commits, branches or tags, DVC experiments, or workspace
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -15,6 +18,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 PORT ?= 5000
+A ?= HEAD
+B ?= workspace
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export GAN_PROFILE := $(or $(PROFILE),$(GAN_PROFILE))
@@ -22,7 +27,7 @@ export GAN_EXPERIMENTS := $(or $(EXPERIMENTS),$(GAN_EXPERIMENTS))
 export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup plan reproduce lessons table report record ui test test-postgresql lint types lock
+.PHONY: help setup plan reproduce lessons table report record compare experiments ui test test-postgresql lint types lock
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/,$$d'
@@ -57,6 +62,13 @@ table: setup
 
 ui: setup
 	@python -m pipeline.tracking_ui $(PORT)
+
+compare: setup
+	@python -m pipeline.compare '$(A)' '$(B)'
+
+# Of DVC's columns, which are every parameter and every file that a stage reads: results, profile, and what differs.
+experiments: setup
+	@dvc exp show --no-pager --only-changed --keep '.*\.(raw|ema)$$|profile$$' --drop '.*/|artifacts$$|run\.' --precision 4
 
 test: setup lint types
 	@python -m pytest

@@ -131,7 +131,8 @@ def test_parameters_that_differ_from_the_commits_are_listed(repository: Path) ->
     assert varying.changed_since_commit == []
     assert varying.changed_by_commit == [Change("profile", "paper", "cpu")]
     assert varying.tree == "as committed"
-    assert varying.command == f"git checkout {varying.commit} && make reproduce PROFILE=cpu EXPERIMENTS=mnist LESSONS=none"
+    assert varying.command == (
+        f"git checkout {varying.commit} && make reproduce PROFILE=cpu EXPERIMENTS=mnist LESSONS=none")
     FinishedRun(repository).finish(experiments=["mnist", "digits"], profile="cpu")
     varying = Provenance.read(Plan.read()).varying
     assert varying.changed_since_commit == [Change("run.experiments", "mnist", "mnist, digits")]
