@@ -16,6 +16,20 @@ from typing import Any
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
+EXPERIMENTS = ("digits", "digits_training_images", "digits_kmeans")
+"""Those of the profile `smoke`"""
+STAGES = ("configure", "train", "sample", "bandwidth", "evaluate", "sample_size", "figures")
+"""Those of each experiment"""
+GATHERED = {"collect", "report"}
+
+
+def stages(names: tuple[str, ...], experiments: tuple[str, ...] = EXPERIMENTS) -> set[str]:
+    return {f"{name}@{experiment}" for name in names for experiment in experiments}
+
+
+LESSONS = ("convergence", "non_convergence")
+"""Two that take a second"""
+WHOLE_GRAPH = {"download@digits", "prepare@digits"} | GATHERED | stages(STAGES) | stages(("lesson",), LESSONS)
 
 
 @dataclass(frozen=True)

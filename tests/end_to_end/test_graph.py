@@ -1,11 +1,12 @@
 """The real graph by real DVC, on digits, in a temporary clone of this working tree.
 
-The tests share one clone, run once from nothing. Each leaves it with `dvc repro` up to date, so that each may run alone
-and they may run in any order. Nothing here needs a network.
+The tests share one clone (see conftest.py), run once from nothing. Each leaves it with `dvc repro` up to date, so that
+each may run alone and they may run in any order. Nothing here needs a network.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -20,43 +21,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import networkx
 import pytest
 import torch
-from clone import Clone, make_clone
+from clone import EXPERIMENTS, GATHERED, LESSONS, ROOT, STAGES, Clone, make_clone, stages
 from ruamel.yaml import YAML
 
 from pipeline import files, prepare, results
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
-EXPERIMENTS = ("digits", "digits_training_images", "digits_kmeans")
-STAGES = ("configure", "train", "sample", "bandwidth", "evaluate", "sample_size", "figures")
 KEYS = {"test_log_likelihood", "standard_error", "bandwidth", "seed_mean", "seed_sd", "seeds", "epoch", "profile"}
-
-
-def stages(names: tuple[str, ...], experiments: tuple[str, ...] = EXPERIMENTS) -> set[str]:
-    return {f"{name}@{experiment}" for name in names for experiment in experiments}
-
-
-LESSONS = ("convergence", "non_convergence")
-GATHERED = {"collect", "report"}
-WHOLE_GRAPH = {"download@digits", "prepare@digits"} | GATHERED | stages(STAGES) | stages(("lesson",), LESSONS)
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """Planned for the profile smoke; nothing has run."""
-    clone = make_clone(tmp_path_factory.mktemp("clone"))
-    clone.run("python", "-m", "pipeline.plan", GAN_PROFILE="smoke", GAN_LESSONS=" ".join(LESSONS))
-    return clone
-
-
-@pytest.fixture(scope="module")
-def clone(fresh: Clone) -> Clone:
-    """The whole graph has run once, and its results are committed."""
-    assert fresh.repro() == WHOLE_GRAPH
-    fresh.commit("results")
-    return fresh
 
 
 # A first run, and a second.
@@ -147,6 +122,42 @@ def test_the_table_is_printed_with_the_place_of_the_report(clone):
     for entry in clone.metrics().values():
         assert results.with_error(entry["test_log_likelihood"], entry["standard_error"]) in table
     assert table.rstrip().endswith("report: reports/index.html")
+
+
+def test_the_picture_of_the_graph_in_the_readme_is_what_dvc_says(clone):
+    """Of each stage its verb, and of the arrows those that do not follow from others."""
+    names = {node: name.partition("@")[0] for node, name in re.findall(
+        r'(node\d+)\["(.+?)"\]', clone.run("dvc", "dag", "--mermaid"))}
+    drawn = re.findall(r"(node\d+)-->(node\d+)", clone.run("dvc", "dag", "--mermaid"))
+    graph = networkx.DiGraph((names[a], names[b]) for a, b in drawn)
+    (block,) = re.findall(r"^ *```mermaid\n(.*?)^ *```$", (ROOT / "README.md").read_text(), re.S | re.M)
+    chains = [re.findall(r"\w+", line.replace("-->", " ")) for line in block.splitlines() if "-->" in line]
+    in_readme = {pair for chain in chains for pair in itertools.pairwise(chain)}
+    graph.add_edges_from([("prepare", "lesson_on_mnist"), ("lesson_on_mnist", "collect")])  # which smoke leaves out
+    assert in_readme == set(networkx.transitive_reduction(graph).edges)
+
+
+def test_plots_have_titles_and_axes_and_lack_nothing(clone):
+    shown = json.loads(clone.run("sh", "-c", "dvc plots show --json 2>/dev/null"))
+    assert "errors" not in shown
+    pictures = {name for name in shown["data"] if name.endswith(".png")}
+    assert {f"reports/plots/pictures/{name}-bandwidth.png" for name in EXPERIMENTS} <= pictures
+    assert shown["data"].keys() - pictures == {"losses", "discriminator", "validation", "bandwidth", "sample_sizes"}
+    for name in shown["data"].keys() - pictures:
+        content = shown["data"][name][0]["content"]
+        axes = content["spec"]["encoding"]
+        assert content["title"]["text"]
+        assert axes["x"]["title"]
+        assert axes["y"]["title"]
+        assert {axes["x"]["field"], axes["y"]["field"], "experiment", "curve"} <= content["data"]["values"][0].keys()
+
+
+def test_the_metrics_of_dvc_are_one_number_for_each_row(clone):
+    shown = json.loads(clone.run("dvc", "metrics", "show", "--json"))
+    (numbers,) = [metrics["data"] for metrics in shown["workspace"]["data"].values()]
+    expected = {name: {"raw": entry["test_log_likelihood"]} for name, entry in clone.metrics().items()}
+    expected["digits"]["ema"] = clone.metrics()["digits"]["ema"]["test_log_likelihood"]
+    assert numbers == {name: pytest.approx(rows, abs=0.01) for name, rows in expected.items()}
 
 
 # One thing changed.
