@@ -154,7 +154,7 @@ def test_plots_have_titles_and_axes_and_lack_nothing(clone):
 
 def test_the_metrics_of_dvc_are_one_number_for_each_row(clone):
     shown = json.loads(clone.run("dvc", "metrics", "show", "--json"))
-    (numbers,) = [metrics["data"] for metrics in shown["workspace"]["data"].values()]
+    ((numbers,),) = [[metrics["data"] for metrics in revision["data"].values()] for revision in shown.values()]
     expected = {name: {"raw": entry["test_log_likelihood"]} for name, entry in clone.metrics().items()}
     expected["digits"]["ema"] = clone.metrics()["digits"]["ema"]["test_log_likelihood"]
     assert numbers == {name: pytest.approx(rows, abs=0.01) for name, rows in expected.items()}

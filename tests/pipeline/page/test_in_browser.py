@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from browser import CHROMIUM, Browser, chromium
+from test_lesson import write_parameters
 
-from pipeline import report
+from pipeline import lesson, report, results
+from pipeline.page.provenance import Provenance
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to show the page")
 
@@ -57,6 +59,21 @@ def pages(finished: Path, wider: Path) -> dict[str, Path]:
     return {root: folder / "reports/index.html" for root, folder in (("finished", finished), ("wider", wider))}
 
 
+@pytest.fixture(scope="module")
+def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with two lessons, one of them with an animation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("lessons"))
+        patch.setenv("GAN_TRACKING", "off")
+        write_parameters()
+        for name in ("figure_1", "non_convergence"):
+            lesson.main(name)
+        plan = results.Plan.read()
+        page = Path("index.html").absolute()
+        page.write_text(report.render({}, plan, [], Provenance.read(plan), lesson.chapter()))
+    return page
+
+
 def box(browser: Browser, selector: str, number: int = 0) -> list[float]:
     """Left, top, width and height of an element in the middle of the window."""
     found: list[float] = browser.run(f"""(() => {{
@@ -89,6 +106,16 @@ def test_no_complaint_no_request_no_overflow_and_enough_contrast(
     assert browser.requests() == [pages[name].as_uri()]
     assert browser.run("document.documentElement.scrollWidth") <= width
     assert browser.run("matchMedia('(prefers-color-scheme: dark)').matches") == (scheme == "dark")
+    assert browser.run(CONTRAST) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1600, "light")])
+def test_the_lessons_fit_and_can_be_read(browser: Browser, lessons: Path, width: int, scheme: str) -> None:
+    browser.open(lessons, width, scheme=scheme, touch=width == 360)
+    assert browser.complaints() == []
+    assert browser.requests() == [lessons.as_uri()]
+    assert browser.run("document.querySelectorAll('.lesson img').length") == 2
+    assert browser.run("document.documentElement.scrollWidth") <= width
     assert browser.run(CONTRAST) == []
 
 
