@@ -15,6 +15,8 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
 def other(clone: Clone, tmp_path: Path) -> Clone:
     """A new clone by git, with the same folder as its remote, to which the first one has pushed."""
     second = Clone(tmp_path / "second", {**clone.environment, "DVC_SITE_CACHE_DIR": str(tmp_path / "site")})
+    clone.run("git", "add", "--all")  # whatever other tests left: the lock here is that of what is pushed
+    clone.run("git", "commit", "--quiet", "--allow-empty", "--message", "as it is")
     clone.run("git", "clone", "--quiet", ".", str(second.root))
     for one in (clone, second):
         one.run("dvc", "remote", "add", "--local", "--default", "shared", str(tmp_path / "remote"))
