@@ -130,7 +130,7 @@ def clean_commit() -> str:
 
 
 def make_clone(origin: Checkout, clone: Checkout, commit: str, profile: str, planned_by: Checkout | None) -> None:
-    """Make `clone` of `origin`, in which nothing has run but downloads; planned for `profile`, or as `planned_by` is."""
+    """Make `clone` of `origin`, in which nothing but downloads has run; planned for `profile` or as `planned_by` is."""
     _git("clone", "--quiet", "--no-checkout", str(origin.root), str(clone.root))
     _git("-C", str(clone.root), "checkout", "--quiet", "--detach", commit)
     (clone.root / LOCK).unlink(missing_ok=True)
