@@ -15,7 +15,6 @@ from gan.networks import (
     Dropout,
     Layer,
     Maxout,
-    Network,
     TransposedConvolution,
     sparse_normal,
     uniform,
@@ -38,7 +37,7 @@ class Noise(ParameterBlock):
         require(self.dimensions >= 1, f"dimensions must be at least 1, not {self.dimensions}")
 
     def draw(self, n: int, stream: torch.Generator) -> Tensor:
-        """[n, dimensions], on the stream's device."""
+        """[n, dimensions], on the stream's device"""
         z = torch.empty(n, self.dimensions, device=stream.device)
         if self.distribution == "uniform":
             return z.uniform_(-math.sqrt(3), math.sqrt(3), generator=stream)
@@ -204,9 +203,9 @@ class Discriminator(ParameterBlock):
         require(convolutional == sorted(convolutional, reverse=True),
                 "convolutional layers must come before dense ones")
 
-    def build(self, shape: Shape, stream: torch.Generator, dropout: torch.Generator, device: torch.device) -> Network:
-        """D's logit: [n, d] → [n, 1] for images of `shape`. Dropout, drawn from `dropout`, is always on: D serves
-        training only."""
+    def build(self, shape: Shape, stream: torch.Generator, dropout: torch.Generator) -> list[Layer]:
+        """Layers of D's logit: [n, d] → [n, 1] for images of `shape`. Dropout, drawn from `dropout`, is always on: D
+        serves training only."""
         layers: list[Layer] = []
         for layer in self.hidden:
             layers += _dropout(layer.keep, dropout)
@@ -220,7 +219,7 @@ class Discriminator(ParameterBlock):
                 shape = convolution.output_shape
         layers += _dropout(self.output.keep, dropout)
         layers.append(Dense(uniform((math.prod(shape), 1), self.output.irange, stream), torch.zeros(1), "linear"))
-        return Network(layers, device)
+        return layers
 
 
 def _convolution(layer: MaxoutLayer, settings: Convolution, shape: Shape, stream: torch.Generator

@@ -8,7 +8,9 @@ lacks it, torch.mm is used. On a GPU, TF32 is off, so that every product is in f
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -21,17 +23,35 @@ _onednn = (getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """a·b for a [n, k] and b [k, m]; either may be a transposed view, which costs nothing."""
-    if _onednn is not None and a.is_cpu and a.dtype == torch.float32 and a.shape[1] == b.shape[0] > 0:
-        return _onednn(a, b.t(), None, "none", [], "")  # type: ignore[no-any-return]
+    """a·b for a [n, k] and b [k, m], or for each of S pairs [S, n, k], [S, k, m]; either may be a transposed view."""
+    if _fits_onednn(a, b):
+        return _onednn(a, b.t(), None, "none", [], "")  # type: ignore[misc, no-any-return]
     return a @ b
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x·weight + bias for x [n, k], weight [k, m] and bias [m]."""
-    if _onednn is not None and x.is_cpu and x.dtype == torch.float32:
-        return _onednn(x, weight.t(), bias, "none", [], "")  # type: ignore[no-any-return]
+    """x·weight + bias for x [n, k], weight [k, m] and bias [m], or for each of S of them."""
+    if x.ndim == 3:
+        return torch.baddbmm(bias.unsqueeze(1), x, weight)
+    if _fits_onednn(x, weight):
+        return _onednn(x, weight.t(), bias, "none", [], "")  # type: ignore[misc, no-any-return]
     return torch.addmm(bias, x, weight)
+
+
+def _fits_onednn(a: Tensor, b: Tensor) -> bool:
+    """Vectors are not worth its set-up."""
+    return (_onednn is not None and a.is_cpu and a.ndim == 2 and a.dtype == torch.float32
+            and a.shape[1] == b.shape[0] > 1 and b.shape[1] > 1)
+
+
+@contextlib.contextmanager
+def rounding_factors(rounds: bool) -> Iterator[None]:
+    """Within it, matrix products on a GPU may round their factors to TF32, if `rounds`."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = rounds
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
 
 def random_stream(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -21,8 +21,10 @@ from gan.networks import Layer, Network
 from gan.settings import ParameterBlock, require
 from gan.training import AdversarialNets, Training
 
+BetweenUpdates = Callable[[], None]
+
 __all__ = ["AdversarialNets", "AdversarialNetsModel", "Choice", "Fit", "KMeans", "Model", "Monitor", "Settings",
-           "TrainingImages", "create"]
+           "TrainingImages", "create", "create_together"]
 
 Settings = AdversarialNets | TrainingImages | KMeans
 
@@ -45,8 +47,9 @@ class Model(Protocol):
     def is_looked_at(self) -> bool:
         """whether the epoch just done can be scored on validation"""
 
-    def fit_epoch(self) -> Mapping[str, Any]:
-        """Fit for one epoch and return its statistics: numbers, or the name of a phase."""
+    def fit_epoch(self, between_updates: BetweenUpdates = ...) -> Mapping[str, Any]:
+        """Fit for one epoch, or finish one that was restored, and return its statistics: numbers, or the name of a
+        phase. `between_updates` is called between updates; `state` may be taken there, and it may raise to stop."""
 
     def weights(self, variant: str) -> dict[str, Tensor]:
         """What `sample` needs, as it is now. The tensors are the model's own: copy what is to be kept."""
@@ -55,41 +58,98 @@ class Model(Protocol):
         """n samples [n, d] in the data's scale, with random numbers from `stream` alone."""
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that further epochs depend on, as copies on the CPU."""
+        """Everything that further updates depend on, as copies on the CPU."""
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from what `state` returned."""
 
 
+class _Games:
+    """The games of adversarial nets one after another, of one seed or of several in step."""
+
+    def __init__(self, nets: AdversarialNets, train: Tensor, seeds: Sequence[int], device: torch.device,
+                 shape: Shape) -> None:
+        self.nets, self.device = nets, device
+        self.games = nets.games()
+        self._train, self._seeds, self._shape = train.to(device), seeds, shape
+        self.finished: list[tuple[int, int]] = []  # epochs and updates of the games before
+        self.training = self._start(None)
+        self.rows: list[dict[str, Any]] = []  # of the last epoch, one for each seed
+
+    def _start(self, pretrained: Sequence[Layer] | None) -> Training:
+        return Training(self.games[len(self.finished)], self._train, self._seeds, self.device, self._shape, pretrained)
+
+    def next_game(self) -> None:
+        """The finished game's generator goes on; its discriminator, velocities and average do not."""
+        self.finished.append((self.training.epoch, self.training.updates))
+        self.training = self._start(self.training.generator.layers)
+
+    @property
+    def is_last(self) -> bool:
+        return len(self.finished) == len(self.games) - 1
+
+    @property
+    def epoch(self) -> int:
+        return sum(epochs for epochs, _ in self.finished) + self.training.epoch
+
+    @property
+    def updates(self) -> int:
+        return sum(updates for _, updates in self.finished) + self.training.updates
+
+    def run_epoch(self, between_updates: BetweenUpdates) -> None:
+        if not self.is_last and self.training.epoch == self.training.recipe.epochs:
+            self.next_game()
+        game = {} if len(self.games) == 1 else {"game": "training" if self.finished else "pretraining"}
+        self.rows = [{name: value for name, value in vars(statistics).items() if name != "epoch"} | game
+                     for statistics in self.training.run_epochs(between_updates)]
+
+    def untrained_generator(self) -> Network:
+        """G as it is in the last game, for a model that was made to sample and has trained nothing."""
+        stream = random_stream(self._seeds[0], "thrown away")
+        layers = [layer for game in reversed(self.games) for layer in
+                  game.generator.build(self.nets.noise.dimensions, self._train, self._shape, stream)]
+        return Network(layers, self.device)
+
+
 class AdversarialNetsModel:
-    """Adversarial nets behind the interface of `Model`: their games one after another."""
+    """Adversarial nets behind the interface of `Model`.
+
+    Models that were made together share their games: the first that is asked for an epoch trains it for all, the others
+    read what came of it. So each is to be asked in turn.
+    """
 
     variants: ClassVar[tuple[str, ...]] = ("raw", "ema")
 
     def __init__(self, nets: AdversarialNets, train: Tensor, seed: int, device: torch.device,
                  shape: Shape | None = None) -> None:
-        self.nets, self.device = nets, device
-        self._games = nets.games()
-        self._train, self._seed, self._shape = train.to(device), seed, shape or flat(train)
-        self._finished: list[tuple[int, int]] = []  # epochs and updates of the games before
-        self.training = self._start(None)
-        self.epochs = sum(game.recipe.epochs for game in self._games)
+        self._share(_Games(nets, train, [seed], device, shape or flat(train)), 0)
 
-    def _start(self, pretrained: Sequence[Layer] | None) -> Training:
-        return Training(self._games[len(self._finished)], self._train, self._seed, self.device, self._shape, pretrained)
+    @classmethod
+    def together(cls, nets: AdversarialNets, train: Tensor, seeds: Sequence[int], device: torch.device,
+                 shape: Shape | None = None) -> list[AdversarialNetsModel]:
+        """A model for each of `seeds`, trained in step. ValueError if the networks cannot be computed together."""
+        games = _Games(nets, train, seeds, device, shape or flat(train))
+        models = []
+        for k in range(len(seeds)):
+            model = cls.__new__(cls)
+            model._share(games, k)
+            models.append(model)
+        return models
 
-    def _next_game(self) -> None:
-        """The finished game's generator goes on; its discriminator, velocities and average do not."""
-        self._finished.append((self.training.epoch, self.training.updates))
-        self.training = self._start(self.training.generator.layers)
+    def _share(self, games: _Games, k: int) -> None:
+        self.nets, self.device = games.nets, games.device
+        self._games, self._k = games, k
+        self.epoch = 0
+        self.epochs = sum(game.recipe.epochs for game in games.games)
 
     @property
-    def epoch(self) -> int:
-        return sum(epochs for epochs, _ in self._finished) + self.training.epoch
+    def training(self) -> Training:
+        """The running game."""
+        return self._games.training
 
     @property
     def updates(self) -> int:
-        return sum(updates for _, updates in self._finished) + self.training.updates
+        return self._games.updates
 
     @property
     def selects_epoch(self) -> bool:
@@ -98,19 +158,18 @@ class AdversarialNetsModel:
     @property
     def is_looked_at(self) -> bool:
         """Pretraining has another generator than the one that is wanted."""
-        return len(self._finished) == len(self._games) - 1
+        return self._games.is_last
 
-    def fit_epoch(self) -> Mapping[str, Any]:
-        if not self.is_looked_at and self.training.epoch == self.training.recipe.epochs:
-            self._next_game()
-        statistics = vars(self.training.run_epoch())
-        row = {name: value for name, value in statistics.items() if name != "epoch"}
-        if len(self._games) > 1:
-            row["game"] = "training" if self._finished else "pretraining"
-        return row
+    def fit_epoch(self, between_updates: BetweenUpdates = lambda: None) -> Mapping[str, Any]:
+        if self._games.epoch == self.epoch:
+            self._games.run_epoch(between_updates)
+        self.epoch += 1
+        return self._games.rows[self._k]
 
     def weights(self, variant: str) -> dict[str, Tensor]:
         parameters = self.training.generator.parameters if variant == "raw" else self.training.average
+        if len(self.training.seeds) > 1:
+            parameters = [of_all_seeds[self._k] for of_all_seeds in parameters]
         return {str(i): parameter for i, parameter in enumerate(parameters)}
 
     def sample(self, weights: Mapping[str, Tensor], n: int, stream: torch.Generator) -> Tensor:
@@ -125,7 +184,7 @@ class AdversarialNetsModel:
     @torch.no_grad()
     def transform(self, weights: Mapping[str, Tensor], z: Tensor) -> Tensor:
         """G(z) [n, d] for noise z [n, dimensions] under `weights`."""
-        generator = self.training.generator if self.is_looked_at else self._untrained_generator()
+        generator = self.training.generator if self.is_looked_at else self._games.untrained_generator()
         parameters = iter([weights[str(i)].to(self.device) for i in range(len(generator.parameters))])
         own = [layer.parameters[:] for layer in generator.layers]
         try:
@@ -136,24 +195,37 @@ class AdversarialNetsModel:
             for layer, mine in zip(generator.layers, own, strict=True):
                 layer.parameters[:] = mine
 
-    def _untrained_generator(self) -> Network:
-        """G as it is in the last game, for a model that was made to sample and has trained nothing."""
-        stream = random_stream(self._seed, "thrown away")
-        layers = [layer for game in reversed(self._games) for layer in
-                  game.generator.build(self.nets.noise.dimensions, self._train, self._shape, stream)]
-        return Network(layers, self.device)
-
     def state(self) -> dict[str, Tensor]:
         """The running game's state and the length of those before it: their networks are in it, or not needed."""
-        return {"finished": torch.tensor(self._finished, dtype=torch.int64).view(-1, 2), **self.training.state()}
+        return {"finished": torch.tensor(self._games.finished, dtype=torch.int64).view(-1, 2),
+                **self.training.state(self._k)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take over what `state` returned; ValueError if it is of other networks."""
         finished = [(int(epochs), int(updates)) for epochs, updates in state["finished"].tolist()]
-        while len(self._finished) < len(finished):
-            self._next_game()
-        self._finished = finished
-        self.training.restore({name: tensor for name, tensor in state.items() if name != "finished"})
+        while len(self._games.finished) < len(finished):
+            self._games.next_game()
+        self._games.finished = finished
+        self.training.restore({name: tensor for name, tensor in state.items() if name != "finished"}, self._k)
+        self.epoch = self._games.epoch
+
+
+def create_together(settings: Settings, train: Tensor, seeds: Sequence[int], device: torch.device | str = "cpu",
+                    shape: Shape | None = None) -> list[Model]:
+    """As `create`, a model for each of `seeds`; as far as it pays on `device`, they are trained as one computation.
+
+    On a CPU it does not: there one network keeps all cores busy.
+    """
+    device = torch.device(device)
+    if isinstance(settings, AdversarialNets) and len(seeds) > 1 and device.type != "cpu" and _can_be_stacked(settings):
+        return [*AdversarialNetsModel.together(settings, train, seeds, device, shape)]
+    return [create(settings, train, seed, device, shape) for seed in seeds]
+
+
+def _can_be_stacked(nets: AdversarialNets) -> bool:
+    """Whether there are no convolutions, which are large enough to keep a GPU busy."""
+    return all((game.generator.output is None or game.generator.output.deconvolution is None)
+               and all(layer.convolution is None for layer in game.discriminator.hidden) for game in nets.games())
 
 
 def create(settings: Settings, train: Tensor, seed: int, device: torch.device | str = "cpu",
@@ -214,15 +286,17 @@ class Fit:
         self.rows: list[dict[str, Any]] = []
         self.choices: dict[str, Choice] = {}
 
-    def run(self) -> Iterator[dict[str, Any]]:
+    def run(self, between_updates: BetweenUpdates = lambda: None) -> Iterator[dict[str, Any]]:
         """Fit until the last epoch or the end of patience; after each epoch, yield its row of the curves.
 
-        Whoever iterates may stop at any row, keep `state`, and go on from it later.
+        Whoever iterates may stop at any row, or within an epoch by raising from `between_updates`, keep `state`, and go
+        on from it later.
         """
         if self.model.epochs == 0 and not self.choices:
             self._choose()
-        while self.model.epoch < self.model.epochs and not self._out_of_patience():
-            row: dict[str, Any] = {"seed": self.seed, "epoch": self.model.epoch + 1, **self.model.fit_epoch()}
+        while not self.is_finished:
+            row: dict[str, Any] = {"seed": self.seed, "epoch": self.model.epoch + 1,
+                                   **self.model.fit_epoch(between_updates)}
             last = self.model.epoch == self.model.epochs
             if last or (self.model.is_looked_at and self.model.epoch % self.monitor.every == 0):
                 row |= {f"validation_log_likelihood{'' if variant == 'raw' else f'_{variant}'}": score
@@ -230,9 +304,12 @@ class Fit:
             self.rows.append(row)
             yield row
 
-    def _out_of_patience(self) -> bool:
+    @property
+    def is_finished(self) -> bool:
+        """Whether the last epoch, or the end of patience, is reached."""
         best = max((choice.epoch for choice in self.choices.values()), default=self.model.epoch)
-        return self.model.selects_epoch and self.model.epoch - best >= self.monitor.patience
+        out_of_patience = self.model.selects_epoch and self.model.epoch - best >= self.monitor.patience
+        return self.model.epoch >= self.model.epochs or out_of_patience
 
     def _choose(self) -> dict[str, float]:
         scores = {}

@@ -6,14 +6,15 @@ last forward pass; `gradients` holds one tensor for each of `parameters` after a
 layer with torch's automatic differentiation.
 
 Weights are [inputs, outputs], images [n, d] rows, flattened channels × height × width. Convolutions keep torch's layout
-of weights and reshape rows as they need.
+of weights and reshape rows as they need. All other layers also compute several networks of the same shape at once
+(`stack`): weights [S, inputs, outputs], rows [S, n, d].
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -93,15 +94,17 @@ class _Affine:
 
     def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
         if weights is None:
-            self.gradients = [product(self._x.t(), delta), delta.sum(0)]
+            self.gradients = [product(self._x.mT, delta), delta.sum(-2)]
         else:
-            self.gradients = [product((self._x * weights).t(), delta), product(weights.t(), delta).view(-1)]
+            self.gradients = [product((self._x * weights).mT, delta), product(weights.mT, delta).squeeze(-2)]
 
     def input_gradient(self, delta: Tensor) -> Tensor:
-        return product(delta, self.parameters[0].t())
+        return product(delta, self.parameters[0].mT)
 
     def limit_norms(self, maximum: float) -> None:
-        self.parameters[0].renorm_(2, 1, maximum)
+        weight = self.parameters[0]
+        for of_one_network in weight.unbind() if weight.ndim == 3 else [weight]:
+            of_one_network.renorm_(2, 1, maximum)
 
 
 class Dense(_Affine):
@@ -138,14 +141,14 @@ class Maxout(_Affine):
 
     def forward(self, x: Tensor) -> Tensor:
         self._x = x
-        sums = affine(x, *self.parameters).view(len(x), self.pieces, self.units)
-        y = sums.amax(1)
+        sums = affine(x, *self.parameters).unflatten(-1, (self.pieces, self.units))
+        y: Tensor = sums.amax(-2)
         # 1 where a piece is the maximum, else 0; written over the sums, which nothing needs any more.
-        self._is_maximum = torch.eq(sums, y.unsqueeze(1), out=sums)
+        self._is_maximum = torch.eq(sums, y.unsqueeze(-2), out=sums)
         return y
 
     def delta(self, gradient: Tensor) -> Tensor:
-        return (self._is_maximum * gradient.unsqueeze(1)).view(len(gradient), -1)
+        return (self._is_maximum * gradient.unsqueeze(-2)).flatten(-2)
 
 
 class TransposedConvolution:
@@ -269,19 +272,28 @@ class Dropout:
     Masks come from 16 random bits an element, so `keep` is rounded to a multiple of 2⁻¹⁶ (0.8 becomes 0.800003).
     """
 
-    def __init__(self, keep: float, stream: torch.Generator) -> None:
-        self.keep, self.stream = keep, stream
+    def __init__(self, keep: float, stream: torch.Generator, *others: torch.Generator) -> None:
+        """One stream for each network that is computed at once."""
+        self.keep, self.streams = keep, [stream, *others]
         self.parameters: list[Tensor] = []
         self.gradients: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:
-        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
-        words.random_(-2**63, None, generator=self.stream)
-        words = words.view(torch.int16)[:x.numel()].view(x.shape)
+        if len(self.streams) == 1:
+            words = self._words(x, self.streams[0])
+        else:
+            words = torch.stack([self._words(own, stream) for own, stream in zip(x, self.streams, strict=True)])
         # From −2¹⁵ up, the largest word kept: at least one is, at most all are.
         largest = min(max(round(self.keep * 2**16), 1), 2**16) - 2**15 - 1
         self._mask = torch.le(words, largest, out=torch.empty_like(x)).mul_(1 / self.keep)
         return x * self._mask
+
+    @staticmethod
+    def _words(x: Tensor, stream: torch.Generator) -> Tensor:
+        """16 random bits for each element of x, on its device."""
+        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=stream.device)
+        words.random_(-2**63, None, generator=stream)
+        return words.view(torch.int16)[:x.numel()].view(x.shape).to(x.device)
 
     def delta(self, gradient: Tensor) -> Tensor:
         return gradient
@@ -290,10 +302,31 @@ class Dropout:
         pass
 
     def input_gradient(self, delta: Tensor) -> Tensor:
-        return delta * self._mask[len(self._mask) - len(delta):]
+        return delta * self._mask[..., self._mask.shape[-2] - delta.shape[-2]:, :]
 
     def limit_norms(self, maximum: float) -> None:
         pass
+
+
+def stack(networks: Sequence[Sequence[Layer]]) -> list[Layer]:
+    """Layers that compute networks of the same shape at once, from the layers of each. ValueError for convolutions.
+
+    Where there is one network, its layers as they are.
+    """
+    if len(networks) == 1:
+        return list(networks[0])
+    return [_stacked(layers) for layers in zip(*networks, strict=True)]
+
+
+def _stacked(layers: Sequence[Layer]) -> Layer:
+    first = layers[0]
+    if isinstance(first, Dropout):
+        return Dropout(first.keep, *(layer.streams[0] for layer in layers if isinstance(layer, Dropout)))
+    if not isinstance(first, Dense | Maxout):
+        raise ValueError(f"{type(first).__name__} cannot be computed for several networks at once")
+    first.parameters[:] = [torch.stack(parameters) for parameters in
+                           zip(*(layer.parameters for layer in layers), strict=True)]
+    return first
 
 
 class Network:
@@ -310,9 +343,11 @@ class Network:
             x = layer.forward(x)
         return x
 
-    def backward(self, gradient: Tensor, weights: Tensor | None = None, rows: int = 0) -> Tensor | None:
+    def backward(self, gradient: Tensor, weights: Tensor | None = None, rows: int = 0,
+                 finished: Callable[[Layer], None] = lambda layer: None) -> Tensor | None:
         """From ∂L/∂output [n, outputs] to the gradients of all parameters; `weights` as in `Layer.differentiate`.
 
+        `finished` is called with each layer when its gradients are there and its parameters are not needed any more.
         Returns ∂L/∂input of the last `rows` examples, unweighted, or None if `rows` is 0.
         """
         lowest = next(i for i, layer in enumerate(self.layers) if layer.parameters)
@@ -322,9 +357,11 @@ class Network:
             layer.differentiate(delta, weights)
             if i == lowest:  # nothing below has parameters: go on with the rows that are asked for
                 if not rows:
+                    finished(layer)
                     return None
-                delta = delta[len(delta) - rows:]
+                delta = delta[:, -rows:] if delta.ndim == 3 else delta[-rows:]
             gradient = layer.input_gradient(delta)
+            finished(layer)
         return gradient
 
     def input_gradient(self, gradient: Tensor) -> Tensor:

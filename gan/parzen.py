@@ -57,25 +57,44 @@ def _log_sum_exp(images: Tensor, samples: Tensor, norms: Tensor, sigmas: Tensor)
     """log Σ_j exp(−‖x − s_j‖² / 2σ²), [k, m], in one pass over the samples.
 
     The largest term belongs to the nearest sample whatever σ is, so one running minimum of the distances keeps the
-    sums of all σ from under- and overflowing.
+    sums of all σ from under- and overflowing. ‖x‖², which all distances of an image share, is added in the end.
     """
-    scales = -0.5 / sigmas.square()
-    squares = images.square().sum(1, keepdim=True)
-    nearest = torch.full_like(squares, math.inf)
+    scales = -0.5 / sigmas.square().unsqueeze(1)
+    nearest = torch.full((len(images), 1), math.inf, dtype=torch.float64, device=images.device)
     sums = torch.zeros(len(sigmas), len(images), dtype=torch.float64, device=images.device)
     for block, norm in zip(samples.split(SAMPLES_PER_BLOCK), norms.split(SAMPLES_PER_BLOCK), strict=True):
-        distances = torch.addmm(norm, images, block.t(), alpha=-2).add_(squares).clamp_(min=0)
+        distances = torch.addmm(norm, images, block.t(), alpha=-2)
         closer = torch.minimum(nearest, distances.amin(1, keepdim=True))
-        gained = (nearest - closer).squeeze(1)  # inf on the first block, where the sums are still 0
-        # Relative to the nearest sample float32 is ample: an exponent of 80 is off by 5e-6.
-        excess = distances.sub_(closer).float()
-        terms = torch.empty_like(excess)
-        for k, scale in enumerate(scales.tolist()):
-            # e⁻⁸⁰ more or less changes no sum, and keeps exp away from denormal numbers, which are 10 times slower.
-            torch.mul(excess, scale, out=terms).clamp_(min=-80)
-            sums[k].mul_((gained * scale).exp_()).add_(terms.exp_().sum(1))
+        sums.mul_((scales * (nearest - closer).t()).exp_())  # inf on the first block, where the sums are still 0
+        _add_terms(sums, distances.sub_(closer), scales.flatten().tolist())
         nearest = closer
-    return sums.log_() + scales.unsqueeze(1) * nearest.squeeze(1)
+    nearest = (nearest + images.square().sum(1, keepdim=True)).clamp_(min=0)
+    return sums.log_().add_(scales * nearest.t())
+
+
+# A term of e⁻⁸⁰ times the largest changes no sum, and exp of less is 10 times slower, as its result is denormal.
+_NEGLIGIBLE = -80.0
+
+
+def _add_terms(sums: Tensor, excess: Tensor, scales: Sequence[float]) -> None:
+    """Add Σ_j exp(scale·excess_ij) to `sums` [k, m], for `excess` [m, n] over the nearest sample's squared distance.
+
+    Relative to the nearest sample float32 is ample: an exponent of 80 is off by 5e-6. From the widest σ to the
+    narrowest fewer and fewer samples count; on a CPU, the others are left out once most of them do not.
+    """
+    rows = None
+    near = excess.float()
+    for k in sorted(range(len(scales)), key=scales.__getitem__, reverse=True):
+        reach = _NEGLIGIBLE / scales[k]
+        if excess.is_cpu:
+            counts = near < reach
+            if int(torch.count_nonzero(counts)) < near.numel() / (8 if rows is None else 2):
+                rows = counts.nonzero()[:, 0] if rows is None else rows[counts]
+                near = near[counts]
+        if rows is None:
+            sums[k].add_((near * scales[k]).clamp_(min=_NEGLIGIBLE).exp_().sum(1))
+        else:
+            sums[k].index_add_(0, rows, (near * scales[k]).clamp_(min=_NEGLIGIBLE).exp_().double())
 
 
 def _require_comparable(images: Tensor, samples: Tensor) -> None:

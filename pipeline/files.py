@@ -90,11 +90,18 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], about: Mappin
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """The tensors of a safetensors file and its `about`; DataError if it is missing, torn or something else."""
+    with open_tensors(path) as file:
+        about = json.loads((file.metadata() or {}).get("about", "{}"))
+        return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 (it is no mapping)
+
+
+@contextlib.contextmanager
+def open_tensors(path: Path) -> Iterator[Any]:
+    """A safetensors file whose header and length agree; DataError, as `read_tensors`."""
     path = Path(path)
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 (it is no mapping)
+            yield file
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing", expected="the output of an earlier stage",
                         remedy="run `dvc repro`, which makes what is missing") from error

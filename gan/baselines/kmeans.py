@@ -6,7 +6,7 @@ row stands beside the models' rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -47,8 +47,9 @@ class KMeansModel:
         self.centroids = self._train[start.to(device)]
 
     @torch.no_grad()
-    def fit_epoch(self) -> Mapping[str, float]:
-        """One iteration of Lloyd's algorithm. Returns the mean squared distance to the nearest centroid before it."""
+    def fit_epoch(self, between_updates: Callable[[], None] = lambda: None) -> Mapping[str, float]:
+        """One iteration of Lloyd's algorithm, which is one update. Returns the mean squared distance to the nearest
+        centroid before it."""
         squares = self.centroids.square().sum(1)
         sums = torch.zeros_like(self.centroids)
         counts = torch.zeros(len(self.centroids), device=sums.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -31,7 +31,7 @@ class TrainingImagesModel:
         self._train = train.to(device)
         self._order = torch.randperm(len(train), generator=random_stream(seed, "order of the training images"))
 
-    def fit_epoch(self) -> Mapping[str, float]:
+    def fit_epoch(self, between_updates: Callable[[], None] = lambda: None) -> Mapping[str, float]:
         raise RuntimeError("there is nothing to fit")
 
     def weights(self, variant: str) -> dict[str, Tensor]:

@@ -48,7 +48,7 @@ class Scripted:
         self.offset = {variant: torch.zeros(1) for variant in self.variants}
         self.streams = []
 
-    def fit_epoch(self):
+    def fit_epoch(self, between_updates):
         self.epoch += 1
         for variant, offset in self.offset.items():
             offset.fill_(self.distances[variant][self.epoch - 1])  # in place, as training moves weights
@@ -351,7 +351,7 @@ def test_the_pretrained_generator_goes_on_below_which_new_layers_begin(pretraine
     assert [tuple(p.shape) for p in model.training.generator.parameters] == [(4, 9), (9,), (9, 8), (8,), (8, 6), (6,)]
     pretrained = [p.clone() for p in model.training.generator.parameters]
     discriminator, updates = [p.clone() for p in model.training.discriminator.parameters], model.updates
-    model._next_game()
+    model._games.next_game()
     assert (model.epoch, model.updates, model.training.epoch) == (3, updates, 0)
     below, above = model.training.generator.parameters[:4], model.training.generator.parameters[4:]
     assert [tuple(p.shape) for p in below] == [(4, 7), (7,), (7, 4), (4,)]

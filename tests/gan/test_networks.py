@@ -36,7 +36,6 @@ from gan.networks import (
 )
 from gan.training import AdversarialNets
 
-CPU = torch.device("cpu")
 sides = st.integers(1, 12)
 seeds = st.integers(0, 2**32)
 
@@ -258,9 +257,9 @@ def test_more_nonzero_weights_than_inputs_are_refused():
 
 def mask_of(layer, shape):
     """The mask (0 or 1/keep) that `layer` is about to draw, and the stream as it was before."""
-    state = layer.stream.get_state()
+    state = layer.streams[0].get_state()
     mask = layer.forward(torch.ones(shape))
-    layer.stream.set_state(state)
+    layer.streams[0].set_state(state)
     return mask
 
 
@@ -325,7 +324,7 @@ def small_discriminator(keeps, pieces, inputs, seed):
     """Two maxout layers and the logit, with biases that are not 0, built as the paper's is."""
     discriminator = Discriminator([MaxoutLayer(7, pieces, 1.0, keeps[0]), MaxoutLayer(5, pieces, 1.0, keeps[1])],
                                   DiscriminatorOutput(1.0, keeps[2]))
-    network = discriminator.build((1, 1, inputs), stream(seed), stream(seed + 1), CPU)
+    network = Network(discriminator.build((1, 1, inputs), stream(seed), stream(seed + 1)))
     for bias in network.parameters[1::2]:
         bias.copy_(normal(*bias.shape, seed=seed + 2))
     return network
@@ -426,7 +425,7 @@ def images():
 def players(paper, images):
     weights = random_stream(1, "initial weights")
     return (Network(paper.generator.build(100, images, (1, 28, 28), weights)),
-            paper.discriminator.build((1, 28, 28), weights, stream(), CPU))
+            Network(paper.discriminator.build((1, 28, 28), weights, stream())))
 
 
 def test_the_papers_generator_has_the_papers_size(players):
@@ -488,7 +487,7 @@ def test_a_discriminator_that_keeps_everything_draws_nothing(images):
     dropout = stream()
     before = dropout.get_state()
     discriminator = Discriminator([MaxoutLayer(4, 2, 0.1, 1)], DiscriminatorOutput(0.1, 1))
-    network = discriminator.build((1, 28, 28), stream(), dropout, CPU)
+    network = Network(discriminator.build((1, 28, 28), stream(), dropout))
     first = network.forward(images)
     assert torch.equal(network.forward(images), first)
     assert torch.equal(dropout.get_state(), before)

@@ -15,7 +15,6 @@ from gan.linear_algebra import random_stream
 from gan.networks import ConvolutionalMaxout, Dense, Dropout, Maxout, Network, TransposedConvolution
 from gan.training import AdversarialNets
 
-CPU = torch.device("cpu")
 COLOURS, GREY = (3, 32, 32), (1, 48, 48)
 
 
@@ -32,7 +31,7 @@ def players(nets, shape):
     """G and D of one game, for images of ½."""
     images, weights = torch.full((2, math.prod(shape)), 0.5), random_stream(1, "initial weights")
     return (Network(nets.generator.build(nets.noise.dimensions, images, shape, weights)),
-            nets.discriminator.build(shape, weights, random_stream(1, "dropout"), CPU))
+            Network(nets.discriminator.build(shape, weights, random_stream(1, "dropout"))))
 
 
 def shapes(network):

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gan.adversarial import Discriminator, DiscriminatorOutput, GeneratorLayer
 from gan.errors import ReproductionError, TrainingDiverged
 from gan.game import Objective
 from gan.linear_algebra import random_stream
-from gan.networks import Dropout
+from gan.networks import Dropout, TransposedConvolution, stack
 from gan.training import LearningRate, Momentum, Recipe, Training
 
 
@@ -286,6 +286,84 @@ def test_going_on_from_a_saved_state_gives_the_same_bits(small_nets, images, gam
     assert halves == statistics
     assert second.epoch == 4
     assert_same_bits(second.state(), whole.state())
+
+
+class Stop(Exception):
+    pass
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(game=st.sampled_from(["simultaneous", "alternating, k = 2"]), stops=st.lists(st.integers(1, 9), max_size=3))
+def test_going_on_within_an_epoch_gives_the_same_bits(small_nets, images, game, stops):
+    """Whole epochs against a training that is stopped after so many updates, and gone on with by another, each time."""
+    nets = small_nets(**GAMES[game], batch_size=20)
+    whole = Training(nets, images, seed=5)
+    statistics = [whole.run_epoch() for _ in range(4)]
+    training, found, left = Training(nets, images, seed=5), [], [0]
+
+    def stop_after_so_many():
+        left[0] -= 1
+        if not left[0]:
+            raise Stop
+    for stop in [*stops, 1000]:
+        left[0] = stop
+        try:
+            while training.epoch < 4:
+                found.append(training.run_epoch(stop_after_so_many))
+        except Stop:
+            state = training.state()
+            training = Training(nets, images, seed=6)
+            training.restore(state)
+    assert found == statistics
+    assert_same_bits(training.state(), whole.state())
+
+
+# --- several seeds as one computation ---
+
+
+@pytest.mark.parametrize("game", [*GAMES, "norms"])
+def test_seeds_computed_together_are_those_computed_alone(small_nets, images, game):
+    """To rounding: batched products add in another order. The streams are the same to the bit."""
+    nets = small_nets(**GAMES.get(game, {"maximum_norm": 0.8}), average_decay=0.9)
+    together = Training(nets, images, seed=[3, 1, 4])
+    alone = [Training(nets, images, seed) for seed in (3, 1, 4)]
+    for _ in range(4):
+        found, expected = together.run_epochs(), [training.run_epoch() for training in alone]
+        for mine, wanted in zip(found, expected, strict=True):
+            assert vars(mine) == pytest.approx(vars(wanted), rel=1e-4)
+    for k, training in enumerate(alone):
+        mine, wanted = together.state(k), training.state()
+        assert mine.keys() == wanted.keys()
+        for name in wanted:
+            if wanted[name].is_floating_point():
+                torch.testing.assert_close(mine[name], wanted[name], rtol=2e-5, atol=2e-6, msg=name)
+            else:
+                assert torch.equal(mine[name], wanted[name]), name
+
+
+def test_a_seeds_state_goes_from_alone_to_together_and_back(small_nets, images):
+    alone = [Training(small_nets(), images, seed) for seed in (1, 2)]
+    for training in alone:
+        training.run_epoch()
+    together = Training(small_nets(), images, seed=[7, 8])
+    for k, training in enumerate(alone):
+        together.restore(training.state(), k)
+        assert_same_bits(together.state(k), training.state())
+    together.run_epochs()
+    alone[1].restore(together.state(1))
+    assert_same_bits(alone[1].state(), together.state(1))
+
+
+def test_a_seed_does_not_depend_on_those_it_is_computed_with(small_nets, images):
+    some, others = (Training(small_nets(), images, seed=seeds) for seeds in ([1, 2, 3], [9, 2, 8]))
+    some.run_epochs(), others.run_epochs()
+    assert_same_bits(some.state(1), others.state(1))
+
+
+def test_convolutions_are_not_computed_together(small_nets):
+    convolution = TransposedConvolution(torch.zeros(1, 1, 2, 2), torch.zeros(4), 1, 1, "linear")
+    with pytest.raises(ValueError, match="TransposedConvolution cannot be computed for several networks"):
+        stack([[convolution], [convolution]])
 
 
 def test_a_saved_state_is_a_copy(small_nets, images):

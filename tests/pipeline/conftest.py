@@ -63,7 +63,9 @@ class DigitsRepository:
                 if path.is_file()}
 
     def checkpoints(self) -> list[Path]:
-        return sorted((self.root / "checkpoints").rglob("*.safetensors"))
+        """The newest of each training."""
+        return [path for path in sorted((self.root / "checkpoints").rglob("*.safetensors"))
+                if ".previous." not in path.name]
 
 
 def small_parameters() -> dict[str, Any]:

@@ -6,18 +6,24 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
+import signal
 import socket
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from gan.errors import DataError, ParameterError, TrainingDiverged
+from gan.errors import DataError, ParameterError, ReproductionError, TrainingDiverged
 from gan.models import AdversarialNetsModel, Choice, Fit
-from pipeline import configure, files, machine, prepare, train
+from gan.training import Training
+from pipeline import checkpoints, configure, files, interruption, machine, prepare, train
 
 MODEL = "experiments.digits.train.model"
 
@@ -27,8 +33,8 @@ class Killed(KeyboardInterrupt):
 
 
 @pytest.fixture(autouse=True)
-def checkpoint_every_epoch(monkeypatch):
-    monkeypatch.setattr(train, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+def checkpoint_at_every_update(monkeypatch):
+    monkeypatch.setattr(checkpoints, "DEFAULT_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +70,7 @@ def kill_after(epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     advance, left = train.Progress.advance, [epochs]
 
     def advance_and_die(self: train.Progress, amount: int, note: str = "") -> None:
-        left[0] -= 1
+        left[0] -= amount
         if left[0] < 0:
             raise Killed
         advance(self, amount, note)
@@ -256,7 +262,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_bytes_of_an_undisturbed_one
     assert {name for name in digits.outputs("digits") if not name.startswith("configuration/")} == set()
     capsys.readouterr()
     train.main("digits")
-    assert ("going on from epoch" in capsys.readouterr().out) == (epochs > 0)
+    assert f"going on from epoch {epochs % 5}" in capsys.readouterr().out
     assert_same(digits.outputs("digits"), expected("digits"))
     assert not (digits.root / "checkpoints/digits").exists()
 
@@ -264,6 +270,100 @@ def test_a_killed_training_goes_on_and_ends_with_the_bytes_of_an_undisturbed_one
 def test_a_training_killed_again_and_again_ends_with_the_same_bytes(digits, expected):
     for _ in range(8):  # of ten epochs
         run_and_be_killed("digits", 1)
+    train.main("digits")
+    assert_same(digits.outputs("digits"), expected("digits"))
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(update=st.integers(0, 2 * 5 * 3 - 1))
+def test_a_training_killed_at_any_update_ends_with_the_same_bytes(digits, expected, update):
+    """Two seeds of five epochs of three minibatches; nothing is saved of the update before the kill."""
+    wanted, update_of_training, left = expected("digits"), Training.update, [update]
+
+    def update_or_die(*arguments):
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return update_of_training(*arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Training, "update", update_or_die)
+        configure.main("digits")
+        with pytest.raises(Killed):
+            train.main("digits")
+    train.main("digits")
+    assert_same(digits.outputs("digits"), wanted)
+    shutil.rmtree(digits.root / "artifacts/digits")
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_signal_ends_training_after_the_running_update_whose_state_is_kept(digits, expected, monkeypatch, number,
+                                                                            error):
+    monkeypatch.setattr(checkpoints, "DEFAULT_SECONDS", 1e9)
+    update, done = Training.update, []
+
+    def update_and_be_told_to_stop(*arguments):
+        logits = update(*arguments)
+        done.append(1)
+        if len(done) == 11:
+            os.kill(os.getpid(), number)
+        return logits
+    configure.main("digits")
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "update", update_and_be_told_to_stop)
+        with pytest.raises(error) as caught:
+            train.main("digits")
+    assert getattr(caught.value, "code", 143) == 143
+    assert len(done) == 11
+    (checkpoint,) = digits.checkpoints()
+    assert int(files.read_tensors(checkpoint)[0]["1/model/updates"]) == 11
+    train.main("digits")
+    assert_same(digits.outputs("digits"), expected("digits"))
+
+
+def test_work_that_cannot_be_stopped_between_updates_is_stopped_wherever_it_is(monkeypatch):
+    monkeypatch.setattr(interruption, "SECONDS_TO_STOP", 0.05)
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)]
+
+    def work():
+        with interruption.Interruption():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(20)
+    with pytest.raises(SystemExit) as caught:
+        work()
+    assert caught.value.code == 143
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)] == before
+
+
+def test_seeds_trained_one_by_one_are_collected_with_the_same_bytes(digits, expected, monkeypatch):
+    configure.main("digits")
+    train.main("digits", "2")
+    train.main("digits", "1")
+    assert nothing_was_written(digits.root)
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "update", None)  # nothing is left to be trained
+        train.main("digits")
+    assert_same(digits.outputs("digits"), expected("digits"))
+
+
+def test_a_seed_that_the_experiment_does_not_have_is_refused(digits):
+    configure.main("digits")
+    with pytest.raises(ReproductionError, match=r"digits has no seed 7[\s\S]*expected: *1, 2"):
+        train.main("digits", "7")
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf"])
+def test_seconds_between_checkpoints_that_are_none_are_refused(digits, monkeypatch, text):
+    configure.main("digits")
+    monkeypatch.setenv(checkpoints.SECONDS, text)
+    with pytest.raises(ReproductionError, match="GAN_CHECKPOINT_SECONDS is not right"):
+        train.main("digits")
+
+
+def test_checkpoints_lie_where_the_environment_says(digits, expected, monkeypatch, tmp_path):
+    monkeypatch.setenv(checkpoints.FOLDER, str(tmp_path / "shared"))
+    run_and_be_killed("digits", 2)
+    assert [path.name for path in (tmp_path / "shared/digits").glob("seed-1-*[0-9a-f].safetensors")]
+    assert digits.checkpoints() == []
     train.main("digits")
     assert_same(digits.outputs("digits"), expected("digits"))
 
@@ -276,14 +376,14 @@ def test_kmeans_goes_on_too(digits, expected, capsys):
 
 
 def test_a_seed_that_is_done_is_not_fitted_again(digits, expected, monkeypatch):
-    monkeypatch.setattr(train, "SECONDS_BETWEEN_CHECKPOINTS", 1e9)  # first epochs and finished seeds are saved
+    monkeypatch.setattr(checkpoints, "DEFAULT_SECONDS", 1e9)  # first epochs and finished seeds are saved
     run_and_be_killed("digits", 7)
     assert [path.name.split("-")[1] for path in digits.checkpoints()] == ["1", "2"]
     epochs, fit_epoch = [], AdversarialNetsModel.fit_epoch
 
-    def count(self: AdversarialNetsModel):
+    def count(self: AdversarialNetsModel, between_updates):
         epochs.append(self.epoch)
-        return fit_epoch(self)
+        return fit_epoch(self, between_updates)
     monkeypatch.setattr(AdversarialNetsModel, "fit_epoch", count)
     train.main("digits")
     assert epochs == [1, 2, 3, 4]  # of the second seed
@@ -294,7 +394,11 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(digits, expe
     run_and_be_killed("digits", 2)
     kept = {path: path.read_bytes() for path in digits.checkpoints()}
 
+    write_bytes = Path.write_bytes
+
     def half(self: Path, content: bytes) -> int:
+        if ".safetensors" not in self.name:
+            return write_bytes(self, content)
         with self.open("wb") as file:
             file.write(content[:len(content) // 2])
         raise Killed
@@ -302,7 +406,8 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(digits, expe
         patch.setattr(Path, "write_bytes", half)
         with pytest.raises(Killed):
             train.main("digits")
-    assert {path: path.read_bytes() for path in (digits.root / "checkpoints").rglob("*") if path.is_file()} == kept
+    left = [path.read_bytes() for path in (digits.root / "checkpoints").rglob("*.safetensors*")]
+    assert left == list(kept.values())  # as the previous one
     train.main("digits")
     assert "going on from epoch 2" in capsys.readouterr().out
     assert_same(digits.outputs("digits"), expected("digits"))
@@ -320,39 +425,61 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
+def flipped(path: Path) -> None:
+    """One bit of a weight, as a disk may have it."""
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes(content)
+
+
+def rewrite(path: Path, tensors, about) -> None:
+    """With a digest that is right."""
+    files.write_tensors(path, tensors, about | {"digest": checkpoints._digest(tensors)})
+
+
 def of_other_networks(path: Path) -> None:
     tensors, about = files.read_tensors(path)
-    files.write_tensors(path, {name: tensor[:1] if tensor.ndim == 2 else tensor for name, tensor in tensors.items()},
-                        about)
+    rewrite(path, {name: tensor[:1] if tensor.ndim == 2 else tensor for name, tensor in tensors.items()}, about)
 
 
 def without(*lost: str):
     def damage(path: Path) -> None:
         tensors, about = files.read_tensors(path)
-        files.write_tensors(path, {name: tensor for name, tensor in tensors.items() if name not in lost},
-                            {name: value for name, value in about.items() if name not in lost})
+        state = {name: value for name, value in about["state"]["1"].items() if name not in lost}
+        rewrite(path, {name: tensor for name, tensor in tensors.items() if name not in lost},
+                about | {"state": {"1": state}})
     return damage
 
 
 def of_a_gpu(path: Path) -> None:
     """The state of a CUDA generator is 16 bytes, of the processor's 5,056."""
     tensors, about = files.read_tensors(path)
-    tensors["model/stream.noise"] = torch.zeros(16, dtype=torch.uint8)
-    files.write_tensors(path, tensors, about)
+    tensors["1/model/stream.noise"] = torch.zeros(16, dtype=torch.uint8)
+    rewrite(path, tensors, about)
 
 
 @pytest.mark.parametrize("damage", [
-    cut, garbage, empty, of_other_networks, of_a_gpu,
-    pytest.param(without("model/stream.order"), id="without the order of the data"),
-    pytest.param(without("model/epoch"), id="without its epoch"),
+    cut, garbage, empty, flipped, of_other_networks, of_a_gpu,
+    pytest.param(without("1/model/stream.order"), id="without the order of the data"),
+    pytest.param(without("1/model/epoch"), id="without its epoch"),
     pytest.param(without("rows"), id="without rows"),
     pytest.param(without("choices"), id="without choices")])
-def test_a_checkpoint_that_is_not_whole_is_not_used_and_the_outputs_are_the_same(digits, expected, capsys, damage):
+@pytest.mark.parametrize("both", [False, True])
+def test_a_checkpoint_that_is_not_whole_is_not_used_and_the_outputs_are_the_same(digits, expected, capsys, damage,
+                                                                               both):
+    """The one before it is, if that is whole; else training starts anew."""
     run_and_be_killed("digits", 3)
-    damage(digits.checkpoints()[0])
+    (newest,) = digits.checkpoints()
+    previous = newest.with_suffix(".previous.safetensors")
+    damage(newest)
+    if both:
+        damage(previous)
     capsys.readouterr()
     train.main("digits")
-    assert "is not used, training starts anew" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "is not used" in said
+    assert ("starts anew" in said) is both
+    assert (f"going on from epoch 3 (checkpoints/digits/{previous.name})" in said) is not both
     assert_same(digits.outputs("digits"), expected("digits"))
     assert not (digits.root / "checkpoints/digits").exists()
 
@@ -409,10 +536,10 @@ def test_a_rate_that_is_far_too_high_stops_with_the_epoch_named_or_trains_to_the
 def poison_in(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     fit_epoch = AdversarialNetsModel.fit_epoch
 
-    def poisoned(self: AdversarialNetsModel):
+    def poisoned(self: AdversarialNetsModel, between_updates):
         if self.epoch + 1 == epoch:
             self.training.generator.parameters[0].fill_(torch.nan)
-        return fit_epoch(self)
+        return fit_epoch(self, between_updates)
     monkeypatch.setattr(AdversarialNetsModel, "fit_epoch", poisoned)
 
 
@@ -428,8 +555,8 @@ def test_nan_stops_training_with_its_epoch_and_the_last_good_state_is_kept_and_n
     named = re.search(r"the last good state is kept in (\S+\.safetensors)", str(caught.value))[1]
     assert (digits.root / named).samefile(checkpoint)
     tensors, about = files.read_tensors(checkpoint)
-    assert int(tensors["model/epoch"]) == 3
-    assert [row["epoch"] for row in about["rows"]] == [1, 2, 3]
+    assert int(tensors["1/model/epoch"]) == 3
+    assert [row["epoch"] for row in about["state"]["1"]["rows"]] == [1, 2, 3]
     assert all(bool(tensor.isfinite().all()) for tensor in tensors.values() if tensor.is_floating_point())
     assert nothing_was_written(digits.root)
     train.main("digits")  # had it been a cosmic ray
@@ -437,7 +564,7 @@ def test_nan_stops_training_with_its_epoch_and_the_last_good_state_is_kept_and_n
 
 
 def test_nan_before_the_first_timed_checkpoint_keeps_the_last_good_state_too(digits, monkeypatch):
-    monkeypatch.setattr(train, "SECONDS_BETWEEN_CHECKPOINTS", 60.0)
+    monkeypatch.setattr(checkpoints, "DEFAULT_SECONDS", 60.0)
     configure.main("digits")
     poison_in(4, monkeypatch)
     with pytest.raises(TrainingDiverged, match="the last good state is kept in"):
@@ -459,10 +586,10 @@ def test_nan_in_one_seed_keeps_the_seeds_before_it(digits, monkeypatch):
     configure.main("digits")
     fit_epoch = AdversarialNetsModel.fit_epoch
 
-    def poisoned(self: AdversarialNetsModel):
+    def poisoned(self: AdversarialNetsModel, between_updates):
         if self.epoch == 1 and digits.checkpoints()[-1].name.startswith("seed-2"):
             self.training.generator.parameters[0].fill_(torch.nan)
-        return fit_epoch(self)
+        return fit_epoch(self, between_updates)
     monkeypatch.setattr(AdversarialNetsModel, "fit_epoch", poisoned)
     with pytest.raises(TrainingDiverged, match="diverged in epoch 2"):
         train.main("digits")
