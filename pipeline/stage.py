@@ -17,6 +17,7 @@ from pipeline import circumstances, machine
 from pipeline.inputs import Inputs
 
 STAGE = "DVC_STAGE"  # which DVC sets for what it runs: "train@mnist"
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 def run(main: Callable[..., None]) -> None:
@@ -39,9 +40,11 @@ def run(main: Callable[..., None]) -> None:
     except ReproductionError as error:
         print(f"\nerror: {error}", file=sys.stderr, flush=True)
         sys.exit(1)
-    except (KeyboardInterrupt, Terminated) as stop:
-        print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr, flush=True)
-        sys.exit(143 if isinstance(stop, Terminated) else 130)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        status = stop.code if isinstance(stop, SystemExit) else INTERRUPTED
+        if status in (INTERRUPTED, TERMINATED):
+            print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr, flush=True)
+        sys.exit(status)
     if STAGE in os.environ:
         circumstances.record("stages", os.environ[STAGE], {
             "seconds": round(time.monotonic() - beginning, 1), "started": started.isoformat(timespec="seconds"),
@@ -57,9 +60,5 @@ def _require_arguments(main: Callable[..., None], words: list[str]) -> None:
                                 found=" ".join(words) or "no arguments", remedy=str(error)) from error
 
 
-class Terminated(SystemExit):
-    """SIGTERM, as a scheduler sends before it takes the machine away."""
-
-
 def _terminated(signum: int, frame: object) -> None:
-    raise Terminated(128 + signum)
+    sys.exit(128 + signum)
