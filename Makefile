@@ -30,7 +30,7 @@ export GAN_EXPERIMENTS := $(or $(EXPERIMENTS),$(GAN_EXPERIMENTS))
 export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup plan reproduce lessons table report record compare experiments ui who test test-postgresql lint types lock
+.PHONY: help setup plan reproduce lessons table report record compare experiments ui who verify faults test test-postgresql lint types lock
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/,$$d'
@@ -77,6 +77,12 @@ compare: setup
 # Of DVC's columns, which are every parameter and every file that a stage reads: results, profile, and what differs.
 experiments: setup
 	@dvc exp show --no-pager --only-changed --keep '.*\.(raw|ema)$$|profile$$' --drop '.*/|artifacts$$|run\.' --precision 4
+
+faults: setup
+	@python tests/faults/faults.py
+
+verify: setup
+	@python -m pipeline.verify
 
 test: setup lint types
 	@python -m pytest
