@@ -41,9 +41,10 @@ def wanted(digits) -> dict[str, bytes]:
 def test_a_checkpoint_that_has_no_room_is_an_error_with_a_cure_and_the_one_before_is_gone_on_from(
         digits, wanted, monkeypatch, capsys):
     monkeypatch.setenv(checkpoints.SECONDS, "0")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(checkpoints.Checkpoint, "save", stopping_after(3, checkpoints.Checkpoint.save))
-        train.main("digits")
+        with pytest.raises(KeyboardInterrupt):
+            train.main("digits")
     (kept,) = digits.checkpoints()
     state = kept.read_bytes()
     with files_of_at_most(len(state) // 2), pytest.raises(ReproductionError, match=(
@@ -74,10 +75,11 @@ def test_an_output_that_has_no_room_is_an_error_and_nothing_is_trained_again(dig
     def write_on_a_full_disk(path, *arguments):
         with files_of_at_most(100) if "models" in Path(path).parts else contextlib.nullcontext():
             write(path, *arguments)
-    with monkeypatch.context() as patch, pytest.raises(ReproductionError, match=(
-            r"cannot write artifacts/digits/models/seed-1\.safetensors[\s\S]*free disk space")):
+    with monkeypatch.context() as patch:
         patch.setattr(files, "write_tensors", write_on_a_full_disk)
-        train.main("digits")
+        with pytest.raises(ReproductionError, match=(
+                r"cannot write artifacts/digits/models/seed-1\.safetensors[\s\S]*free disk space")):
+            train.main("digits")
     assert not [path for path in (digits.root / "artifacts/digits").rglob("*") if path.name.endswith(".part")]
     monkeypatch.setattr(Training, "update", lambda *arguments: pytest.fail("trained again"))
     capsys.readouterr()
@@ -102,9 +104,10 @@ def test_on_a_disk_that_is_really_full_the_last_good_state_is_kept(digits, wante
     """Room for one checkpoint and not for a second."""
     monkeypatch.setenv(checkpoints.SECONDS, "0")
     monkeypatch.setenv(checkpoints.FOLDER, str(small_disk))
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(checkpoints.Checkpoint, "save", stopping_after(1, checkpoints.Checkpoint.save))
-        train.main("digits")
+        with pytest.raises(KeyboardInterrupt):
+            train.main("digits")
     (kept,) = small_disk.rglob("seed-1-*.safetensors")
     state = kept.read_bytes()
     used = sum(path.stat().st_blocks * 512 for path in small_disk.rglob("*")) // 1024
