@@ -3,8 +3,8 @@
     python tests/faults/faults.py [kills] [seed]
 
 Each trial: `dvc repro train@digits` from nothing in a clone, `kill -9` of its whole process group at one moment, the
-same command again. Moments are drawn one from each of as many equal parts of the time that an undisturbed run takes. A
-checkpoint is written after every update, so that many of them fall into one being written.
+same command again. Moments are drawn one from each of as many equal parts of the time that an undisturbed run takes
+from its first update on. A checkpoint is written after every update, so that many of them fall into one being written.
 """
 
 from __future__ import annotations
@@ -65,15 +65,14 @@ def main(kills: str = "20", seed: str = "1") -> None:
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         clone = make(Path(folder) / "clone")
         before = (clone.root / "dvc.lock").read_bytes()
-        began = time.monotonic()
-        clone.run(*COMMAND, GAN_CHECKPOINT_SECONDS="0")
-        length = time.monotonic() - began
+        first, length = undisturbed(clone)
         wanted, digests = outputs(clone.root), clone.locked(f"train@{EXPERIMENT}")
-        print(f"an undisturbed run takes {duration(length)} and gives {len(wanted)} files\n{HEADER}", flush=True)
+        print(f"an undisturbed run takes {duration(length)}, {duration(first)} of it before the first update, and "
+              f"gives {len(wanted)} files\n{HEADER}", flush=True)
         trials = []
         with Progress("kills", count, "kill") as progress:
             for i in range(count):
-                moment = length * (i + random_source.random()) / count
+                moment = first + (length - first) * (i + random_source.random()) / count
                 trials.append(kill_once(clone, before, moment, wanted, digests))
                 print(trials[-1], flush=True)
                 progress.advance(1)
@@ -92,6 +91,23 @@ def make(root: Path) -> Clone:
     clone.change(name, by=EPOCHS - old)
     clone.run("dvc", "repro", f"prepare@{EXPERIMENT}", f"configure@{EXPERIMENT}")
     return clone
+
+
+def undisturbed(clone: Clone) -> tuple[float, float]:
+    """Run to the end; seconds to the first checkpoint, and in all."""
+    began, first = time.monotonic(), 0.0
+    process = start(clone)
+    while process.poll() is None:
+        if not first and list((clone.root / "checkpoints").rglob("*.safetensors")):
+            first = time.monotonic() - began
+        time.sleep(0.005)
+    assert process.returncode == 0, "the undisturbed run failed"
+    return first, time.monotonic() - began
+
+
+def start(clone: Clone) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(COMMAND, cwd=clone.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                            env={**clone.environment, "GAN_CHECKPOINT_SECONDS": "0"}, start_new_session=True)
 
 
 def kill_once(clone: Clone, lock: bytes, moment: float, wanted: Mapping[str, bytes], digests: Mapping[str, str]
@@ -124,14 +140,15 @@ def reset(clone: Clone, lock: bytes) -> None:
 
 def killed_at(clone: Clone, moment: float) -> bool:
     """Kill the command with all that it started; whether it had not ended before."""
-    process = subprocess.Popen(COMMAND, cwd=clone.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               env={**clone.environment, "GAN_CHECKPOINT_SECONDS": "0"}, start_new_session=True)
+    process = start(clone)
     try:
         process.wait(moment)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
         return True
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     return False
 
 
