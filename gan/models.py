@@ -1,6 +1,6 @@
 """One interface for every row of Table 1: a model can be fitted to a data set and can then draw n samples.
 
-`create` makes a model from its settings; `Fit` trains it and chooses its epoch on validation images.
+`gan.kinds` makes a model from its settings; `Fit` trains it and chooses its epoch on validation images.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from torch import Tensor
 
 from gan import parzen
 from gan.adversarial import Shape, flat
-from gan.baselines.kmeans import KMeans, KMeansModel
-from gan.baselines.training_images import TrainingImages, TrainingImagesModel
 from gan.linear_algebra import random_stream
 from gan.networks import Layer, Network
 from gan.settings import ParameterBlock, require
@@ -23,10 +21,6 @@ from gan.training import AdversarialNets, Training
 
 BetweenUpdates = Callable[[], None]
 
-__all__ = ["AdversarialNets", "AdversarialNetsModel", "Choice", "Fit", "KMeans", "Model", "Monitor", "Settings",
-           "TrainingImages", "create", "create_together"]
-
-Settings = AdversarialNets | TrainingImages | KMeans
 
 
 class Model(Protocol):
@@ -127,7 +121,8 @@ class AdversarialNetsModel:
     @classmethod
     def together(cls, nets: AdversarialNets, train: Tensor, seeds: Sequence[int], device: torch.device,
                  shape: Shape | None = None) -> list[AdversarialNetsModel]:
-        """A model for each of `seeds`, trained in step. ValueError if the networks cannot be computed together."""
+        """A model for each of `seeds`, trained in step. ValueError if the networks have convolutions, which are not
+        computed together: they are large enough to keep a GPU busy."""
         games = _Games(nets, train, seeds, device, shape or flat(train))
         models = []
         for k in range(len(seeds)):
@@ -208,40 +203,6 @@ class AdversarialNetsModel:
         self._games.finished = finished
         self.training.restore({name: tensor for name, tensor in state.items() if name != "finished"}, self._k)
         self.epoch = self._games.epoch
-
-
-def create_together(settings: Settings, train: Tensor, seeds: Sequence[int], device: torch.device | str = "cpu",
-                    shape: Shape | None = None) -> list[Model]:
-    """As `create`, a model for each of `seeds`; as far as it pays on `device`, they are trained as one computation.
-
-    On a CPU it does not: there one network keeps all cores busy.
-    """
-    device = torch.device(device)
-    if isinstance(settings, AdversarialNets) and len(seeds) > 1 and device.type != "cpu" and _can_be_stacked(settings):
-        return [*AdversarialNetsModel.together(settings, train, seeds, device, shape)]
-    return [create(settings, train, seed, device, shape) for seed in seeds]
-
-
-def _can_be_stacked(nets: AdversarialNets) -> bool:
-    """Whether there are no convolutions, which are large enough to keep a GPU busy."""
-    return all((game.generator.output is None or game.generator.output.deconvolution is None)
-               and all(layer.convolution is None for layer in game.discriminator.hidden) for game in nets.games())
-
-
-def create(settings: Settings, train: Tensor, seed: int, device: torch.device | str = "cpu",
-           shape: Shape | None = None) -> Model:
-    """An untrained model for training images [N, d] of `shape` (C, H, W), which convolutions need.
-
-    ValueError if the settings do not fit the images.
-    """
-    device = torch.device(device)
-    match settings:
-        case AdversarialNets():
-            return AdversarialNetsModel(settings, train, seed, device, shape)
-        case KMeans():
-            return KMeansModel(settings, train, seed, device)
-        case TrainingImages():
-            return TrainingImagesModel(settings, train, seed, device)
 
 
 @dataclass(frozen=True)

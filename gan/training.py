@@ -152,6 +152,12 @@ class AdversarialNets(ParameterBlock):
                     f"the generator's last hidden layer takes the place of the pretrained one's noise, which has "
                     f"{self.noise.dimensions} dimensions, and must have as many units, not {units}")
 
+    @property
+    def has_convolutions(self) -> bool:
+        output = self.generator.output
+        return (output is not None and output.deconvolution is not None) or any(
+            layer.convolution is not None for layer in self.discriminator.hidden)
+
     def games(self) -> list[AdversarialNets]:
         """What is trained one after another: pretraining, if any, as a game without pretraining, then this one."""
         first = self.pretraining

@@ -26,9 +26,10 @@ from ruamel.yaml.error import YAMLError
 
 from gan.datasets import LOADER_NAMES, DatasetSettings
 from gan.errors import ParameterError
+from gan.kinds import KINDS, Settings
 from gan.lessons import LESSONS
 from gan.lessons.lesson import LessonSettings
-from gan.models import Monitor, Settings
+from gan.models import Monitor
 from gan.parzen import Grid
 from gan.settings import ParameterBlock, require
 from pipeline import files
@@ -36,11 +37,10 @@ from pipeline import files
 FILE = Path("params.yaml")
 PROFILES = ("paper", "cpu", "smoke")
 T = TypeVar("T")
-KINDS = ("adversarial_nets", "training_images", "kmeans")
 AnyDataset = Annotated[DatasetSettings, Field(discriminator="loader")]
 MNIST = "mnist"
 """The data set that lessons on images are about"""
-TAGS = {"kind": KINDS, "loader": LOADER_NAMES}
+TAGS = {"kind": tuple(KINDS), "loader": LOADER_NAMES}
 """By the key that says which dataclass a block is: what it may be"""
 
 

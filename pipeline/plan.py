@@ -21,9 +21,11 @@ import torch
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from gan.baselines.kmeans import KMeans
 from gan.datasets import Availability
+from gan.kinds import create
 from gan.lessons import LESSONS
-from gan.models import AdversarialNetsModel, KMeans, create
+from gan.models import AdversarialNetsModel
 from gan.parzen import Grid, search
 from gan.training import AdversarialNets
 from pipeline import machine, parameters, sample_size, stage

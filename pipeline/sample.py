@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from gan.kinds import create
 from gan.linear_algebra import random_stream
-from gan.models import AdversarialNetsModel, create
+from gan.models import AdversarialNetsModel
 from pipeline import files, machine, stage
 from pipeline.configure import configuration, folder
 from pipeline.prepare import prepared_file, read_dataset

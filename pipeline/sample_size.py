@@ -16,8 +16,8 @@ import torch
 from pydantic import TypeAdapter
 
 from gan import parzen
+from gan.kinds import create
 from gan.linear_algebra import random_stream
-from gan.models import create
 from pipeline import files, machine, stage
 from pipeline.configure import configuration, folder
 from pipeline.prepare import prepared_file, read_dataset

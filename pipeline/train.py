@@ -9,9 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,15 +18,17 @@ from typing import Annotated, Any
 import pandas
 import torch
 from pydantic import Field, TypeAdapter
+from ruamel.yaml import YAML
 from torch import Tensor
 
 from gan.datasets import Dataset
 from gan.errors import ParameterError, ReproductionError, TrainingDiverged
+from gan.kinds import Settings, create_together
 from gan.linear_algebra import random_stream
-from gan.models import Fit, Monitor, Settings, create_together
+from gan.models import Fit, Monitor
 from pipeline import checkpoints, exclusive, files, machine, stage, tracking
 from pipeline.checkpoints import Checkpoint
-from pipeline.configure import configuration, configuration_file
+from pipeline.configure import configuration
 from pipeline.configure import folder as artifacts
 from pipeline.interruption import Interruption
 from pipeline.prepare import prepared_file, read_dataset
@@ -45,7 +46,7 @@ def main(experiment: str, seed: str | None = None) -> None:
     settings = configuration(experiment, "train")
     seeds = settings["seeds"] if seed is None else [_known(experiment, seed, settings["seeds"])]
     dataset = read_dataset(prepared_file(settings["dataset"]))
-    inputs = inputs_digest([configuration_file(experiment, "train"), prepared_file(settings["dataset"])])
+    inputs = inputs_digest(experiment, settings["dataset"])
     folder = checkpoints.folder(experiment)
     lock = folder.with_name(f"{experiment}.lock" if seed is None else f"{experiment}.seed-{seed}.lock")
     with exclusive.holding(lock, f"training of {experiment}"):
@@ -70,15 +71,14 @@ def model_settings(content: Any) -> Settings:
     return settings
 
 
-def inputs_digest(paths: Iterable[Path]) -> str:
-    """SHA-256 of the named files and of all code of ours that has been imported."""
+def inputs_digest(experiment: str, dataset: str) -> str:
+    """SHA-256 of the files that the stage reads, as dvc.yaml names them."""
     root = Path(__file__).parent.parent
-    modules = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "gan"]
-    code = {Path(name) for name in [*modules, __file__] if name}
+    stages = YAML(typ="safe").load((root / "dvc.yaml").read_text())["stages"]
     digest = hashlib.sha256()
-    for path in [*sorted(code), *paths]:
-        name = path.relative_to(root) if path.is_relative_to(root) else path
-        digest.update(f"{name} {files.sha256(path)}\n".encode())
+    for name in stages["train"]["do"]["deps"]:
+        name = name.replace("${key}", experiment).replace("${item}", dataset)
+        digest.update(f"{name} {files.sha256(root / name if name.endswith('.py') else Path(name))}\n".encode())
     return digest.hexdigest()
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gan.baselines.kmeans import KMeans
 from gan.baselines.training_images import TrainingImages
+from gan.kinds import create
 from gan.linear_algebra import random_stream
-from gan.models import create
 
 sizes = {"n": st.integers(2, 60), "d": st.integers(1, 8), "seed": st.integers(0, 2**32)}
 

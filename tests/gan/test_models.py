@@ -20,8 +20,11 @@ from gan.adversarial import (
     GeneratorOutput,
     MaxoutLayer,
 )
+from gan.baselines.kmeans import KMeans
+from gan.baselines.training_images import TrainingImages
+from gan.kinds import create
 from gan.linear_algebra import random_stream
-from gan.models import AdversarialNetsModel, Fit, KMeans, Monitor, TrainingImages, create
+from gan.models import AdversarialNetsModel, Fit, Monitor
 from gan.training import AdversarialNets, Pretraining
 
 GRID = parzen.Grid(0.1, 1.0, 5)

@@ -13,8 +13,8 @@ import torch
 
 from gan import parzen
 from gan.errors import DataError
+from gan.kinds import create
 from gan.linear_algebra import random_stream
-from gan.models import create
 from pipeline import configure, files, prepare, results, sample_size, train
 
 VARIANTS = {"digits": ["raw", "ema"], "digits_training_images": ["raw"], "digits_kmeans": []}

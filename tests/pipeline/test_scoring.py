@@ -13,7 +13,7 @@ import torch
 
 from gan import parzen
 from gan.errors import DataError, ParameterError
-from gan.models import create
+from gan.kinds import create
 from pipeline import bandwidth, configure, evaluate, files, prepare, sample, train
 
 VARIANTS = {"digits": ["raw", "ema"], "digits_training_images": ["raw"], "digits_kmeans": ["raw"]}

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan.models import create
+from gan.kinds import create
 from pipeline import (
     checkpoints,
     circumstances,

@@ -240,18 +240,31 @@ def test_a_seed_stops_when_its_best_epoch_lies_back_by_the_patience(digits, monk
 
 def test_inputs_are_the_digest_of_settings_data_and_code(digits, monkeypatch):
     configure.main("digits")
-    paths = [configure.configuration_file("digits", "train"), prepare.prepared_file("digits")]
-    digest = train.inputs_digest(paths)
-    assert train.inputs_digest(paths) == digest
+    digest = train.inputs_digest("digits", "digits")
+    assert train.inputs_digest("digits", "digits") == digest
     digits.change({f"{MODEL}.recipe.epochs": 6})
     configure.main("digits")
-    assert train.inputs_digest(paths) != digest
+    assert train.inputs_digest("digits", "digits") != digest
     digits.change({f"{MODEL}.recipe.epochs": 5, "experiments.digits.figures.rows": 2})
     configure.main("digits")
-    assert train.inputs_digest(paths) == digest
+    assert train.inputs_digest("digits", "digits") == digest
     code, own = files.sha256, Path(train.__file__).parents[1] / "gan/training.py"
     monkeypatch.setattr(files, "sha256", lambda path: "other" if Path(path) == own else code(path))
-    assert train.inputs_digest(paths) != digest
+    assert train.inputs_digest("digits", "digits") != digest
+
+
+def test_of_a_model_in_baselines_its_own_code_is_among_the_inputs_and_no_others(digits, monkeypatch):
+    configure.main("digits_kmeans")
+    digest, before = train.inputs_digest("digits_kmeans", "digits"), digits.outputs("digits_kmeans")
+    sha256, root = files.sha256, Path(train.__file__).parents[1]
+    for changed, differs in (("training_images", False), ("kmeans", True)):
+        monkeypatch.setattr(files, "sha256", lambda path, changed=root / f"gan/baselines/{changed}.py":
+                            "other" if Path(path) == changed else sha256(path))
+        configure.main("digits_kmeans")
+        assert (train.inputs_digest("digits_kmeans", "digits") != digest) is differs
+        now = digits.outputs("digits_kmeans")
+        assert {name.rpartition("/")[2] for name in now if now[name] != before[name]} == (
+            {"train.json", "sample.json", "sample_size.json"} if differs else set())
 
 
 # Going on after a kill.
