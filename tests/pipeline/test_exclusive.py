@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from gan.errors import ReproductionError
+from pipeline import configure, train
 from pipeline.exclusive import holding
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
 import sys, time
 from pathlib import Path
+from pipeline import configure, train
 from pipeline.exclusive import holding
 with holding(Path(sys.argv[1]), "work"):
     print("held", flush=True)
@@ -74,3 +76,15 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ReproductionError, match="cannot make"), holding(tmp_path / "file" / "work.lock", "work"):
         pytest.fail("held")
+
+
+def test_a_second_training_of_one_experiment_is_refused_and_leaves_the_checkpoints_of_the_first(digits):
+    configure.main("digits")
+    folder = Path("checkpoints/digits")
+    folder.mkdir(parents=True)
+    (folder / "seed-1.safetensors").touch()
+    with (holding(Path("checkpoints/digits.lock"), "training of digits"),
+          pytest.raises(ReproductionError, match="training of digits goes on in another process")):
+        train.main("digits")
+    assert list(folder.iterdir()) == [folder / "seed-1.safetensors"]
+    assert not list(Path("artifacts/digits").glob("*.csv"))

@@ -156,14 +156,15 @@ def test_without_a_graph_there_is_nothing_to_compare(tmp_path, monkeypatch):
     Inputs.of("train@first").require_unchanged()
 
 
-def test_what_is_read_is_what_dvc_says_for_every_stage_of_the_real_graph(monkeypatch):
+def test_what_is_read_is_what_dvc_says_for_one_stage_of_each_kind_of_the_real_graph(monkeypatch):
     """dvc.yaml is resolved here a second time, because to ask DVC would take every stage most of a second."""
     monkeypatch.chdir(ROOT)
     from dvc.repo import Repo
 
     with Repo(".") as repo:
-        assert len(repo.index.stages) > 10
-        for stage in repo.index.stages:
+        kinds = {stage.addressing.partition("@")[0]: stage for stage in repo.index.stages}
+        assert len(kinds) > 10
+        for stage in kinds.values():
             paths, keys = inputs._reads(stage.addressing)
             deps = {dep.def_path for dep in stage.deps if not hasattr(dep, "params")}
             params = {(dep.def_path, key) for dep in stage.deps if hasattr(dep, "params") for key in dep.params}
