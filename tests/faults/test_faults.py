@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,9 @@ class Training:
                         seen.add((path.name, path.stat().st_mtime_ns))
                     except FileNotFoundError:  # it has just been put behind
                         continue
+                time.sleep(0.002)
             process.send_signal(number)
-            self.said, _ = process.communicate(timeout=30)  # a scheduler kills after that
+            self.said, _ = process.communicate(timeout=60)
         finally:
             process.kill()
         return process.returncode
