@@ -4,6 +4,9 @@
 # make lessons     only the lessons: the theory and the 2016 slides as experiments, each criterion with its verdict
 # make compare     a page with two revisions side by side: make compare A=HEAD~1 B=workspace
 # make experiments DVC's experiments and their results, with the parameters in which they differ
+# make verify      the graph again in two places, every digest compared: is this machine's result the same each time?
+# make faults      kill a training at 20 random moments, and compare what it ends with
+# make who         which run works in this checkout, on which stage and since when
 # make plan        say what this machine can do, and write it into params.yaml; runs nothing
 #
 # Settings, all optional: PROFILE=paper|cpu|smoke  EXPERIMENTS="mnist mnist_kmeans"  LESSONS="figure_1 convergence"|all|none
@@ -27,7 +30,7 @@ export GAN_EXPERIMENTS := $(or $(EXPERIMENTS),$(GAN_EXPERIMENTS))
 export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup plan reproduce lessons table report record compare experiments ui test test-postgresql lint types lock
+.PHONY: help setup plan reproduce lessons table report record compare experiments ui who verify faults test test-postgresql lint types lock
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/,$$d'
@@ -43,19 +46,24 @@ $(VENV)/.complete: requirements.lock
 	@$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
 	@touch $@
 
+# Not while a run goes on here: it would read what this writes. DVC waits at a stage's end for whoever reads the graph.
 plan: setup
+	@python -m pipeline.lock free
 	@python -m pipeline.plan
 
 reproduce: plan
-	@dvc repro --keep-going
+	@dvc --wait-for-lock repro --keep-going
 	@python -m pipeline.report table
 
 # Experiments stay as they are: the page is written with whatever there is of them.
 lessons: export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS),all)
 lessons: plan
-	@dvc repro --keep-going $$(python -m pipeline.lesson stages)
-	@dvc repro --single-item --force report
+	@dvc --wait-for-lock repro --keep-going $$(python -m pipeline.lesson stages)
+	@dvc --wait-for-lock repro --single-item --force report
 	@python -m pipeline.lesson table
+
+who: setup
+	@python -m pipeline.lock
 
 table: setup
 	@python -m pipeline.report table
@@ -69,6 +77,12 @@ compare: setup
 # Of DVC's columns, which are every parameter and every file that a stage reads: results, profile, and what differs.
 experiments: setup
 	@dvc exp show --no-pager --only-changed --keep '.*\.(raw|ema)$$|profile$$' --drop '.*/|artifacts$$|run\.' --precision 4
+
+faults: setup
+	@python tests/faults/faults.py
+
+verify: setup
+	@python -m pipeline.verify
 
 test: setup lint types
 	@python -m pytest

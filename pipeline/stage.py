@@ -14,15 +14,18 @@ from datetime import UTC, datetime
 
 from gan.errors import ReproductionError
 from pipeline import circumstances, machine
+from pipeline.inputs import Inputs
 
 STAGE = "DVC_STAGE"  # which DVC sets for what it runs: "train@mnist"
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 def run(main: Callable[..., None]) -> None:
     """Call `main` with the words of the command line; print one clear error instead of a traceback.
 
-    How long a stage of the graph took is kept among the circumstances, under the name that DVC gives it; of the host a
-    digest of its name, which tells machines apart on a page that is passed on and names none.
+    A stage of the graph fails when what it reads was edited meanwhile. How long it took is kept among the
+    circumstances, under the name that DVC gives it; of the host a digest of its name, which tells machines apart on a
+    page that is passed on and names none.
     Exit status: 0, 1 for an error that the user can mend, 130 after Ctrl-C, 143 after SIGTERM.
     """
     signal.signal(signal.SIGTERM, _terminated)
@@ -30,13 +33,18 @@ def run(main: Callable[..., None]) -> None:
     commit, clean = machine.commit() if STAGE in os.environ else ("", False)
     try:
         _require_arguments(main, sys.argv[1:])
+        inputs = Inputs.of(os.environ[STAGE]) if STAGE in os.environ else None
         main(*sys.argv[1:])
+        if inputs:
+            inputs.require_unchanged()
     except ReproductionError as error:
         print(f"\nerror: {error}", file=sys.stderr, flush=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr, flush=True)
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        status = stop.code if isinstance(stop, SystemExit) else INTERRUPTED
+        if status in (INTERRUPTED, TERMINATED):
+            print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr, flush=True)
+        sys.exit(status)
     if STAGE in os.environ:
         circumstances.record("stages", os.environ[STAGE], {
             "seconds": round(time.monotonic() - beginning, 1), "started": started.isoformat(timespec="seconds"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -142,22 +141,3 @@ def rendered() -> Page:
 def metrics() -> dict[str, Any]:
     content: dict[str, Any] = read_json(Path("reports/metrics.json"))
     return content
-
-
-def without_varying(source: str) -> str:
-    """The page with the content of every element that is marked as varying taken out."""
-    found, depth, at = [], 0, 0
-    for tag in re.finditer(r"<(/?)([a-z0-9]+)([^>]*)>", source):
-        closing, name, attributes = tag.groups()
-        if depth == 0:
-            if "data-varies" in attributes:
-                found.append(source[at:tag.end()])
-                depth = 1
-        elif closing:
-            depth -= 1
-            if depth == 0:
-                at = tag.start()
-        elif name not in VOID and not attributes.endswith("/"):
-            depth += 1
-    assert depth == 0
-    return "".join([*found, source[at:]])

@@ -11,11 +11,12 @@ import statistics
 from pathlib import Path
 
 import pytest
-from finished_page import add_sizes, metrics, rendered, without_varying
+from finished_page import add_sizes, metrics, rendered
 from finished_run import NORMALISED, NOTE, REDUCED, TWO_SEEDS, FinishedRun
 
 from gan.errors import DataError, ParameterError
 from pipeline import circumstances, figures, machine, report, results
+from pipeline.file_differences import without_varying
 from pipeline.files import read_json, write_json
 
 # metrics.json

@@ -1,0 +1,146 @@
+"""Say which process works in this checkout, and on what: `python -m pipeline.lock`; with `free`, fail if one does.
+
+DVC keeps two locks in `.dvc/tmp`: `lock`, held while it looks at the graph, and `rwlock`, which names the process that
+runs a stage. Its own message says of the first only that it is held.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from gan.errors import ReproductionError
+from pipeline import stage
+from pipeline.exclusive import describe
+from pipeline.progress import duration
+
+FOLDER = Path(".dvc/tmp")
+PATIENCE = 3.0
+"""Seconds, as DVC has: `dvc status` and the like hold the lock no longer"""
+
+
+@dataclass
+class Holder:
+    """A process that holds a lock of DVC's, by its number and its command line."""
+
+    pid: int
+    command: str
+    writes: set[Path] = field(default_factory=set)
+    """Outputs that it is making"""
+
+    def __str__(self) -> str:
+        stages = self._stages() or [f"writes {path}" for path in sorted(self.writes)]
+        return "; ".join([describe(self.pid, self.command), *stages])
+
+    def is_alive(self) -> bool:
+        """Whether the process is still the one that took the lock: numbers are given again."""
+        with contextlib.suppress(psutil.AccessDenied):
+            try:
+                words = psutil.Process(self.pid).cmdline()
+            except psutil.NoSuchProcess:
+                return False
+            arguments = " ".join(self.command.split()[1:])
+            return not self.command or (" ".join(words).endswith(arguments) and any("dvc" in word for word in words))
+        return True
+
+    def group(self) -> int:
+        """The number of its process group: to end dvc alone would leave its stage running."""
+        with contextlib.suppress(OSError):
+            return os.getpgid(self.pid)
+        return self.pid
+
+    def _stages(self) -> list[str]:
+        found: dict[str, float] = {}
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(self.pid).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if name := child.environ().get(stage.STAGE):
+                        found.setdefault(name, child.create_time())
+        return [f"stage {name}, for {duration(time.time() - since)}" for name, since in found.items()]
+
+
+def main(wanted: str = "") -> None:
+    running = holders() if wanted else holders(patience=0)
+    if wanted:
+        require_none(running)
+    elif running:
+        print("\n".join(map(str, running)))
+    else:
+        print("no dvc works in this checkout")
+
+
+def holders(patience: float = PATIENCE) -> list[Holder]:
+    """Those of either lock; of the one that is held for a moment only, who holds it after `patience` seconds still."""
+    found = _of_stages()
+    until = time.monotonic() + patience
+    while not found and (pid := _of_the_graph()) is not None:
+        if time.monotonic() >= until:
+            return [Holder(pid, "")]
+        time.sleep(0.1)
+    return found
+
+
+def require_none(running: list[Holder]) -> None:
+    """Raises ReproductionError, which names them, if there are any."""
+    if gone := [holder for holder in running if not holder.is_alive()]:
+        raise ReproductionError(
+            f"{FOLDER / 'rwlock'} names a process that has ended", expected="a dvc that is at work",
+            found=f"process {gone[0].pid} ({gone[0].command}), a number which another process has by now",
+            remedy=f"delete {FOLDER / 'rwlock'}, then run the same command again")
+    if running:
+        raise ReproductionError(
+            "another dvc works in this checkout", expected="one at a time", found=" and ".join(map(str, running)),
+            remedy=f"let it end, or stop all of it (Ctrl-C there, or `kill -- -{running[0].group()}`), then run this "
+                   "command again; a training that was stopped goes on from its last checkpoint")
+
+
+def _of_stages() -> list[Holder]:
+    """By `rwlock`; without those that DVC itself will find to have ended."""
+    try:
+        content: dict[str, dict[str, Any]] = json.loads((FOLDER / "rwlock").read_text())
+        found: dict[tuple[int, str], Holder] = {}
+        for kind in ("write", "read"):
+            for path, entries in content.get(kind, {}).items():
+                for entry in entries if isinstance(entries, list) else [entries]:
+                    key = int(entry["pid"]), _short(str(entry["cmd"]))
+                    holder = found.setdefault(key, Holder(*key))
+                    if kind == "write":
+                        holder.writes.add(_from_here(Path(path)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, or just being written
+        return []
+    return [holder for holder in found.values() if psutil.pid_exists(holder.pid)]
+
+
+def _of_the_graph() -> int | None:
+    """The process that holds `lock`; None if there is none."""
+    try:
+        with (FOLDER / "lock").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return int(file.read())
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _short(command: str) -> str:
+    """Without the folder of the program."""
+    program, _, rest = command.partition(" ")
+    return f"{Path(program).name} {rest}".strip()
+
+
+def _from_here(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,96 @@
+"""A training killed as by a power cut and stopped as by a scheduler ends with the bytes of an undisturbed one.
+
+`make faults` does it 20 times at random moments of the real graph.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from faults import ROOT, half_written, newest, outputs
+from ruamel.yaml import YAML
+
+from pipeline import configure, download, prepare
+
+EPOCHS, SEED = 6, 4
+
+
+class Training:
+    """`python -m pipeline.train digits` in a folder of its own, from processes of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("GAN_")} | {
+            "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "GAN_TRACKING": "off", "GAN_DEVICE": "cpu",
+            "GAN_CHECKPOINT_SECONDS": "0"}
+        self.said = ""
+
+    def start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen([sys.executable, "-m", "pipeline.train", "digits"], cwd=self.root, text=True,
+                                env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def finish(self) -> dict[str, bytes]:
+        process = self.start()
+        self.said, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, self.said
+        return outputs(self.root)
+
+    def stop(self, number: signal.Signals, checkpoints: int) -> int:
+        """Send a signal after so many checkpoints have been seen; the exit status."""
+        process = self.start()
+        try:
+            seen: set[tuple[str, int]] = set()
+            while len(seen) < checkpoints:
+                assert process.poll() is None, process.communicate()
+                for path in (self.root / "checkpoints/digits").glob("seed-?-????????????????.safetensors"):
+                    try:
+                        seen.add((path.name, path.stat().st_ino))
+                    except FileNotFoundError:  # it has just been put behind
+                        continue
+            process.send_signal(number)
+            self.said, _ = process.communicate(timeout=30)  # a scheduler kills after that
+        finally:
+            process.kill()
+        return process.returncode
+
+
+@pytest.fixture
+def training(tmp_path, monkeypatch):
+    content = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+    content |= {"profile": "smoke", "run": {"datasets": ["digits"], "experiments": {"digits": "digits"},
+                                            "left_out": {}, "lessons": [], "lessons_on_mnist": []}}
+    recipe = content["experiments"]["digits"]["profiles"]["smoke"]["train"]["model"]["recipe"]
+    recipe["epochs"] = EPOCHS
+    with (tmp_path / "params.yaml").open("w") as file:
+        YAML(typ="safe").dump(content, file)
+    monkeypatch.chdir(tmp_path)
+    for main in (download.main, prepare.main, configure.main):
+        main("digits")
+    return Training(tmp_path)
+
+
+def test_killed_at_random_updates_and_stopped_by_sigterm_it_ends_with_the_same_bytes(training):
+    """Three ends of one training, each at another place, then its own; all in processes of their own."""
+    wanted = training.finish()
+    assert len(wanted) == 4
+    assert not (training.root / "checkpoints/digits").exists()
+    shutil.rmtree(training.root / "artifacts/digits/models")
+    draw = random.Random(SEED)
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        status = training.stop(number, draw.randint(3, 15))
+        assert status == (143 if number == signal.SIGTERM else -9), training.said
+        assert newest(training.root) != "nothing"
+        if number == signal.SIGTERM:
+            assert "stopped; the same command goes on from the last checkpoint" in training.said
+            assert "Traceback" not in training.said
+            assert not half_written(training.root)
+    assert training.finish() == wanted
+    assert "going on from epoch" in training.said
+    assert not (training.root / "checkpoints/digits").exists()

@@ -1,0 +1,114 @@
+"""pipeline.lock: who works in a checkout, said by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gan.errors import ReproductionError
+from pipeline import lock
+
+ROOT = Path(__file__).parents[2]
+GRAPH = """
+stages:
+  train:
+    foreach: [mnist]
+    do:
+      cmd: python -u -c "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(120)"
+      outs: [models]
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "GIT_"))} | {
+        "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(tmp_path / "site"),
+        "PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return tmp_path, environment
+
+
+def test_a_checkout_in_which_nothing_runs_is_free(checkout, capsys):
+    lock.main("free")
+    assert capsys.readouterr().out == ""
+    lock.main()
+    assert capsys.readouterr().out == "no dvc works in this checkout\n"
+
+
+def test_a_second_run_is_told_of_the_first_its_stage_and_since_when(checkout):
+    folder, environment = checkout
+    subprocess.run(["dvc", "init", "--quiet", "--no-scm"], env=environment, check=True, timeout=60)
+    (folder / "dvc.yaml").write_text(GRAPH)
+    first = subprocess.Popen(["dvc", "repro"], env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        while not (folder / "begun").exists():
+            assert first.poll() is None
+        with pytest.raises(ReproductionError) as raised:
+            lock.main("free")
+        second = subprocess.run(["dvc", "repro"], env=environment, text=True, capture_output=True, timeout=60)
+    finally:
+        os.killpg(first.pid, 9)
+        first.wait()
+    message = str(raised.value)
+    assert message.startswith("another dvc works in this checkout\n")
+    assert f"process {first.pid} (dvc repro), for " in message
+    assert "; stage train@mnist, for " in message
+    assert f"`kill -- -{first.pid}`" in message  # a group of its own
+    assert second.returncode != 0  # which is what CONTRIBUTING.md says of dvc itself
+    assert f"(PID {first.pid})" in second.stderr
+    lock.main("free")
+
+
+def held_by(pid: int, command: str = "/opt/bin/dvc repro") -> None:
+    lock.FOLDER.mkdir(parents=True)
+    entry = {"pid": pid, "cmd": command}
+    (lock.FOLDER / "rwlock").write_text(json.dumps({
+        "write": {str(Path("artifacts/mnist/models").absolute()): entry}, "read": {"gan": [entry]}}))
+
+
+def test_a_number_that_another_process_has_by_now_is_told_from_a_run(checkout):
+    held_by(os.getpid())
+    with pytest.raises(ReproductionError, match="names a process that has ended") as raised:
+        lock.main("free")
+    assert f"process {os.getpid()} (dvc repro)" in str(raised.value)
+    assert "delete .dvc/tmp/rwlock" in str(raised.value)
+
+
+def test_a_run_whose_stage_cannot_be_asked_is_told_by_what_it_writes(checkout):
+    held_by(os.getpid())
+    (holder,) = lock.holders()
+    assert str(holder).endswith("; writes artifacts/mnist/models")
+
+
+def test_a_process_that_has_ended_holds_nothing(checkout):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    held_by(ended.pid)
+    lock.main("free")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"write": {"a": 1}}', "\0"])
+def test_a_lock_that_is_just_being_written_is_left_to_dvc(checkout, content):
+    lock.FOLDER.mkdir(parents=True)
+    (lock.FOLDER / "rwlock").write_text(content)
+    lock.main("free")
+
+
+def test_the_lock_on_the_graph_is_waited_for_then_told(checkout):
+    _, environment = checkout
+    lock.FOLDER.mkdir(parents=True)
+    held = "import time, zc.lockfile as z; l = z.LockFile('.dvc/tmp/lock'); print('held', flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", held], env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(ReproductionError, match=f"process {holder.pid} "):
+            lock.require_none(lock.holders(patience=0.2))
+    finally:
+        holder.kill()
+        holder.communicate()
+    assert lock.holders() == []
