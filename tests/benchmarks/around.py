@@ -32,7 +32,8 @@ ORDER = 6
 TARGET = 5.0
 FIXED = {"start": "start-up: Python, torch, libraries", "data": "reading the data", "dvc": "DVC",
          "rest": "the rest of the stage: digests, networks made, outputs"}
-GROWING = {"checkpoints": "checkpoints", "mlflow": "MLflow, where training waits for it"}
+GROWING = {"checkpoints": "checkpoints", "progress": "telling how far it is",
+           "mlflow": "MLflow, where training waits for it"}
 
 
 def rows(effort: Effort, device: torch.device) -> Iterator[Row]:

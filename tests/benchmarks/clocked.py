@@ -79,6 +79,7 @@ class Clock:
 def install(clock: Clock) -> None:
     """Put the clock around the parts of `pipeline.train`, before it is run."""
     from pipeline.checkpoints import Checkpoint
+    from pipeline.progress import Progress
 
     from gan.models import Fit
     from gan.training import Training
@@ -86,8 +87,8 @@ def install(clock: Clock) -> None:
 
     parts: list[tuple[Any, str, str]] = [
         (prepare, "read_dataset", "data"), (Training, "run_epochs", "training"), (Fit, "_choose", "looks"),
-        (Fit, "state", "checkpoints"), (Checkpoint, "save", "checkpoints"), (Checkpoint, "candidates", "checkpoints"),
-        *((tracking, name, "mlflow") for name in ("start", "describe")),
+        (Progress, "advance", "progress"), (Fit, "state", "checkpoints"), (Checkpoint, "save", "checkpoints"),
+        (Checkpoint, "candidates", "checkpoints"), *((tracking, name, "mlflow") for name in ("start", "describe")),
         *((tracking.Tracker, name, "mlflow") for name in ("metrics", "picture", "finish"))]
     for owner, name, part in parts:
         setattr(owner, name, clock.part(part, getattr(owner, name)))

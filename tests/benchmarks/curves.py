@@ -33,7 +33,6 @@ from tests.benchmarks.timing import FULL, QUICK, TINY, seconds, synchronised
 ORDER = 3
 NOISE = 0.05
 GIB = 2**30
-ROOM = 6.0  # times the samples' own size that is to be free before so many are tried
 
 
 def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
@@ -64,6 +63,7 @@ def _test_images(effort: Effort, device: torch.device) -> Row:
     data, settings = workload.dataset(effort), parameters.load().parzen("paper", "mnist")
     images = data.test.to(device)
     samples = data.train[:workload.few(effort, settings.samples, 2000, 60)].to(device)
+    parzen.log_likelihood(images[:10], samples, _bandwidths())  # to get started
     sizes = [n for n in (10, 100, 316, 1000, 3162, 10_000) if n <= workload.few(effort, 10_000, 3162, 50)]
     sizes = sizes if len(sizes) > 1 else [10, 50]
     points = tuple((float(n), _median_seconds(
@@ -78,9 +78,9 @@ def _samples(effort: Effort, device: torch.device) -> Iterator[Row]:
     found: list[tuple[int, float, float]] = []
     left_out = ""
     for n in sizes or [50, 500]:
-        needed = ROOM * n * workload.dataset(effort).train.shape[1] * 4
-        if needed > psutil.virtual_memory().available:
-            left_out = f"{n:,} samples were left out: less than {needed / GIB:.0f} GiB of memory were free"
+        needed, free = _expected_peak(found, n), psutil.virtual_memory().available / GIB
+        if needed > free:
+            left_out = f"{n:,} samples were left out: they would take {needed:.0f} GiB, and {free:.0f} GiB were free"
             break
         found.append((n, *_in_own_process(n, images, effort, device)))
     last, middle = found[-1][0], found[-2][0]
@@ -94,6 +94,14 @@ def _samples(effort: Effort, device: torch.device) -> Iterator[Row]:
     yield Row(f"peak memory with {last:,} samples", "the samples themselves, in float32", found[-1][2] / own, "×",
               x="samples", y="GiB", points=tuple((float(n), peak) for n, _, peak in found),
               note=f"{found[-1][2]:.2f} GiB against {own:.2f} GiB")
+
+
+def _expected_peak(found: Sequence[tuple[int, float, float]], n: int) -> float:
+    """GiB of n samples, on the line through the last two numbers of samples; 0 where there are not two yet."""
+    if len(found) < 2:
+        return 0.0
+    (x, _, y), (last_x, _, last_y) = found[-2:]
+    return last_y + (last_y - y) / (last_x - x) * (n - last_x)
 
 
 def _in_own_process(samples: int, images: int, effort: Effort, device: torch.device) -> tuple[float, float]:
@@ -111,6 +119,7 @@ def estimate_once(samples: int, images: int, effort: Effort, device: torch.devic
     machine.reuse_freed_memory()
     data = workload.dataset(effort)
     test, drawn = data.test[:images].to(device), _drawn(data.train, samples).to(device)
+    parzen.log_likelihood(test, drawn[:1000], _bandwidths())  # to get started
     took = _median_seconds(lambda: parzen.log_likelihood(test, drawn, _bandwidths()), device, effort)
     unit = 1 if sys.platform == "darwin" else 1024
     return took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB
@@ -133,7 +142,6 @@ def _bandwidths() -> list[float]:
 def _median_seconds(work: Callable[[], object], device: torch.device, effort: Effort) -> float:
     """Of three times, or of one if it takes long."""
     run = synchronised(work, device)
-    run()
     first = seconds(run)
     return first if first > 5 or effort.tiny else statistics.median([first, seconds(run), seconds(run)])
 
