@@ -78,11 +78,10 @@ class Clock:
 
 def install(clock: Clock) -> None:
     """Put the clock around the parts of `pipeline.train`, before it is run."""
-    from pipeline.checkpoints import Checkpoint
-
     from gan.models import Fit
     from gan.training import Training
     from pipeline import machine, prepare, tracking
+    from pipeline.checkpoints import Checkpoint
     from pipeline.progress import Progress
 
     parts: list[tuple[Any, str, str]] = [
