@@ -4,7 +4,7 @@
 
 Each trial: `dvc repro train@digits` from nothing in a clone, `kill -9` of its whole process group at one moment, the
 same command again. Moments are drawn one from each of as many equal parts of the time that an undisturbed run takes
-from its first update on. A checkpoint is written after every update, so that many of them fall into one being written.
+from its first update on. The killed run writes a checkpoint after every update, so that many kills fall into a write.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from gan.errors import DataError  # noqa: E402
 from pipeline import files  # noqa: E402
 from pipeline.progress import Progress, duration  # noqa: E402
 
-EXPERIMENT, EPOCHS = "digits", 20
+EXPERIMENT, EPOCHS = "digits", 12
 COMMAND = ("dvc", "repro", f"train@{EXPERIMENT}")
 OUTPUTS = ("models", "training.json", "curves.csv")
 DRAWS = 5
@@ -43,7 +43,7 @@ class Trial:
     """One kill and what came of it."""
 
     moment: float
-    """seconds after the command"""
+    """seconds after the first checkpoint"""
     state: str
     """of the training, by its newest checkpoint: seed and update"""
     doing: str
@@ -72,7 +72,7 @@ def main(kills: str = "20", seed: str = "1") -> None:
         trials = []
         with Progress("kills", count, "kill") as progress:
             for i in range(count):
-                moment = first + (length - first) * (i + random_source.random()) / count
+                moment = (length - first) * (i + random_source.random()) / count
                 trials.append(kill_once(clone, before, moment, wanted, digests))
                 print(trials[-1], flush=True)
                 progress.advance(1)
@@ -95,14 +95,16 @@ def make(root: Path) -> Clone:
 
 def undisturbed(clone: Clone) -> tuple[float, float]:
     """Run to the end; seconds to the first checkpoint, and in all."""
-    began, first = time.monotonic(), 0.0
-    process = start(clone)
-    while process.poll() is None:
-        if not first and list((clone.root / "checkpoints").rglob("*.safetensors")):
-            first = time.monotonic() - began
-        time.sleep(0.005)
-    assert process.returncode == 0, "the undisturbed run failed"
+    began, process = time.monotonic(), start(clone)
+    wait_for_checkpoint(clone, process)
+    first = time.monotonic() - began
+    assert process.wait() == 0, "the undisturbed run failed"
     return first, time.monotonic() - began
+
+
+def wait_for_checkpoint(clone: Clone, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None and not any((clone.root / "checkpoints").rglob("*.safetensors")):
+        time.sleep(0.002)
 
 
 def start(clone: Clone) -> subprocess.Popen[bytes]:
@@ -121,7 +123,7 @@ def kill_once(clone: Clone, lock: bytes, moment: float, wanted: Mapping[str, byt
     else:
         raise SystemExit(f"the training ended before it could be killed, {DRAWS} times")
     state, doing = newest(clone.root), half_written(clone.root)
-    said = clone.run(*COMMAND, GAN_CHECKPOINT_SECONDS="0")
+    said = clone.run(*COMMAND)
     resumed = re.findall(r"going on from (.+?) \(\S*(seed-\d+)", said)
     identical = outputs(clone.root) == wanted and clone.locked(f"train@{EXPERIMENT}") == digests
     identical = identical and not (clone.root / "checkpoints" / EXPERIMENT).exists()
@@ -139,9 +141,10 @@ def reset(clone: Clone, lock: bytes) -> None:
 
 
 def killed_at(clone: Clone, moment: float) -> bool:
-    """Kill the command with all that it started; whether it had not ended before."""
+    """Kill the command with all that it started, so long after the first update; whether it had not ended before."""
     process = start(clone)
     try:
+        wait_for_checkpoint(clone, process)
         process.wait(moment)
     except subprocess.TimeoutExpired:
         return True

@@ -51,7 +51,7 @@ class Training:
                 assert process.poll() is None, process.communicate()
                 for path in (self.root / "checkpoints/digits").glob("seed-?-????????????????.safetensors"):
                     try:
-                        seen.add((path.name, path.stat().st_ino))
+                        seen.add((path.name, path.stat().st_mtime_ns))
                     except FileNotFoundError:  # it has just been put behind
                         continue
             process.send_signal(number)
