@@ -7,6 +7,7 @@
 # make verify      the graph again in two places, every digest compared: is this machine's result the same each time?
 # make faults      kill a training at 20 random moments, and compare what it ends with
 # make who         which run works in this checkout, on which stage and since when
+# make bench       the step and the estimate beside their matrix products and beside other ways of doing them; QUICK=1 for a minute
 # make plan        say what this machine can do, and write it into params.yaml; runs nothing
 #
 # Settings, all optional: PROFILE=paper|cpu|smoke  EXPERIMENTS="mnist mnist_kmeans"  LESSONS="figure_1 convergence"|all|none
@@ -30,7 +31,7 @@ export GAN_EXPERIMENTS := $(or $(EXPERIMENTS),$(GAN_EXPERIMENTS))
 export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup plan reproduce lessons table report record compare experiments ui who verify faults test test-postgresql lint types lock
+.PHONY: help setup plan reproduce lessons table report record compare experiments ui who verify faults test bench test-postgresql lint types lock
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/,$$d'
@@ -86,6 +87,11 @@ verify: setup
 
 test: setup lint types
 	@python -m pytest
+
+# Ten minutes on two cores, on a machine with nothing else to do. One section: python -m tests.benchmarks parzen
+bench: setup
+	@test -e data/prepared/mnist.safetensors || dvc repro prepare@mnist
+	@QUICK='$(QUICK)' python -m tests.benchmarks
 
 # MLflow's server on a PostgreSQL of its own, which `make test` leaves out where there is none.
 test-postgresql: setup

@@ -6,7 +6,7 @@ A Gaussian of width σ stands on each of n samples s_j drawn from a model; the l
 
 in the scale that x and s_j have. σ is the one that makes validation images likeliest. Squared distances do not depend
 on σ: they are computed once, block by block, for all values of σ together, and the sum over samples is folded into
-the same pass, so that memory does not grow with the number of images or samples. Distances are in float64: in float32
+the same pass, so that memory does not grow with the number of samples. Distances are in float64: in float32
 a squared distance of 100 is off by 1e-5, which σ = .1 turns into 5e-4 nats; and precision policies set elsewhere, such
 as TF32, do not reach it.
 """
@@ -36,40 +36,43 @@ def log_likelihood(images: Tensor, samples: Tensor, bandwidths: Sequence[float],
     _require_comparable(images, samples)
     if not bandwidths or not all(0 < sigma < math.inf for sigma in bandwidths):
         raise ValueError(f"bandwidths must be finite and above 0: {list(bandwidths)}")
-    samples = samples.double()
     images = images.double().to(samples.device)
-    # Distances are the same from any origin; near the samples' mean the squares cancel least.
-    origin = samples.mean(0)
-    samples, images = samples - origin, images - origin
-    norms = samples.square().sum(1)
+    # Distances are the same from any origin; near the images the squares cancel least.
+    origin = images.mean(0)
+    images = images - origin
     sigmas = torch.tensor(bandwidths, dtype=torch.float64, device=samples.device)
-    result = torch.empty(len(sigmas), len(images), dtype=torch.float64, device=samples.device)
-    start = 0
-    for block in images.split(IMAGES_PER_BLOCK):
-        result[:, start:start + len(block)] = _log_sum_exp(block, samples, norms, sigmas)
-        start += len(block)
-        advance(len(block))
-    d = images.shape[1]
-    return result - math.log(len(samples)) - (d * (sigmas * math.sqrt(2 * math.pi)).log()).unsqueeze(1)
-
-
-def _log_sum_exp(images: Tensor, samples: Tensor, norms: Tensor, sigmas: Tensor) -> Tensor:
-    """log Σ_j exp(−‖x − s_j‖² / 2σ²), [k, m], in one pass over the samples.
-
-    The largest term belongs to the nearest sample whatever σ is, so one running minimum of the distances keeps the
-    sums of all σ from under- and overflowing. ‖x‖², which all distances of an image share, is added in the end.
-    """
     scales = -0.5 / sigmas.square().unsqueeze(1)
-    nearest = torch.full((len(images), 1), math.inf, dtype=torch.float64, device=images.device)
-    sums = torch.zeros(len(sigmas), len(images), dtype=torch.float64, device=images.device)
-    for block, norm in zip(samples.split(SAMPLES_PER_BLOCK), norms.split(SAMPLES_PER_BLOCK), strict=True):
-        distances = torch.addmm(norm, images, block.t(), alpha=-2)
-        closer = torch.minimum(nearest, distances.amin(1, keepdim=True))
-        sums.mul_((scales * (nearest - closer).t()).exp_())  # inf on the first block, where the sums are still 0
-        _add_terms(sums, distances.sub_(closer), scales.flatten().tolist())
-        nearest = closer
-    nearest = (nearest + images.square().sum(1, keepdim=True)).clamp_(min=0)
-    return sums.log_().add_(scales * nearest.t())
+    nearest = torch.full((len(images), 1), math.inf, dtype=torch.float64, device=samples.device)
+    sums = torch.zeros(len(sigmas), len(images), dtype=torch.float64, device=samples.device)
+    done = 0
+    for block in samples.split(SAMPLES_PER_BLOCK):
+        block = block.double() - origin
+        norms = block.square().sum(1)
+        start = 0
+        for some in images.split(IMAGES_PER_BLOCK):
+            rows = slice(start, start + len(some))
+            _add_samples(sums[:, rows], nearest[rows], some, block, norms, scales)
+            start += len(some)
+        done += len(block)
+        advance(len(images) * done // len(samples) - len(images) * (done - len(block)) // len(samples))
+    # ‖x‖², which all distances of an image share, was left out.
+    nearest.add_(images.square().sum(1, keepdim=True)).clamp_(min=0)
+    d = images.shape[1]
+    return sums.log_().add_(scales * nearest.t()) - math.log(len(samples)) - (
+        d * (sigmas * math.sqrt(2 * math.pi)).log()).unsqueeze(1)
+
+
+def _add_samples(sums: Tensor, nearest: Tensor, images: Tensor, samples: Tensor, norms: Tensor, scales: Tensor) -> None:
+    """Add Σ_j exp(−(‖x − s_j‖² − nearest) / 2σ²) over a block of samples to `sums` [k, m].
+
+    The largest term belongs to the nearest sample whatever σ is, so one running minimum of the distances, `nearest`
+    [m, 1], keeps the sums of all σ from under- and overflowing.
+    """
+    distances = torch.addmm(norms, images, samples.t(), alpha=-2)
+    closer = torch.minimum(nearest, distances.amin(1, keepdim=True))
+    sums.mul_((scales * (nearest - closer).t()).exp_())  # inf on the first block, where the sums are still 0
+    nearest.copy_(closer)
+    _add_terms(sums, distances.sub_(closer), scales.flatten().tolist())
 
 
 # A term of e⁻⁸⁰ times the largest changes no sum, and exp of less is 10 times slower, as its result is denormal.
@@ -102,8 +105,9 @@ def _require_comparable(images: Tensor, samples: Tensor) -> None:
         raise ValueError(f"images and samples must be [m, d] and [n, d]: {list(images.shape)}, {list(samples.shape)}")
     if not len(images) or not len(samples):
         raise ValueError(f"at least one image and one sample are needed: {len(images)}, {len(samples)}")
-    if not bool(images.isfinite().all()) or not bool(samples.isfinite().all()):
-        raise ValueError("images and samples must hold finite numbers")
+    for block in (*images.split(SAMPLES_PER_BLOCK), *samples.split(SAMPLES_PER_BLOCK)):
+        if not bool(block.isfinite().all()):
+            raise ValueError("images and samples must hold finite numbers")
 
 
 @dataclass(frozen=True)

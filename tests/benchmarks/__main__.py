@@ -1,0 +1,21 @@
+"""Run the benchmarks: python -m tests.benchmarks [section …]
+
+All of them print a table and write it, as data and as text, to reports/benchmarks/; named ones only print. QUICK=1 in
+the environment makes it a minute, with less to average over and smaller sizes, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pipeline import machine, stage
+from tests.benchmarks import run_all
+
+
+def main(*sections: str) -> None:
+    machine.reuse_freed_memory()
+    run_all.run(sections, quick=os.environ.get("QUICK", "") not in ("", "0"))
+
+
+if __name__ == "__main__":
+    stage.run(main)

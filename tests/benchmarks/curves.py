@@ -1,0 +1,152 @@
+"""How the cost grows
+
+With epochs, with samples, with test images: 1 means that the last of so many costs as much as those before. Training is
+on a part of MNIST's images; the estimate scores MNIST's test images, on the monitor's 17 values of σ, under training
+images with a little noise, which stand for samples. Each number of samples runs in a process of its own, whose peak
+memory is read at its end: Python and torch with their libraries, the samples in float32, and what the estimate needs
+beside them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import psutil
+import torch
+from torch import Tensor
+
+from gan import parzen
+from gan.training import Training
+from pipeline import machine, parameters
+from tests.benchmarks import workload
+from tests.benchmarks.table import Effort, Row, unmeasured
+from tests.benchmarks.timing import FULL, QUICK, TINY, seconds, synchronised
+
+ORDER = 3
+NOISE = 0.05
+GIB = 2**30
+
+
+def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
+    yield _epochs(effort, device)
+    yield _test_images(effort, device)
+    yield from _samples(effort, device)
+
+
+def growth(points: Sequence[tuple[float, float]], middle: int) -> float:
+    """The cost of one more, between the middle point and the last, over the cost of one up to the middle."""
+    (x, y), (last_x, last_y) = points[middle], points[-1]
+    return (last_y - y) / (last_x - x) / (y / x)
+
+
+def _epochs(effort: Effort, device: torch.device) -> Row:
+    epochs, images = workload.few(effort, 16, 6, 4), workload.few(effort, 10_000, 2000, 60)
+    training = Training(workload.nets(effort), workload.dataset(effort).train[:images], 1, device)
+    run = synchronised(training.run_epoch, device)
+    run()
+    each = [seconds(run) for _ in range(epochs)]
+    points = tuple(zip(map(float, range(1, epochs + 1)), itertools.accumulate(each), strict=True))
+    return Row(f"an epoch of {images:,} images in the second half of {epochs}", "one in the first half",
+               growth(points, epochs // 2 - 1), "×", seconds=statistics.median(each), x="epochs", y="seconds",
+               points=points)
+
+
+def _test_images(effort: Effort, device: torch.device) -> Row:
+    data, settings = workload.dataset(effort), parameters.load().parzen("paper", "mnist")
+    images = data.test.to(device)
+    samples = data.train[:workload.few(effort, settings.samples, 2000, 60)].to(device)
+    parzen.log_likelihood(images[:10], samples, _bandwidths())  # to get started
+    sizes = [n for n in (10, 100, 316, 1000, 3162, 10_000) if n <= workload.few(effort, 10_000, 3162, 50)]
+    sizes = sizes if len(sizes) > 1 else [10, 50]
+    points = tuple((float(n), _median_seconds(
+        lambda n=n: parzen.log_likelihood(images[:n], samples, _bandwidths()), device, effort)) for n in sizes)
+    return Row(f"a test image of {sizes[-1]:,}", f"one of {sizes[-2]:,}", growth(points, -2), "×", x="test images",
+               y="seconds", points=points, note=f"under {len(samples):,} samples")
+
+
+def _samples(effort: Effort, device: torch.device) -> Iterator[Row]:
+    sizes = [n for n in (1000, 10_000, 100_000, 1_000_000) if n <= workload.few(effort, 1_000_000, 100_000, 0)]
+    images = workload.few(effort, 256, 64, 10)
+    found: list[tuple[int, float, float]] = []
+    left_out = ""
+    for n in sizes or [50, 500]:
+        needed, free = _expected_peak(found, n), psutil.virtual_memory().available / GIB
+        if needed > free:
+            left_out = f"{n:,} samples were left out: they would take {needed:.0f} GiB, and {free:.0f} GiB were free"
+            break
+        found.append((n, *_in_own_process(n, images, effort, device)))
+    last, middle = found[-1][0], found[-2][0]
+    points = tuple((float(n), took) for n, took, _ in found)
+    yield Row(f"a sample of {last:,}", f"one of {middle:,}", growth(points, -2), "×", x="samples", y="seconds",
+              points=points, note="; ".join(filter(None, (f"{images} test images", left_out))))
+    if device.type != "cpu":
+        yield unmeasured(f"peak memory with {last:,} samples", "the samples themselves", "measured on a processor only")
+        return
+    own = last * workload.dataset(effort).train.shape[1] * 4 / GIB
+    yield Row(f"peak memory with {last:,} samples", "the samples themselves, in float32", found[-1][2] / own, "×",
+              x="samples", y="GiB", points=tuple((float(n), peak) for n, _, peak in found),
+              note=f"{found[-1][2]:.2f} GiB against {own:.2f} GiB")
+
+
+def _expected_peak(found: Sequence[tuple[int, float, float]], n: int) -> float:
+    """GiB of n samples, on the line through the last two numbers of samples; 0 where there are not two yet."""
+    if len(found) < 2:
+        return 0.0
+    (x, _, y), (last_x, _, last_y) = found[-2:]
+    return last_y + (last_y - y) / (last_x - x) * (n - last_x)
+
+
+def _in_own_process(samples: int, images: int, effort: Effort, device: torch.device) -> tuple[float, float]:
+    """Seconds of the estimate, and the peak memory of its process in GiB."""
+    root = Path(__file__).parents[2]
+    ended = subprocess.run([sys.executable, "-m", "tests.benchmarks.curves", str(samples), str(images), effort.name,
+                            str(device)], cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, text=True, check=True,
+                           stdout=subprocess.PIPE)
+    took, peak = json.loads(ended.stdout.splitlines()[-1])
+    return took, peak
+
+
+def estimate_once(samples: int, images: int, effort: Effort, device: torch.device) -> tuple[float, float]:
+    """What `_in_own_process` returns, of this process."""
+    machine.reuse_freed_memory()
+    data = workload.dataset(effort)
+    test, drawn = data.test[:images].to(device), _drawn(data.train, samples).to(device)
+    parzen.log_likelihood(test, drawn[:1000], _bandwidths())  # to get started
+    took = _median_seconds(lambda: parzen.log_likelihood(test, drawn, _bandwidths()), device, effort)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB
+
+
+def _drawn(train: Tensor, n: int) -> Tensor:
+    """n training images with noise, made block by block."""
+    stream = torch.Generator().manual_seed(0)
+    drawn = torch.empty(n, train.shape[1])
+    for block in drawn.split(4096):
+        rows = torch.randint(len(train), (len(block),), generator=stream)
+        block.normal_(0, NOISE, generator=stream).add_(train[rows]).clamp_(0, 1)
+    return drawn
+
+
+def _bandwidths() -> list[float]:
+    return parameters.load().monitor("paper", "mnist").grid.bandwidths()
+
+
+def _median_seconds(work: Callable[[], object], device: torch.device, effort: Effort) -> float:
+    """Of three times, or of one if it takes long."""
+    run = synchronised(work, device)
+    first = seconds(run)
+    return first if first > 5 or effort.tiny else statistics.median([first, seconds(run), seconds(run)])
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    print(json.dumps(estimate_once(int(words[0]), int(words[1]), next(
+        known for known in (TINY, QUICK, FULL) if known.name == words[2]), torch.device(words[3]))))

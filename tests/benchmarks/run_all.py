@@ -1,0 +1,151 @@
+"""Run the sections, print their rows as they come, and write the table."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import pkgutil
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import matplotlib
+import torch
+from matplotlib.figure import Figure
+
+from gan.errors import ReproductionError
+from pipeline import files, machine
+from pipeline.figures import BLUE, DPI, STYLE, WIDTH
+from tests import benchmarks
+from tests.benchmarks import table
+from tests.benchmarks.table import Row
+from tests.benchmarks.timing import FULL, QUICK, Effort
+
+FOLDER = Path("reports/benchmarks")
+TEXT = FOLDER / "README.md"
+INTRODUCTION = """# Benchmarks
+
+Written by `make bench`; a table for each machine on which it was run. Both sides of a row run by turns in one process,
+after one run of each to get started. A ratio is the median over repeats of the ratio within each, with the quartiles
+in brackets: *×* says how many times as long ours takes, *× faster* how many times as long the other one takes, *%*
+what share of the time. Seconds are medians, ours first.
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    heading: str
+    text: str
+    rows: list[Row]
+
+
+def sections() -> dict[str, ModuleType]:
+    """Every module here that has rows, in order."""
+    names = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if not module.name.startswith(
+        ("_", "test_"))]
+    modules = {name: importlib.import_module(f"tests.benchmarks.{name}") for name in names}
+    found = [name for name in names if hasattr(modules[name], "rows")]
+    return {name: modules[name] for name in sorted(found, key=lambda name: (order(modules[name]), name))}
+
+
+def order(module: ModuleType) -> int:
+    return int(getattr(module, "ORDER", 100))
+
+
+def run(names: Sequence[str], quick: bool = False) -> None:
+    """All sections, or those named. The table is written after a full run of all of them."""
+    known = sections()
+    for name in names:
+        if name not in known:
+            raise ReproductionError(f"there is no benchmark {name}", expected=", ".join(known), found=name,
+                                    remedy="name one of these, or none for all of them")
+    device = machine.choose_device()
+    hardware = machine.hardware(device)
+    effort = QUICK if quick else FULL
+    print(f"{machine.describe(hardware)}; {hardware['threads']} threads", flush=True)
+    start = time.monotonic()
+    done = [measure(module, effort, device) for name, module in known.items() if not names or name in names]
+    print(f"\n{time.monotonic() - start:.0f} s", flush=True)
+    if effort.full and not names:
+        write(done, hardware)
+        print(f"written: {TEXT}")
+
+
+def measure(module: ModuleType, effort: Effort, device: torch.device) -> Section:
+    """One section, its rows printed as they come."""
+    heading, _, text = (module.__doc__ or module.__name__).strip().partition("\n")
+    print(f"\n{heading}", flush=True)
+    return Section(heading, text.strip(), list(_printed(module.rows(effort, device))))
+
+
+def _printed(rows: Iterable[Row]) -> Iterator[Row]:
+    for row in rows:
+        print(table.line(row), flush=True)
+        yield row
+
+
+def write(done: Sequence[Section], hardware: Mapping[str, Any]) -> None:
+    """The data and curves of this machine, and the text for all machines."""
+    name = slug(hardware)
+    commit, clean = machine.commit()
+    files.write_json(FOLDER / f"{name}.json", {
+        "hardware": dict(hardware), "commit": commit, "clean": clean,
+        "sections": [{"heading": section.heading, "text": section.text,
+                      "rows": [table.as_json(row) for row in section.rows]} for section in done]})
+    files.write_bytes(FOLDER / f"{name}.png", figure([row for section in done for row in section.rows if row.points]))
+    files.write_text(TEXT, text(FOLDER))
+
+
+def slug(hardware: Mapping[str, Any]) -> str:
+    """"amd-epyc-2-cores", "nvidia-h200": a file's name for a machine."""
+    name = hardware["accelerator"] or f"{hardware['processor']} {hardware['logical_cores']} cores"
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def text(folder: Path) -> str:
+    """The tables of all machines whose data lie in `folder`."""
+    parts = [INTRODUCTION]
+    for path in sorted(folder.glob("*.json")):
+        content = files.read_json(path)
+        state = "" if content["clean"] else ", with changes that are not committed"
+        parts.append(f"## {machine.describe(content['hardware'])}\n\n{content['hardware']['threads']} threads, commit "
+                     f"{content['commit'][:7] or 'unknown'}{state}. The same as data: [{path.name}]({path.name}).\n")
+        for section in content["sections"]:
+            rows = [table.from_json(row) for row in section["rows"]]
+            parts.append(f"### {section['heading']}\n\n{section['text']}\n\n{table.markdown(rows)}")
+            curves = [row for row in rows if row.points]
+            if curves:
+                parts.append("\n".join(["| curve | points |", "|---|---|", *map(_points, curves)]) + "\n")
+                parts.append(f"![Cost against epochs, test images and samples]({path.stem}.png)\n")
+    return "\n".join(parts)
+
+
+def _points(row: Row) -> str:
+    listed = ", ".join(f"{x:,.0f}: {table.duration(y) if row.y == 'seconds' else f'{y:.2f} {row.y}'}"
+                       for x, y in row.points)
+    return f"| {row.y} against {row.x} | {listed} |"
+
+
+def figure(curves: Sequence[Row]) -> bytes:
+    """A panel for each curve; dotted, what is proportional to x and ends at the last point."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        drawn = Figure(figsize=(WIDTH, 2.3 * -(-len(curves) // 2)), layout="constrained")
+        for i, row in enumerate(curves):
+            axes = drawn.add_subplot(-(-len(curves) // 2), 2, i + 1)
+            xs, ys = [x for x, _ in row.points], [y for _, y in row.points]
+            axes.plot(xs, [x / xs[-1] * ys[-1] for x in xs], ":", color="#707070")
+            axes.plot(xs, ys, "o-", color=BLUE, markersize=3)
+            if xs[-1] > 50 * xs[0]:
+                axes.set_xscale("log")
+                axes.set_yscale("log")
+            axes.set_xlabel(row.x)
+            axes.set_ylabel(row.y)
+        raw = io.BytesIO()
+        drawn.savefig(raw, format="png", dpi=DPI, metadata={"Software": None})
+    return raw.getvalue()

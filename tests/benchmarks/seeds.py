@@ -1,0 +1,84 @@
+"""Two seeds on two cores
+
+What is faster on a processor: each seed after the other with two threads, or a process for each with one. The networks
+and the part of the images are those of the step; processes are started, and networks made, before the clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+
+import torch
+
+from gan.training import Training
+from pipeline import machine
+from tests.benchmarks import workload
+from tests.benchmarks.step import MINIBATCHES
+from tests.benchmarks.table import Effort, Row, faster, unmeasured
+from tests.benchmarks.timing import FULL, QUICK, TINY, compare
+
+ORDER = 4
+SEEDS = (1, 2)
+WHAT, AGAINST = "two seeds, a process of one thread each", "one after the other, two threads"
+
+
+def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
+    if device.type != "cpu":
+        yield unmeasured(WHAT, AGAINST, "on a GPU seeds are computed together")
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with _processes(effort) as together:
+            trainings = [_training(effort, seed) for seed in SEEDS]
+
+            def together_once() -> None:
+                for connection in together:
+                    connection.send(True)
+                for connection in together:
+                    connection.recv()
+
+            def one_after_the_other() -> None:
+                for training in trainings:
+                    training.run_epoch()
+
+            yield faster(WHAT, AGAINST, compare(together_once, one_after_the_other, effort))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _training(effort: Effort, seed: int) -> Training:
+    nets, data = workload.nets(effort), workload.dataset(effort)
+    minibatches = workload.few(effort, MINIBATCHES, MINIBATCHES, 3)
+    return Training(nets, data.train[:minibatches * nets.recipe.batch_size], seed)
+
+
+@contextlib.contextmanager
+def _processes(effort: Effort) -> Iterator[list[Connection]]:
+    """A process for each seed, that runs an epoch whenever it is sent True, and answers."""
+    context = multiprocessing.get_context("spawn")  # a fork would inherit a thread pool without its threads
+    pipes = [context.Pipe() for _ in SEEDS]
+    processes = [context.Process(target=_serve, args=(theirs, effort.name, seed), daemon=True)
+                 for (_, theirs), seed in zip(pipes, SEEDS, strict=True)]
+    for process in processes:
+        process.start()
+    try:
+        yield [ours for ours, _ in pipes]
+    finally:
+        for ours, _ in pipes:
+            with contextlib.suppress(OSError):
+                ours.send(False)
+        for process in processes:
+            process.join(10)
+
+
+def _serve(connection: Connection, effort: str, seed: int) -> None:
+    torch.set_num_threads(1)
+    machine.reuse_freed_memory()
+    training = _training(next(known for known in (TINY, QUICK, FULL) if known.name == effort), seed)
+    while connection.recv():
+        training.run_epoch()
+        connection.send(True)

@@ -1,0 +1,147 @@
+"""Every benchmark runs on tiny sizes, and its two sides compute the same where they should; no timings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from gan import parzen
+from gan.training import Training
+from pipeline import files
+from tests.benchmarks import gpu, idiomatic, run_all, table, workload
+from tests.benchmarks import parzen as parzen_benchmark
+from tests.benchmarks.products import StepProducts
+from tests.benchmarks.timing import TINY, Comparison, compare
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", run_all.sections())
+def test_every_section_has_rows(name: str) -> None:
+    module = run_all.sections()[name]
+    rows = list(module.rows(TINY, CPU))
+    assert rows
+    for row in rows:
+        assert row.ratio is None or (row.ratio == row.ratio and row.unit in ("×", "× faster", "%"))
+        assert row.ratio is not None or row.note
+        assert table.from_json(json.loads(json.dumps(table.as_json(row)))).what == row.what
+
+
+def test_what_is_for_a_gpu_runs_on_a_processor_too() -> None:
+    assert [(row.what, row.against) for row in gpu.measured(TINY, CPU)] == [gpu.GRAPH, gpu.TOGETHER, gpu.EPOCHS]
+
+
+class _Products(TorchDispatchMode):
+    """The shapes (n, k, m) of all matrix products within, those with a vector for the biases left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: list[tuple[int, int, int]] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), named: Any = None) -> Any:
+        name = str(function)
+        if "_linear_pointwise" in name:
+            self._add(arguments[0], arguments[1].t())
+        elif name.startswith(("aten.mm.", "aten.addmm.")):
+            self._add(*arguments[-2:])
+        return function(*arguments, **(named or {}))
+
+    def _add(self, a: Tensor, b: Tensor) -> None:
+        if a.shape[0] > 1:
+            self.shapes.append((a.shape[0], a.shape[1], b.shape[1]))
+
+
+def test_the_floor_has_exactly_the_steps_products() -> None:
+    nets, train = workload.nets(TINY), workload.dataset(TINY).train
+    training = Training(nets, train[:nets.recipe.batch_size], 1)
+    with _Products() as counted:
+        training.run_epoch()
+    floor = StepProducts(nets, train.shape[1], CPU)
+    assert sorted(counted.shapes) == sorted(floor.shapes)
+
+
+def test_the_idiomatic_networks_are_the_same_functions() -> None:
+    nets, data = workload.nets(TINY), workload.dataset(TINY)
+    nets = replace(nets, discriminator=replace(
+        nets.discriminator, hidden=[replace(layer, keep=1.0) for layer in nets.discriminator.hidden],
+        output=replace(nets.discriminator.output, keep=1.0)))
+    training = Training(nets, data.train, 1)
+    theirs = idiomatic.IdiomaticTraining(nets, workload.pixels(TINY), CPU)
+    for ours, module in ((training.generator, theirs.generator), (training.discriminator, theirs.discriminator)):
+        with torch.no_grad():
+            for mine, parameter in zip(ours.parameters, module.parameters(), strict=True):
+                parameter.copy_(mine.t() if mine.ndim == 2 else mine)
+    z = torch.randn(7, nets.noise.dimensions)
+    torch.testing.assert_close(theirs.generator(z), training.generator.forward(z))
+    torch.testing.assert_close(theirs.discriminator(data.test), training.discriminator.forward(data.test).sigmoid())
+
+
+def test_the_idiomatic_loader_gives_every_image_once_in_unit_scale() -> None:
+    pixels = workload.pixels(TINY)
+    theirs = idiomatic.IdiomaticTraining(workload.nets(TINY), pixels, CPU)
+    seen = torch.cat([images.flatten(1) for images in theirs.loader])
+    expected = pixels.flatten(1).float() / 255
+    order, other = ((images.double() @ torch.rand(36, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+                     ).argsort() for images in (seen, expected))
+    torch.testing.assert_close(seen[order], expected[other])
+    losses = theirs.run_epoch()
+    assert len(losses) == 10
+    assert all(d > 0 and g > 0 for d, g in losses)
+
+
+@pytest.mark.parametrize("scorer", [parzen_benchmark.published, parzen_benchmark.kernel_density])
+def test_other_estimators_give_the_same_log_likelihoods(scorer: Any) -> None:
+    data = workload.dataset(TINY)
+    ours = parzen.log_likelihood(data.test, data.train, [0.1, 0.3])
+    torch.testing.assert_close(scorer(data.test, data.train, [0.1, 0.3]).double(), ours, rtol=1e-4, atol=2e-3)
+
+
+def test_ratios_are_taken_within_repeats() -> None:
+    measured = Comparison(2.0, 4.0, (1.0, 2.0, 4.0))
+    assert table.faster("a", "b", measured).ratio == 2.0
+    assert table.slower("a", "b", measured).ratio == 0.5
+    assert table.slower("a", "b", measured).quartiles == (0.375, 0.75)
+
+
+def test_the_other_side_is_scaled_and_both_run_alike_often() -> None:
+    ran: list[str] = []
+    measured = compare(lambda: ran.append("ours"), lambda: ran.append("other"), replace(TINY, repeats=4), scale=1e6)
+    assert ran == ["ours", "other"] + ["ours", "other", "other", "ours"] * 2
+    assert len(measured.ratios) == 4
+    assert measured.other > measured.ours
+
+
+@pytest.mark.parametrize(("row", "met"), [
+    (table.Row("a", "b", 1.2, "×", target=1.2), True), (table.Row("a", "b", 1.3, "×", target=1.2), False),
+    (table.Row("a", "b", 1.9, "× faster", target=2), False), (table.Row("a", "b", 2.1, "× faster", target=2), True),
+    (table.Row("a", "b", 6.0, "%", target=5), False), (table.Row("a", "b", 6.0, "%"), None),
+    (table.Row("a", "b", None, "×", target=5, note="no GPU"), None)])
+def test_whether_a_target_is_met(row: table.Row, met: bool | None) -> None:
+    assert row.met is met
+
+
+def test_the_table_has_every_row_of_every_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [table.Row("a step", "its products", 1.23, "×", (1.2, 1.3), 9, 0.01, 0.008, 1.2, "of 16 products"),
+            table.unmeasured("ten seeds", "one", "no CUDA GPU"),
+            table.Row("a sample", "another", 1.0, "×", x="samples", y="seconds", points=((10, 0.1), (1000, 9.0)))]
+    about = {"processor": "A Processor", "physical_cores": 2, "logical_cores": 2, "memory_gib": 8, "threads": 2,
+             "accelerator": None, "torch": "2.14.1", "python": "3.11.0"}
+    for accelerator in (None, "NVIDIA H200"):
+        run_all.write([run_all.Section("The step", "What it is.", rows)], about | {"accelerator": accelerator})
+    assert sorted(path.name for path in run_all.FOLDER.iterdir()) == [
+        "README.md", "a-processor-2-cores.json", "a-processor-2-cores.png", "nvidia-h200.json", "nvidia-h200.png"]
+    text = run_all.TEXT.read_text()
+    assert text.count("| a step | its products | 1.23 [1.20–1.30] × (1) | ≤ 1.2: missed | 10 ms | 8 ms | 9 |") == 2
+    assert text.count("1. of 16 products") == 2
+    assert text.count("| ten seeds | one | not measured: no CUDA GPU |") == 2
+    assert text.count("| seconds against samples | 10: 100 ms, 1,000: 9 s |") == 2
+    written = files.read_json(run_all.FOLDER / "nvidia-h200.json")["sections"][0]["rows"]
+    assert [table.from_json(row) for row in written] == rows
