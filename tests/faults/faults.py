@@ -4,7 +4,7 @@
 
 Each trial: `dvc repro train@digits` from nothing in a clone, `kill -9` of its whole process group at one moment, the
 same command again. Moments are drawn one from each of as many equal parts of the time that an undisturbed run takes
-from its first update on. The killed run writes a checkpoint after every update, so that many kills fall into a write.
+from its first update on; every second kill waits from there on for a checkpoint that is half written.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main(kills: str = "20", seed: str = "1") -> None:
         with Progress("kills", count, "kill") as progress:
             for i in range(count):
                 moment = (length - first) * (i + random_source.random()) / count
-                trials.append(kill_once(clone, before, moment, wanted, digests))
+                trials.append(kill_once(clone, before, moment, i % 2 == 1, wanted, digests))
                 print(trials[-1], flush=True)
                 progress.advance(1)
     identical = sum(trial.identical for trial in trials)
@@ -112,12 +112,12 @@ def start(clone: Clone) -> subprocess.Popen[bytes]:
                             env={**clone.environment, "GAN_CHECKPOINT_SECONDS": "0"}, start_new_session=True)
 
 
-def kill_once(clone: Clone, lock: bytes, moment: float, wanted: Mapping[str, bytes], digests: Mapping[str, str]
-              ) -> Trial:
-    """Run from nothing, kill at `moment`, run again, compare."""
+def kill_once(clone: Clone, lock: bytes, moment: float, in_a_write: bool, wanted: Mapping[str, bytes],
+              digests: Mapping[str, str]) -> Trial:
+    """Run from nothing, kill at `moment`, or when next a checkpoint is being written, run again, compare."""
     for _ in range(DRAWS):
         reset(clone, lock)
-        if killed_at(clone, moment):
+        if killed_at(clone, moment, in_a_write):
             break
         moment *= 0.9  # it had ended: the machine is faster now
     else:
@@ -140,14 +140,16 @@ def reset(clone: Clone, lock: bytes) -> None:
         (clone.root / "artifacts" / EXPERIMENT / name).unlink(missing_ok=True)
 
 
-def killed_at(clone: Clone, moment: float) -> bool:
+def killed_at(clone: Clone, moment: float, in_a_write: bool) -> bool:
     """Kill the command with all that it started, so long after the first update; whether it had not ended before."""
     process = start(clone)
     try:
         wait_for_checkpoint(clone, process)
         process.wait(moment)
     except subprocess.TimeoutExpired:
-        return True
+        while in_a_write and process.poll() is None and not half_written(clone.root):
+            time.sleep(0.0005)
+        return process.poll() is None
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
