@@ -7,7 +7,7 @@
 # make verify      the graph again in two places, every digest compared: is this machine's result the same each time?
 # make faults      kill a training at 20 random moments, and compare what it ends with
 # make who         which run works in this checkout, on which stage and since when
-# make bench       the step and the estimate beside their matrix products and beside other ways of doing them; QUICK=1 for a minute
+# make bench       the step and the estimate beside their matrix products and beside other ways of doing them; QUICK=1 for a rough one
 # make plan        say what this machine can do, and write it into params.yaml; runs nothing
 #
 # Settings, all optional: PROFILE=paper|cpu|smoke  EXPERIMENTS="mnist mnist_kmeans"  LESSONS="figure_1 convergence"|all|none

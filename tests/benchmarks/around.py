@@ -39,7 +39,7 @@ GROWING = {"checkpoints": "checkpoints", "progress": "telling how far it is",
 def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
     experiment, profile = ("digits", "smoke") if effort.tiny else ("mnist", "paper" if device.type == "cuda" else "cpu")
     epochs = workload.few(effort, 10, 2, 2) if device.type == "cpu" else workload.few(effort, 200, 20, 2)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         whole, seconds, beside = _clocked(Path(folder), experiment, profile, epochs, device)
     of = f"dvc repro of {epochs} epochs, one seed"
     yield share("training", of, seconds["training"], whole)

@@ -73,7 +73,7 @@ def _test_images(effort: Effort, device: torch.device) -> Row:
 
 
 def _samples(effort: Effort, device: torch.device) -> Iterator[Row]:
-    sizes = [n for n in (1000, 10_000, 100_000, 1_000_000) if n <= workload.few(effort, 1_000_000, 100_000, 0)]
+    sizes = [n for n in (1000, 10_000, 100_000, 1_000_000) if n <= workload.few(effort, 1_000_000, 10_000, 0)]
     images = workload.few(effort, 256, 64, 10)
     found: list[tuple[int, float, float]] = []
     left_out = ""

@@ -13,7 +13,7 @@ slice, stated in the notes, and scaled by what they took for each image, sample 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,15 +56,19 @@ class Score:
         sigma = searches[-1].chosen
         return sigma, parzen.log_likelihood(self.test, self.samples, [sigma])[0]
 
-    def products(self, precision: torch.dtype) -> None:
-        """The matrix products of `ours`, block by block."""
-        samples = self.samples.to(precision)
-        norms = torch.zeros(len(samples), dtype=precision, device=samples.device)
-        for images in (self.validation, self.test):
-            for rows in images.to(precision).split(parzen.IMAGES_PER_BLOCK):
-                for columns, norm in zip(samples.split(parzen.SAMPLES_PER_BLOCK),
-                                         norms.split(parzen.SAMPLES_PER_BLOCK), strict=True):
-                    torch.addmm(norm, rows, columns.t(), alpha=-2)
+    def products(self, precision: torch.dtype) -> Callable[[], None]:
+        """The matrix products of `ours`, block by block, of factors that have the precision already."""
+        samples = self.samples.to(precision).split(parzen.SAMPLES_PER_BLOCK)
+        norms = [torch.zeros(len(block), dtype=precision, device=block.device) for block in samples]
+        both = [images.to(precision).split(parzen.IMAGES_PER_BLOCK) for images in (self.validation, self.test)]
+
+        def run() -> None:
+            for images in both:
+                for block, norm in zip(samples, norms, strict=True):
+                    for some in images:
+                        torch.addmm(norm, some, block.t(), alpha=-2)
+
+        return run
 
 
 def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
@@ -74,7 +78,7 @@ def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
     for precision, floor, target in ((torch.float64, "the distances' products in float64", 1.5),
                                      (torch.float32, "the distances' products in float32", None)):
         yield slower(what, floor, compare(
-            ours, synchronised(lambda precision=precision: score.products(precision), device), effort), target)
+            ours, synchronised(score.products(precision), device), effort), target)
 
     sigma, _ = score.ours()
     images = workload.few(effort, 2 * PUBLISHED_BATCH, PUBLISHED_BATCH, 4)

@@ -23,6 +23,7 @@ from tests.benchmarks.timing import TINY, Comparison, compare
 CPU = torch.device("cpu")
 
 
+@pytest.mark.timeout(600)  # some start processes, which takes minutes where the machine is busy
 @pytest.mark.parametrize("name", run_all.sections())
 def test_every_section_has_rows(name: str) -> None:
     module = run_all.sections()[name]

@@ -30,7 +30,7 @@ class Effort:
         return self is FULL
 
 
-TINY, QUICK, FULL = Effort("tiny", 0.0, 1), Effort("quick", 1.5, 3), Effort("full", 16.0, 5)
+TINY, QUICK, FULL = Effort("tiny", 0.0, 1), Effort("quick", 1.5, 3), Effort("full", 30.0, 3)
 
 
 @dataclass(frozen=True)
