@@ -16,10 +16,11 @@ from typing import Any
 import matplotlib
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from gan.errors import ReproductionError
 from pipeline import files, machine
-from pipeline.figures import BLUE, DPI, STYLE, WIDTH
+from pipeline.figures import BLUE, DPI, GREY, STYLE, WIDTH
 from tests import benchmarks
 from tests.benchmarks import table
 from tests.benchmarks.table import Row
@@ -139,13 +140,20 @@ def figure(curves: Sequence[Row]) -> bytes:
         for i, row in enumerate(curves):
             axes = drawn.add_subplot(-(-len(curves) // 2), 2, i + 1)
             xs, ys = [x for x, _ in row.points], [y for _, y in row.points]
-            axes.plot(xs, [x / xs[-1] * ys[-1] for x in xs], ":", color="#707070")
+            axes.plot(xs, [x / xs[-1] * ys[-1] for x in xs], ":", color=GREY)
             axes.plot(xs, ys, "o-", color=BLUE, markersize=3)
             if xs[-1] > 50 * xs[0]:
                 axes.set_xscale("log")
                 axes.set_yscale("log")
+                for axis in (axes.xaxis, axes.yaxis):
+                    axis.set_major_formatter(FuncFormatter(_tick))  # matplotlib's own has formulas, which STYLE has off
+                    axis.set_minor_formatter(NullFormatter())
             axes.set_xlabel(row.x)
             axes.set_ylabel(row.y)
         raw = io.BytesIO()
         drawn.savefig(raw, format="png", dpi=DPI, metadata={"Software": None})
     return raw.getvalue()
+
+
+def _tick(value: float, position: int) -> str:
+    return f"{value / 1e6:g}M" if value >= 1e6 else f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"

@@ -128,6 +128,7 @@ def test_whether_a_target_is_met(row: table.Row, met: bool | None) -> None:
     assert row.met is met
 
 
+@pytest.mark.filterwarnings("error")  # matplotlib warns of a figure that does not fit
 def test_the_table_has_every_row_of_every_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [table.Row("a step", "its products", 1.23, "×", (1.2, 1.3), 9, 0.01, 0.008, 1.2, "of 16 products"),
