@@ -128,7 +128,6 @@ def test_whether_a_target_is_met(row: table.Row, met: bool | None) -> None:
     assert row.met is met
 
 
-@pytest.mark.filterwarnings("error")  # matplotlib warns of a figure that does not fit
 def test_the_table_has_every_row_of_every_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [table.Row("a step", "its products", 1.23, "×", (1.2, 1.3), 9, 0.01, 0.008, 1.2, "of 16 products"),
@@ -147,3 +146,9 @@ def test_the_table_has_every_row_of_every_machine(tmp_path: Path, monkeypatch: p
     assert text.count("| seconds against samples | 10: 100 ms, 1,000: 9 s |") == 2
     written = files.read_json(run_all.FOLDER / "nvidia-h200.json")["sections"][0]["rows"]
     assert [table.from_json(row) for row in written] == rows
+
+
+@pytest.mark.filterwarnings("error")  # matplotlib warns where labels leave the panels no room
+def test_curves_over_decades_fit_their_figure() -> None:
+    curve = table.Row("a", "b", 1.0, "×", x="samples", y="GiB", points=((1e3, 0.8), (1e4, 0.9), (1e5, 1.2), (1e6, 3.9)))
+    assert run_all.figure([curve] * 4).startswith(b"\x89PNG")
