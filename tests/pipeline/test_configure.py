@@ -26,8 +26,10 @@ def test_every_stage_gets_a_file_of_its_own(digits, experiment):
     written = configured(experiment)
     assert tuple(written) == STAGES
     for stage, content in written.items():
-        assert json.loads(content)["experiment"] == experiment
-        assert configure.configuration(experiment, stage) == json.loads(content)
+        content = json.loads(content)
+        content.pop(configure.CODE, None)  # for DVC alone
+        assert content["experiment"] == experiment
+        assert configure.configuration(experiment, stage) == content
 
 
 def test_the_files_hold_what_the_stages_read(digits):
