@@ -79,6 +79,11 @@ class Checkpoint:
         mine = {self.path, self.previous}
         return sorted(path for path in self.path.parent.glob(f"{self._stem}-*.safetensors") if path not in mine)
 
+    def discard_half_written(self) -> None:
+        """Delete what killed processes left of checkpoints that they were writing; none may be writing now."""
+        for path in self.path.parent.glob(f".{self._stem}-????????????????.safetensors.*.part"):
+            path.unlink(missing_ok=True)
+
     def _is_whole(self, path: Path) -> bool:
         """Its length is what its header says: what a kill can leave. Bytes are compared when it is read."""
         try:

@@ -358,17 +358,29 @@ def _parameter_error(where: str, value: Any, error: ValidationError, profile: st
         return _tag_error(name, tag, first["input"])
     aside = f" (profile {profile})" if profile and profile != "paper" else ""
     if first["type"] == "unexpected_keyword_argument":
+        unknown = {d["loc"][-1] for d in details if d["type"] == "unexpected_keyword_argument"
+                   and d["loc"][:-1] == first["loc"][:-1]}
         missing = [str(d["loc"][-1]) for d in details if d["type"] in ("missing", "missing_argument")
                    and d["loc"][:-1] == first["loc"][:-1]]
-        others = [key for key in _fields_at(value, path) if key != path[-1]]
-        return ParameterError(f"{name}: unknown key{aside}",
-                              remedy=_nearest(str(path[-1]), [*missing, "profiles", *others]))
+        others = [key for key in _fields_at(value, path) if key not in unknown]
+        return ParameterError(f"{name}: unknown key{aside}", remedy=_nearest(
+            str(path[-1]), [*missing, "profiles", *_optional_beside({*missing, *others} - {tag}), *others]))
     if first["type"] in ("missing", "missing_argument"):
         return ParameterError(f"{name} is missing{aside}", remedy=f"write it in, or see `git diff {FILE}`")
     expected = str(first["msg"]).removeprefix("Value error, ").replace("valid array", "valid list")
     return ParameterError(f"{name} is not right{aside}", expected=expected,
                           found="" if isinstance(first["input"], dict) else repr(first["input"]),
                           remedy="correct the value")
+
+
+def _optional_beside(required: set[str]) -> list[str]:
+    """The keys that may be left out of a block that has these."""
+    blocks = [ParameterBlock]
+    for block in blocks:  # grows with the subclasses of subclasses
+        blocks += block.__subclasses__()
+    names = [{entry.name for entry in dataclasses.fields(block)} for block in blocks[1:]  # type: ignore[arg-type]
+             if dataclasses.is_dataclass(block)]
+    return sorted(set().union(*(fields - required for fields in names if fields >= required)))
 
 
 def _tag_error(name: str, tag: str, block: Any) -> ParameterError:

@@ -153,6 +153,16 @@ def test_a_misspelt_key_anywhere_is_named_by_its_path_with_the_right_one(data):
         assert f"did you mean {right!r}?" in message
 
 
+@pytest.mark.parametrize(("misspelt", "right"), [
+    ("recision", "precision"), ("maximum_nrom", "maximum_norm"), ("choosen_epoch", "chosen_epoch")])
+def test_a_misspelt_key_that_may_be_left_out_is_named_with_the_right_one(misspelt, right):
+    recipe = "experiments.mnist.train.model.recipe"
+    content = changed({f"{recipe}.{misspelt}": 1})
+    at(content, tuple(recipe.split("."))).pop(right, None)
+    with pytest.raises(ParameterError, match=rf"{recipe}\.{misspelt}: unknown key[\s\S]*did you mean '{right}'\?"):
+        check(content)
+
+
 @pytest.mark.parametrize("block", ["parzen", "experiments.digits"])
 def test_misspelt_profiles_are_named_with_the_right_word(block):
     content = changed({f"{block}.profils": {"cpu": {}}})

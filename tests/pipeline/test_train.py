@@ -471,6 +471,17 @@ def of_a_gpu(path: Path) -> None:
     rewrite(path, tensors, about)
 
 
+def test_what_a_kill_left_of_a_checkpoint_is_cleared_away_when_training_goes_on(digits):
+    run_and_be_killed("digits", 3)
+    (newest,) = digits.checkpoints()
+    ours, another = (newest.with_name(f".{name}.abc.part") for name in (newest.name, "seed-7-0123456789abcdef"))
+    for path in (ours, another):
+        path.write_bytes(b"half")
+    run_and_be_killed("digits", 1)
+    assert not ours.exists()
+    assert another.exists()  # its process may be writing it
+
+
 @pytest.mark.parametrize("damage", [
     cut, garbage, empty, flipped, of_other_networks, of_a_gpu,
     pytest.param(without("1/model/stream.order"), id="without the order of the data"),
