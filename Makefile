@@ -85,8 +85,9 @@ faults: setup
 verify: setup
 	@python -m pipeline.verify
 
+# Two processes of one thread each: most of the time goes into starting stages, which one core does.
 test: setup lint types
-	@python -m pytest
+	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadgroup
 
 # Ten minutes on two cores, on a machine with nothing else to do. One section: python -m tests.benchmarks parzen
 bench: setup

@@ -29,7 +29,7 @@ from ruamel.yaml import YAML
 
 from pipeline import files, prepare, results
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("one clone"), pytest.mark.timeout(900)]
 
 KEYS = {"test_log_likelihood", "standard_error", "bandwidth", "seed_mean", "seed_sd", "seeds", "epoch", "profile"}
 

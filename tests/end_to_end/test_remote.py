@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from clone import Clone
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("one clone"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture
