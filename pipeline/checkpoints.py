@@ -60,7 +60,12 @@ class Checkpoint:
         files.write_tensors(self.path, tensors, {"state": about, "digest": _digest(tensors)})
 
     def candidates(self) -> list[tuple[Path, dict[str, torch.Tensor], Any]]:
-        """The states that are whole, the newest first; those that are not are named in a line."""
+        """The states that are whole, the newest first; those that are not are named in a line.
+
+        What a killed process was writing is deleted: none may be writing now.
+        """
+        for path in self.path.parent.glob(f".{self._stem}-????????????????.safetensors.*.part"):
+            path.unlink(missing_ok=True)
         found = []
         for path in (self.path, self.previous):
             if not path.exists():
@@ -78,11 +83,6 @@ class Checkpoint:
         """Checkpoints of the same training with other parameters, code or data."""
         mine = {self.path, self.previous}
         return sorted(path for path in self.path.parent.glob(f"{self._stem}-*.safetensors") if path not in mine)
-
-    def discard_half_written(self) -> None:
-        """Delete what killed processes left of checkpoints that they were writing; none may be writing now."""
-        for path in self.path.parent.glob(f".{self._stem}-????????????????.safetensors.*.part"):
-            path.unlink(missing_ok=True)
 
     def _is_whole(self, path: Path) -> bool:
         """Its length is what its header says: what a kill can leave. Bytes are compared when it is read."""

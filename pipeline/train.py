@@ -124,7 +124,6 @@ class _Experiment:
     def _restored(self, seeds: Sequence[int]) -> list[Fit]:
         """Fits as the newest whole checkpoint has them, or at their start."""
         checkpoint = self._checkpoint(seeds)
-        checkpoint.discard_half_written()
         for other in checkpoint.others():
             print(f"{other} is of other parameters, code or data and is not used", flush=True)
         for path, tensors, about in checkpoint.candidates():
