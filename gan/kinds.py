@@ -16,14 +16,18 @@ import torch
 from torch import Tensor
 
 from gan.adversarial import Shape
+from gan.baselines.dbn import DeepBeliefNet, DeepBeliefNetModel
+from gan.baselines.deep_gsn import DeepGSN, DeepGSNModel
 from gan.baselines.kmeans import KMeans, KMeansModel
+from gan.baselines.stacked_cae import StackedCAE, StackedCAEModel
 from gan.baselines.training_images import TrainingImages, TrainingImagesModel
 from gan.models import AdversarialNetsModel, Model
 from gan.training import AdversarialNets
 
-Settings = AdversarialNets | TrainingImages | KMeans
-KINDS: dict[str, type[Settings]] = {"adversarial_nets": AdversarialNets, "training_images": TrainingImages,
-                                    "kmeans": KMeans}
+Settings = AdversarialNets | DeepBeliefNet | StackedCAE | DeepGSN | TrainingImages | KMeans
+KINDS: dict[str, type[Settings]] = {
+    "adversarial_nets": AdversarialNets, "dbn": DeepBeliefNet, "stacked_cae": StackedCAE, "deep_gsn": DeepGSN,
+    "training_images": TrainingImages, "kmeans": KMeans}
 
 
 def create(settings: Settings, train: Tensor, seed: int, device: torch.device | str = "cpu",
@@ -36,6 +40,12 @@ def create(settings: Settings, train: Tensor, seed: int, device: torch.device | 
     match settings:
         case AdversarialNets():
             return AdversarialNetsModel(settings, train, seed, device, shape)
+        case DeepBeliefNet():
+            return DeepBeliefNetModel(settings, train, seed, device)
+        case StackedCAE():
+            return StackedCAEModel(settings, train, seed, device)
+        case DeepGSN():
+            return DeepGSNModel(settings, train, seed, device)
         case KMeans():
             return KMeansModel(settings, train, seed, device)
         case TrainingImages():
