@@ -72,7 +72,10 @@ def code(kind: str) -> list[Path]:
 
 def _baselines(module: str) -> Iterator[Path]:
     """The module and those that it imports, as far as they are in `gan.baselines`."""
-    spec = importlib.util.find_spec(module) if module.startswith("gan.baselines.") else None
+    try:
+        spec = importlib.util.find_spec(module) if module.startswith("gan.baselines.") else None
+    except ModuleNotFoundError:  # a name in a module, and no module itself
+        return
     if spec is None or spec.origin is None:
         return
     path = Path(spec.origin)
