@@ -23,9 +23,11 @@ PICTURES = PLOTS / "pictures"
 DECIMALS = 2  # of nats
 NEAR = 100.0  # nats: what lies farther below a search's best would flatten the rest of its curve
 CURVES = {  # file: the columns of curves.csv that it shows, and what they are called there
-    "losses": {"discriminator_loss": "discriminator", "generator_loss": "generator"},
+    "losses": {"discriminator_loss": "discriminator", "generator_loss": "generator", "cross_entropy": "cross-entropy",
+               "free_energy_gap": "free energy gap"},
     "discriminator": {"d_on_data": "on data", "d_on_samples": "on samples"},
-    "validation": {"validation_log_likelihood": "raw", "validation_log_likelihood_ema": "ema"},
+    "validation": {"validation_log_likelihood": "raw", "validation_log_likelihood_ema": "ema",
+                   "validation_log_likelihood_parallel": "parallel"},
 }
 COLUMNS = ["experiment", "seed", "curve"]
 

@@ -9,6 +9,7 @@ reports. Equal inputs give equal bytes.
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import math
 import textwrap
@@ -27,12 +28,22 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 from PIL import Image
 
+from gan.baselines.chains import autocorrelation
 from gan.errors import DataError
 from pipeline import tracking, tracking_model
 from pipeline.files import read_json, read_tensors, write_bytes, write_json, write_text
 from pipeline.prepare import prepared_file, read_dataset
 from pipeline.progress import Progress
-from pipeline.results import ARTIFACTS, FIGURES, UNIT_SCALE, best_seed, pretraining_ends, variants
+from pipeline.results import (
+    ARTIFACTS,
+    CHAIN_MODELS,
+    FIGURES,
+    UNIT_SCALE,
+    best_seed,
+    phase_ends,
+    variant_name,
+    variants,
+)
 from pipeline.stage import run
 
 Array = NDArray[np.float64]
@@ -55,11 +66,13 @@ STYLE: Any = {
 # Okabe and Ito's colours: told apart by the colour-blind.
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 BLACK, GREY, YELLOW = "#000000", "#707070", "#f5d400"
-VARIANT_COLOURS = {"raw": BLUE, "ema": VERMILION}
+VARIANT_COLOURS = {"raw": BLUE, "ema": VERMILION, "parallel": VERMILION}
 EITHER = "D cannot tell"
 
 BLOCK_ELEMENTS = 2 ** 22  # of the training set at a time in float64: 32 MiB
 GAP = 12  # pixels between images
+LAGS = 1000  # of the autocorrelation; fewer where the chain is shorter
+CHAIN_ROWS, CHAIN_COLUMNS = 4, 10  # of the figures of a chain's states
 
 
 @dataclass(frozen=True)
@@ -188,6 +201,8 @@ def sample_figures(experiment: Experiment, folder: Path) -> list[Path]:
             lines = interpolation_of(variant, tensors)
             if lines is not None:
                 written += _interpolation(experiment, variant, lines, about, real, folder)
+            if variant == "raw" and experiment.training["model"] in CHAIN_MODELS:
+                written += mixing_figures(experiment, tensors[variant], real, folder)
     return written
 
 
@@ -207,7 +222,9 @@ def _samples(experiment: Experiment, variant: str, samples: torch.Tensor, real: 
                        *[blank(shape)] * ((row + 1) * columns - len(shown)), near[last]]
                       for row, last in enumerate(last_of_row)]
     canvas, step = mosaic(rows_of_images)
-    what = f"first {len(shown)} of {len(samples):,} samples, {variant}"
+    shown_as = variant_name(experiment.training["model"], variant) if "parallel" in variants(
+        experiment.evaluation) else variant
+    what = f"first {len(shown)} of {len(samples):,} samples, {shown_as}"
     figure, axes = _picture(canvas, experiment.title(what, variant), _legend_of_samples(scale, beside))
     for row in range(rows):
         axes.add_patch(Rectangle((columns * step[1] + GAP / 2, row * step[0] + GAP / 2), *step[::-1], fill=False,
@@ -276,6 +293,53 @@ def _interpolation(experiment: Experiment, variant: str, lines: torch.Tensor, ab
         "shape": list(real.shape), "rows": rows, "columns": columns, "black_to_white": scale})
     return [save_figure(figure, folder / f"interpolation-{variant}.png", in_full=real.shape[0] > 1),
             _write_pixels(folder / f"lines-{variant}.png", grid), folder / f"lines-{variant}.json"]
+
+
+def mixing_figures(experiment: Experiment, states: torch.Tensor, real: RealImages, folder: Path) -> list[Path]:
+    """How fast one chain moves, from its consecutive states [n, d] as they were scored: its first ones, as many evenly
+    over its whole length, and the autocorrelation.
+
+    Of a chain that stands still there is no autocorrelation, and its figure and table are left out.
+    """
+    shown = min(CHAIN_ROWS * CHAIN_COLUMNS, len(states))
+    apart = len(states) // shown
+    written = _states(experiment, "consecutive", f"the first {shown} states of one chain, row by row", states[:shown],
+                      real, folder)
+    written += _states(experiment, "apart", f"every {apart:,}th of the {len(states):,} states of one chain, row by row",
+                       states[apart - 1::apart][:shown], real, folder)
+    lags = min(LAGS, len(states) - 1)
+    try:
+        found = autocorrelation(states, lags).tolist()
+    except ValueError:
+        return written
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(range(1, lags + 1), found[1:], color=BLUE)
+    axes.axhline(0, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    axes.set_xscale("log")
+    axes.set_xlabel("lag / steps of the chain")
+    axes.set_ylabel("autocorrelation")
+    axes.set_ylim(min(-0.05, 1.05 * min(found)), 1.05)
+    figure.suptitle(experiment.title("mixing, autocorrelation of one chain", "raw"), x=0.012, ha="left", fontsize=9)
+    return [*written, save_figure(figure, folder / "autocorrelation.png"),
+            write_csv(folder / "autocorrelation.csv", ["lag", "raw"], enumerate(found))]
+
+
+def _states(experiment: Experiment, name: str, what: str, states: torch.Tensor, real: RealImages,
+            folder: Path) -> list[Path]:
+    scale = pixel_scale(real.train, states)
+    images = to_pixels(states, real.shape, scale)
+    rows = math.ceil(len(states) / CHAIN_COLUMNS)
+    grid = [list(images[row * CHAIN_COLUMNS:(row + 1) * CHAIN_COLUMNS]) for row in range(rows)]
+    grid[-1] += [blank(real.shape)] * (CHAIN_COLUMNS - len(grid[-1]))
+    canvas, _ = mosaic(grid)
+    legend = [] if scale is None else [f"black to white: values from {_black_to_white(scale)}"]
+    figure, _ = _picture(canvas, experiment.title(f"mixing, {what}", "raw"), legend)
+    write_json(folder / f"states-{name}.json", {
+        "shape": list(real.shape), "rows": rows, "columns": CHAIN_COLUMNS, "states": len(states),
+        "black_to_white": scale})
+    return [save_figure(figure, folder / f"mixing-{name}.png", in_full=real.shape[0] > 1),
+            _write_pixels(folder / f"states-{name}.png", grid), folder / f"states-{name}.json"]
 
 
 def nearest(samples: torch.Tensor, train: torch.Tensor,
@@ -369,8 +433,13 @@ def _picture(canvas: NDArray[np.uint8], title: str, notes: Sequence[str] = ()) -
 
 LOSSES = {"discriminator": "discriminator_loss", "generator": "generator_loss"}
 DISCRIMINATOR = {"on_data": "d_on_data", "on_samples": "d_on_samples"}
-VALIDATION = {"raw": "validation_log_likelihood", "ema": "validation_log_likelihood_ema"}
-DRAWN = (*LOSSES.values(), *DISCRIMINATOR.values(), *VALIDATION.values())
+VALIDATION = {"raw": "validation_log_likelihood", "ema": "validation_log_likelihood_ema",
+              "parallel": "validation_log_likelihood_parallel"}
+FIT = {"cross_entropy": "cross-entropy / nats", "squared_jacobian_norm": "‖J‖² of the code",
+       "free_energy_gap": "F(data) − F(chains) / nats"}
+"""Columns of models without players, and what they are"""
+OPTIONAL = (VALIDATION["parallel"], *FIT)
+DRAWN = (*LOSSES.values(), *DISCRIMINATOR.values(), *VALIDATION.values(), *FIT)
 
 
 def read_curves(path: Path) -> dict[str, dict[int, dict[int, float]]]:
@@ -382,8 +451,8 @@ def read_curves(path: Path) -> dict[str, dict[int, dict[int, float]]]:
                 seed, epoch = int(row.pop("seed")), int(row.pop("epoch"))
                 for column in DRAWN:
                     by_seed = curves.setdefault(column, {}).setdefault(seed, {})
-                    if row[column]:
-                        by_seed[epoch] = float(row[column])
+                    if cell := row.get(column) if column in OPTIONAL else row[column]:
+                        by_seed[epoch] = float(cell)
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing", expected="the curves that training wrote",
                         remedy="run `dvc repro`, which makes what is missing") from error
@@ -413,16 +482,19 @@ def seed_range(by_seed: Mapping[int, Mapping[int, float]]) -> tuple[dict[int, fl
 
 
 def training_figure(experiment: Experiment, folder: Path) -> list[Path]:
-    """Losses, D's answers and validation log-likelihood by epoch; nothing for models without epochs."""
+    """Losses, D's answers or what else was measured, and validation log-likelihood by epoch; nothing for models
+    without epochs."""
     curves = read_curves(experiment.folder / "curves.csv")
     if not curves:
         return []
     epochs = {epoch for column in VALIDATION.values() for curve in curves[column].values() for epoch in curve}
     played = any(curves["discriminator_loss"].values())
-    ends = pretraining_ends(experiment.folder / "curves.csv")
-    drawn: list[Callable[[Axes], None]] = []
+    ends = phase_ends(experiment.folder / "curves.csv")
+    fitted = [column for column in FIT if len({epoch for curve in curves[column].values() for epoch in curve}) > 1]
+    drawn: list[Callable[[Axes], None]] = [functools.partial(_fit_panel, column, curves, [*ends]) for column in fitted]
     if played:
-        drawn += [lambda axes: _losses_panel(axes, curves, ends), lambda axes: _discriminator_panel(axes, curves, ends)]
+        drawn += [lambda axes: _losses_panel(axes, curves, [*ends]),
+                  lambda axes: _discriminator_panel(axes, curves, [*ends])]
     if (played and epochs) or len(epochs) > 1:
         drawn.append(lambda axes: _validation_panel(axes, curves, experiment.training))
     if not drawn:
@@ -431,25 +503,32 @@ def training_figure(experiment: Experiment, folder: Path) -> list[Path]:
     panels = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
     for axes, draw in zip(panels, drawn, strict=True):
         draw(axes)
-    _mark_pretraining(list(panels), ends)
+    _mark_phases(list(panels), ends)
     panels[-1].set_xlabel("epoch")
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     seeds = [one["seed"] for one in experiment.training["seeds"]]
     many = f"seeds {', '.join(map(str, seeds))} (thin, range shaded), mean" if len(seeds) > 1 else f"seed {seeds[0]}"
     figure.suptitle(experiment.title("training", more=[many]), x=0.012, ha="left", fontsize=9)
     tables = {"losses": LOSSES, "discriminator": DISCRIMINATOR} if played else {}
+    tables |= {"fit": {column: column for column in fitted}} if fitted else {}
     tables |= {"validation": VALIDATION} if epochs else {}
     return [save_figure(figure, folder / "training.png"),
             *(_write_curves(folder / f"{name}.csv", curves, columns) for name, columns in tables.items())]
 
 
-def _mark_pretraining(panels: Sequence[Axes], ends: Sequence[int]) -> None:
-    """A vertical line between each last epoch of pretraining and the first of training, named in the last panel."""
-    for epoch in ends:
+def _mark_phases(panels: Sequence[Axes], ends: Mapping[int, str]) -> None:
+    """A vertical line after each last epoch of a game or a layer, named in the last panel."""
+    for epoch, what in ends.items():
         for axes in panels:
             axes.axvline(epoch + 0.5, color=BLACK, linewidth=0.8, zorder=1)
-        panels[-1].annotate("pretraining ends", (epoch + 0.5, 0), xycoords=("data", "axes fraction"), xytext=(-3, 4),
+        panels[-1].annotate(f"{what} ends", (epoch + 0.5, 0), xycoords=("data", "axes fraction"), xytext=(-3, 4),
                             textcoords="offset points", ha="right", va="bottom", rotation=90, fontsize=8)
+
+
+def _fit_panel(column: str, curves: Curves, ends: Sequence[int], axes: Axes) -> None:
+    """What is measured while fitting; each layer has a scale of its own."""
+    _draw(axes, curves[column], BLUE, "", ends)
+    axes.set_ylabel(FIT[column])
 
 
 def _losses_panel(axes: Axes, curves: Curves, ends: Sequence[int]) -> None:

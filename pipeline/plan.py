@@ -21,7 +21,11 @@ import torch
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from gan.baselines.chains import VARIANTS
+from gan.baselines.dbn import DeepBeliefNet
+from gan.baselines.deep_gsn import DeepGSN
 from gan.baselines.kmeans import KMeans
+from gan.baselines.stacked_cae import StackedCAE
 from gan.datasets import Availability
 from gan.kinds import create
 from gan.lessons import LESSONS
@@ -205,6 +209,10 @@ def changed_stages() -> set[str] | None:
         return None
 
 
+ChainModel = DeepBeliefNet | StackedCAE | DeepGSN
+_CHAINS, _STATES = 1000, 50  # of which a few steps are timed
+
+
 @dataclass(frozen=True)
 class Speed:
     """Of this machine, on images of one size: seconds per pair of image and sample, in k-means and in Parzen."""
@@ -228,6 +236,13 @@ def estimate(planned: Parameters, name: str, experiment: Experiment, device: tor
     fitting = 0.0
     if isinstance(model, KMeans):
         fitting = model.iterations * model.clusters * sizes["train"] * speed.centroid_pair
+    elif isinstance(model, ChainModel):
+        variants = len(VARIANTS)
+        looks = 1 if model.chosen_epoch == "last" else fitted_epochs(model) // monitor.every
+        drawing, fitting = seconds_of_chains(model, sizes["train"], loader.shape, device)
+        sampling = drawing * (parzen.samples + max(sample_size.available(
+            parzen.sample_sizes.sizes, model.kind, sizes["train"], chains=True), default=0) / seeds)
+        fitting += sampling + looks * monitor.samples * (drawing + variants * monitor.images * speed.parzen_pair)
     elif isinstance(model, AdversarialNets):
         variants = len(AdversarialNetsModel.variants)
         checks = model.recipe.epochs / monitor.every * variants
@@ -238,7 +253,7 @@ def estimate(planned: Parameters, name: str, experiment: Experiment, device: tor
     searched = min(parzen.validation_images, sizes["validation"])
     scoring = parzen.samples * (searched + 0.2 * sizes["test"]) * speed.parzen_pair
     more = parzen.sample_sizes
-    counted = sum(sample_size.available(more.sizes, model.kind, sizes["train"])) * (
+    counted = sum(sample_size.available(more.sizes, model.kind, sizes["train"], isinstance(model, ChainModel))) * (
         min(more.validation_images, sizes["validation"]) + 0.2 * min(more.test_images, sizes["test"]))
     starting = 28.0  # eight stages, each of which starts Python and reads its files
     return seeds * (fitting + variants * scoring) + variants * counted * speed.parzen_pair + starting
@@ -262,6 +277,37 @@ def seconds_per_update(model: AdversarialNets, shape: tuple[int, int, int], devi
         training.fit_epoch()
         updates += 1
     return (time.perf_counter() - start) / updates
+
+
+def fitted_epochs(model: ChainModel) -> int:
+    return model.epochs if isinstance(model, DeepGSN) else sum(layer.epochs for layer in model.layers)
+
+
+def seconds_of_chains(model: ChainModel, images: int, shape: tuple[int, int, int], device: torch.device
+                      ) -> tuple[float, float]:
+    """Of one sample by each variant, and of fitting: one update of each layer timed, and a few steps of the chains."""
+    once: ChainModel
+    if isinstance(model, DeepGSN):
+        once, epochs = replace(model, epochs=2), [model.epochs]
+    else:
+        layers: list[Any] = [replace(layer, epochs=2) for layer in model.layers]
+        once, epochs = replace(model, layers=layers), [layer.epochs for layer in model.layers]
+    batch = torch.rand(once.batch_size, math.prod(shape))
+    fitted = create(once, batch, 0, device, shape)
+    fitting = 0.0
+    for number in epochs:
+        fitted.fit_epoch()  # to get started
+        start = time.perf_counter()
+        fitted.fit_epoch()
+        fitting += (time.perf_counter() - start) * number * math.ceil(images / once.batch_size)
+    stream, few = torch.Generator(device).manual_seed(0), 2
+    weights = fitted.weights("parallel") | {"burn_in": torch.tensor(few)}
+    start = time.perf_counter()
+    fitted.sample(weights, _CHAINS, stream)
+    middle = time.perf_counter()
+    fitted.sample(fitted.weights("raw"), _STATES, stream)
+    end = time.perf_counter()
+    return (middle - start) / _CHAINS * model.burn_in / few + (end - middle) / _STATES, fitting
 
 
 def measure(d: int, bandwidths: int, device: torch.device) -> Speed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import itertools
 import math
 import re
 import textwrap
@@ -65,7 +66,12 @@ REFERENCES = {"training_images": "Training images", "kmeans": "k-means centroids
 """Rows that are no generative models: they show what the estimate rewards."""
 
 MODEL_NAMES = {row.model: row.name for row in PAPER_TABLE} | REFERENCES
-VARIANT_NAMES = {"raw": "trained weights", "ema": "averaged weights (EMA), not in the paper"}
+CHAIN_MODELS = ("dbn", "stacked_cae", "deep_gsn")
+"""Those whose samples are states of Markov chains, and whose variants are ways to take them"""
+
+VARIANT_NAMES = {"raw": "trained weights", "ema": "averaged weights (EMA), not in the paper",
+                 "parallel": "parallel chains, not in the paper"}
+ONE_CHAIN = "one chain, as published"
 SMOKE_DATASETS = ("digits",)
 """Data sets that only show that the pipeline works; nobody has published a figure to compare with."""
 
@@ -75,6 +81,10 @@ COMPARISONS = {"cifar10": "the paper shows figures 2c and 2d and reports no log-
 
 def model_name(model: str) -> str:
     return MODEL_NAMES.get(model, model)
+
+
+def variant_name(model: str, variant: str) -> str:
+    return ONE_CHAIN if model in CHAIN_MODELS and variant == "raw" else VARIANT_NAMES.get(variant, variant)
 
 
 def dataset_name(dataset: str) -> str:
@@ -246,15 +256,15 @@ def duplicates_text(duplicates: Mapping[str, int]) -> str:
     return "; ".join(said)
 
 
-def pretraining_ends(curves: Path) -> list[int]:
-    """The last epochs of pretraining that training followed, over seeds, from curves.csv; empty without pretraining."""
+def phase_ends(curves: Path) -> dict[int, str]:
+    """From curves.csv, the last epochs of a game or a layer that another followed, of any seed, and what ends there."""
     if not curves.is_file():
-        return []
+        return {}
     with curves.open(newline="") as file:
-        games = [(row["seed"], int(row["epoch"]), row.get("game")) for row in csv.DictReader(file)]
-    trained = {seed for seed, _, game in games if game == "training"}
-    last = {seed: epoch for seed, epoch, game in games if game == "pretraining" and seed in trained}
-    return sorted(set(last.values()))
+        phases = [(row["seed"], int(row["epoch"]), row.get("game") or row.get("layer") or "")
+                  for row in csv.DictReader(file)]
+    return dict(sorted({epoch: phase for (seed, epoch, phase), (other, _, later) in itertools.pairwise(phases)
+                        if seed == other and phase != later}.items()))
 
 
 # What was to run.

@@ -24,6 +24,7 @@ from pipeline.prepare import prepared_file, read_dataset
 from pipeline.progress import Progress
 from pipeline.train import model_settings, unfit
 
+MOST_OF_CHAINS = 10_000
 Folds = Sequence[tuple[torch.Tensor, torch.Tensor]]
 """Validation images [m, d] and test images [t, d] of each fold; one fold where the data have none"""
 
@@ -38,8 +39,9 @@ def main(experiment: str) -> None:
     grid = TypeAdapter(parzen.Grid).validate_python(settings["refined_grid"])
     folds = [(validation[:settings["validation_images"]].to(device), test[:settings["test_images"]].to(device))
              for validation, test in dataset.folds()]
-    sizes = available(settings["sizes"], training["model"], len(dataset.train))
-    names = list(evaluation["seeds"][0]["variants"]) if sizes else []
+    names = list(evaluation["seeds"][0]["variants"])
+    sizes = available(settings["sizes"], training["model"], len(dataset.train), chains="parallel" in names)
+    names = names if sizes else []
     images = sum(len(validation) + len(test) for validation, test in folds)
     variants: dict[str, Any] = {}
     with Progress(f"{experiment}, sample size", len(names) * images * sum(sizes), "pair") as progress:
@@ -60,13 +62,16 @@ def main(experiment: str) -> None:
         "test_images": sum(len(test) for _, test in folds), "variants": variants})
 
 
-def available(sizes: Sequence[int], model: str, training_images: int) -> list[int]:
+def available(sizes: Sequence[int], model: str, training_images: int, chains: bool = False) -> list[int]:
     """Those numbers of samples that a kind of model can give.
 
-    There are only so many training images; k-means has its centroids, and fewer of them are not a smaller sample.
+    There are only so many training images; k-means has its centroids, and fewer of them are not a smaller sample. A
+    sample of parallel chains takes a burn-in of its own, a thousand times the work of a generator's.
     """
     if model == "kmeans":
         return []
+    if chains:
+        return [n for n in sizes if n <= MOST_OF_CHAINS]
     return [n for n in sizes if model != "training_images" or n <= training_images]
 
 

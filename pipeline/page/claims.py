@@ -85,7 +85,8 @@ def verdict(entry: Entry, variant: str) -> Verdict:
     if variant != "raw":
         within = "within the margin" if judged.kind == "yes" else "outside the margin" if judged.kind == "no" else \
             "within a margin too wide to decide"
-        return Verdict("beside", "not judged: averaged weights are not the paper’s", f"{within}: {judged.reason}")
+        what = "parallel chains" if variant == "parallel" else "averaged weights"
+        return Verdict("beside", f"not judged: {what} are not the paper’s", f"{within}: {judged.reason}")
     return judged
 
 
@@ -128,7 +129,9 @@ def _finding(experiment: str, variant: str, entry: Entry, run: Recorded | None) 
     how += [f"recorded {run.date}, {run.hardware}"] if run else [str(entry["hardware"])]
     how += remarks(entry)
     how += [first_of(entry["differences"])] if entry["differences"] else []
-    seeds = over_seeds(entry) if variant == "raw" else f"averaged weights; {over_seeds(entry)}"
+    which = {"ema": "averaged weights; ", "parallel": "parallel chains; ",
+             "raw": "one chain; " if entry["model"] in results.CHAIN_MODELS else ""}
+    seeds = which.get(variant, f"{variant}; ") + over_seeds(entry)
     place = anchor("recorded", run.path) if run else anchor("experiment", experiment)
     return Finding(value_text(entry), verdict(entry, variant), seeds, how, place, "record" if run else "experiment")
 

@@ -8,7 +8,7 @@ import io
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ Table = Mapping[str, Sequence[float | None]]
 """Columns of a CSV file by name; None where a cell is empty"""
 
 BLUE, VERMILION, GREEN, PURPLE, OCHRE, GREY = range(1, 7)
-VARIANT_COLOURS = {"raw": BLUE, "ema": VERMILION}
+VARIANT_COLOURS = {"raw": BLUE, "ema": VERMILION, "parallel": VERMILION}
 
 
 class Numbering:
@@ -75,12 +75,15 @@ class Figure:
 
 
 def pictures(name: str, evaluation: Mapping[str, Any], numbers: Numbering) -> list[Figure]:
-    """Every figure that there is, in the order: samples, lines in z, training, bandwidth."""
+    """Every figure that there is, in the order: samples, lines in z, mixing, training, bandwidth."""
     folder, found = FIGURES / name, []
     shown = results.variants(evaluation)
     for make, stem in ((_grid, "pairs"), (_lines, "lines")):
         found += [make(name, variant, evaluation, numbers) for variant in shown
                   if (folder / f"{stem}-{variant}.json").is_file()]
+    found += [_states(name, stem, evaluation, numbers) for stem in STATES if (folder / f"states-{stem}.json").is_file()]
+    if (folder / "autocorrelation.csv").is_file():
+        found.append(_autocorrelation(name, evaluation, numbers))
     charts = training_charts(name, evaluation)
     if charts:
         found.append(_training(name, evaluation, charts, numbers))
@@ -91,8 +94,8 @@ def pictures(name: str, evaluation: Mapping[str, Any], numbers: Numbering) -> li
 
 def takes_last_epoch(training: Mapping[str, Any]) -> bool:
     """Whether the recipe fixes how long to train, so that validation chooses nothing."""
-    recipe = training.get("settings", {}).get("model", {}).get("recipe", {})
-    return bool(recipe.get("chosen_epoch") == "last")
+    model = training.get("settings", {}).get("model", {})
+    return bool(model.get("recipe", model).get("chosen_epoch") == "last")
 
 
 def result_of(evaluation: Mapping[str, Any], variant: str) -> Mapping[str, Any]:
@@ -129,8 +132,9 @@ def _note(evaluation: Mapping[str, Any]) -> str:
 
 
 def _weights(evaluation: Mapping[str, Any], variant: str) -> str:
-    """Which weights drew the samples; nothing to say where there is no choice."""
-    return "" if len(results.variants(evaluation)) == 1 else f", {results.VARIANT_NAMES.get(variant, variant)}"
+    """Which weights drew the samples, or by which chains; nothing to say where there is no choice."""
+    several = len(results.variants(evaluation)) > 1
+    return f", {results.variant_name(evaluation['model'], variant)}" if several else ""
 
 
 def _colours(about: Mapping[str, Any]) -> str:
@@ -209,6 +213,45 @@ def _lines(name: str, variant: str, evaluation: Mapping[str, Any], numbers: Numb
         data=[_samples_file(name, evaluation, variant)])
 
 
+# Mixing.
+
+STATES = {"consecutive": "the first {shown} states after the start, one step from one to the next",
+          "apart": "{shown} states evenly over the whole chain of {samples:,}"}
+
+
+def _states(name: str, stem: str, evaluation: Mapping[str, Any], numbers: Numbering) -> Figure:
+    folder = FIGURES / name
+    about = read_json(folder / f"states-{stem}.json")
+    what = STATES[stem].format(shown=about["states"], samples=evaluation["samples"])
+    return Figure(
+        "lines", numbers.next(), "raw", columns=about["columns"], pixels=about["shape"][2],
+        images=cut(folder / f"states-{stem}.png", about["shape"], about["columns"])[:about["states"]],
+        alt=f"Generated images of {name}, {about['columns']} in a row: {what}.",
+        caption=f"Mixing: {what}, row by row. A chain that mixes goes through many kinds of images; one that does not "
+                f"stays with its first.{_colours(about)} {made_by(evaluation, 'raw')}",
+        data=[_samples_file(name, evaluation, "raw")])
+
+
+def _autocorrelation(name: str, evaluation: Mapping[str, Any], numbers: Numbering) -> Figure:
+    path = FIGURES / name / "autocorrelation.csv"
+    table = read_table(path)
+    points = [(lag, value) for lag, value in zip(table["lag"], table["raw"], strict=True)
+              if lag and value is not None]
+    lags, values = [lag for lag, _ in points], [value for _, value in points]
+    below = next((f"falls below .1 after {lag:,.0f} {'step' if lag == 1 else 'steps'}" for lag, value in points
+                  if value < 0.1), f"is still {values[-1]:.2f} after {lags[-1]:,.0f} steps")
+    chart = Chart("Autocorrelation of one chain against the lag, in steps",
+                  f"Autocorrelation of the states of one chain of {name} by lag: it {below}.",
+                  Axis("lag", 1, max(2.0, lags[-1]), log=True), Axis("autocorrelation", *around([*values, 0, 1])),
+                  [Line("one chain", BLUE, lags, values)], rules=[Rule(0, "independent states")])
+    return Figure(
+        "charts", numbers.next(), "raw", charts=[chart], alt=f"Autocorrelation of one chain of {name}.",
+        caption=f"Autocorrelation of the {evaluation['samples']:,} consecutive states that are scored, over all pixels "
+                f"together: it {below}. So many steps apart, states count as different samples. "
+                f"{made_by(evaluation, 'raw')}",
+        data=[path.as_posix()])
+
+
 # Training.
 
 @dataclass(frozen=True)
@@ -231,9 +274,15 @@ TRAINING = (
     _Part("discriminator", "Mean output of the discriminator", "mean output of D",
           {"on_data": ("on data, D(x)", GREEN), "on_samples": ("on samples, D(G(z))", PURPLE)},
           Rule(0.5, "½: D cannot tell")),
+    _Part("fit", "Cross-entropy, in nats", "cross-entropy", {"cross_entropy": ("cross-entropy", BLUE)}, None, " nats"),
+    _Part("fit", "Squared norm of the code’s Jacobian", "‖J‖²", {"squared_jacobian_norm": ("‖J‖²", GREEN)}, None),
+    _Part("fit", "Free energy of data less that of the chains, in nats", "difference",
+          {"free_energy_gap": ("F(data) − F(chains)", PURPLE)}, None, " nats"),
     _Part("validation", "Log-likelihood of validation images, in nats", "validation log-likelihood",
           {"raw": ("trained weights", BLUE), "ema": ("averaged weights", VERMILION)}, None, " nats", 1),
 )
+OF_CHAINS = {"raw": ("one chain", BLUE), "parallel": ("parallel chains", VERMILION)}
+"""The columns of `validation` where samples are states of chains"""
 
 
 def read_table(path: Path) -> dict[str, list[float | None]]:
@@ -250,25 +299,28 @@ def read_table(path: Path) -> dict[str, list[float | None]]:
 
 
 def training_charts(name: str, evaluation: Mapping[str, Any]) -> list[Chart]:
-    """Losses, D's answers and validation log-likelihood by epoch, whatever there is of them."""
-    ends = results.pretraining_ends(ARTIFACTS / name / "curves.csv")
+    """Losses, D's answers, what else was measured and validation log-likelihood by epoch, whatever there is of them."""
+    ends = results.phase_ends(ARTIFACTS / name / "curves.csv")
     tables = {part.table: read_table(FIGURES / name / f"{part.table}.csv") for part in TRAINING}
     epochs = [epoch for table in tables.values() for epoch in table.get("epoch", ()) if epoch is not None]
     if len(set(epochs)) < 2:
         return []  # a single value is no curve
     x = Axis("epoch", *around(epochs, 0.03))
     training = read_json(ARTIFACTS / name / "training.json")
-    return [_training_chart(name, part, tables[part.table], x, ends, training) for part in TRAINING
-            if tables[part.table]]
+    chains = evaluation["model"] in results.CHAIN_MODELS
+    parts = [replace(part, columns=OF_CHAINS) if chains and part.table == "validation" else part for part in TRAINING]
+    return [_training_chart(name, part, tables[part.table], x, ends, training) for part in parts
+            if tables[part.table].keys() & part.columns]
 
 
-def _training_chart(experiment: str, part: _Part, table: Table, x: Axis, ends: Sequence[int],
+def _training_chart(experiment: str, part: _Part, table: Table, x: Axis, ends: Mapping[int, str],
                     training: Mapping[str, Any]) -> Chart:
-    lines = [_curve(table, column, name, colour, ends if part.rule else (), second)
+    chosen_by = part.table == "validation"
+    lines = [_curve(table, column, name, colour, () if chosen_by else [*ends], second)
              for second, (column, (name, colour)) in enumerate(part.columns.items()) if column in table]
-    marks = [] if part.rule else _epochs_taken(training)
+    marks = _epochs_taken(training) if chosen_by else []
     rules = [*([part.rule] if part.rule else []),
-             *(Rule(end + 0.5, "pretraining ends", upright=True, dashed=False) for end in ends)]
+             *(Rule(end + 0.5, f"{what} ends", upright=True, dashed=False) for end, what in ends.items())]
     values = [value for line in lines for value in line.values()] + [mark.y for mark in marks]
     if part.rule:
         values.append(part.rule.at)
@@ -326,15 +378,19 @@ def _training(name: str, evaluation: Mapping[str, Any], charts: Sequence[Chart],
           "far as every seed goes) a thick one" if len(seeds) > 1 else f"Seed {seeds[0]}"
     last = takes_last_epoch(read_json(ARTIFACTS / name / "training.json"))
     circle = " (circle: the last epoch, which is the one taken)" if last else " that chose the epoch (circle)"
-    ends = results.pretraining_ends(ARTIFACTS / name / "curves.csv")
-    pretraining = f" Pretraining ends after epoch {results.listed([str(end) for end in ends])} (vertical line); " \
-                  "epochs count through both." if ends else ""
-    tables = [path.as_posix() for part in TRAINING if (path := FIGURES / name / f"{part.table}.csv").is_file()]
+    ends = results.phase_ends(ARTIFACTS / name / "curves.csv")
+    phases = results.listed([f"{what} ends after epoch {end}" for end, what in ends.items()])
+    phases = f" {phases[0].upper()}{phases[1:]} (vertical line); epochs count through both." if ends else ""
+    tables = [path.as_posix() for part in dict.fromkeys(part.table for part in TRAINING)
+              if (path := FIGURES / name / f"{part}.csv").is_file()]
+    shown = ("both players’ losses, the mean output of the discriminator on data and on samples (dropout on, as "
+             f"trained), and the log-likelihood of validation images{circle}")
+    if evaluation["model"] in results.CHAIN_MODELS:
+        shown = "; ".join(chart.title[0].lower() + chart.title[1:] for chart in charts) + (circle if any(
+            chart.marks for chart in charts) else "")
     return Figure(
         "charts", numbers.next(), "", charts=charts, alt=f"Training of {name}.",
-        caption="Training: both players’ losses, the mean output of the discriminator on data and on samples (dropout "
-                f"on, as trained), and the log-likelihood of validation images{circle}. "
-                f"{who}; {_profile(evaluation)}.{pretraining}{_note(evaluation)}",
+        caption=f"Training: {shown}. {who}; {_profile(evaluation)}.{phases}{_note(evaluation)}",
         data=tables)
 
 

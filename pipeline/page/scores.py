@@ -37,7 +37,7 @@ class Measurement:
 
     @property
     def published(self) -> tuple[float, float] | None:
-        """The paper's figure for it; averaged weights have none."""
+        """The paper's figure for it; averaged weights and parallel chains have none."""
         return results.published(self.entry["model"], self.entry["dataset"]) if self.variant == "raw" else None
 
     @property

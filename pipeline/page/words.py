@@ -53,6 +53,7 @@ def remarks(entry: Entry) -> list[str]:
 
 
 def row_label(name: str, variant: str) -> str:
+    """The variant that the paper has goes without a name."""
     return name if variant == "raw" else f"{name}, {results.VARIANT_NAMES.get(variant, variant)}"
 
 

@@ -16,7 +16,7 @@ from gan.errors import DataError, ParameterError, ReproductionError
 from gan.lessons import LESSONS
 from pipeline import parameters, plan
 from pipeline.download import data_availability
-from pipeline.plan import measure, seconds_per_update
+from pipeline.plan import measure, seconds_of_chains, seconds_per_update
 
 ROOT = Path(__file__).parents[2]
 FOUND, DOWNLOADABLE = Availability("found", "data/raw"), Availability("downloadable", "a mirror")
@@ -35,6 +35,7 @@ def repository(tmp_path, monkeypatch, own_settings):
     have_data(monkeypatch)
     monkeypatch.setattr(plan, "measure", lambda d, bandwidths, device: plan.Speed(1e-9, 2e-9))
     monkeypatch.setattr(plan, "seconds_per_update", lambda model, d, device: 0.01)
+    monkeypatch.setattr(plan, "seconds_of_chains", lambda model, images, shape, device: (0.001, 60.0))
 
 
 def have_gpus(number: int, monkeypatch: pytest.MonkeyPatch) -> None:

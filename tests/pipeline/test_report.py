@@ -119,13 +119,15 @@ def test_duplicates_in_words(duplicates: dict[str, int], expected: str) -> None:
     assert results.duplicates_text(duplicates) == expected
 
 
-def test_pretraining_ends_where_training_follows(tmp_path: Path) -> None:
+def test_a_phase_ends_where_another_follows(tmp_path: Path) -> None:
     path = tmp_path / "curves.csv"
-    assert results.pretraining_ends(path) == []
+    assert results.phase_ends(path) == {}
     path.write_text("seed,epoch,game\n1,1,pretraining\n1,2,pretraining\n1,3,training\n2,1,pretraining\n")
-    assert results.pretraining_ends(path) == [2]
-    path.write_text("seed,epoch\n1,1\n")
-    assert results.pretraining_ends(path) == []
+    assert results.phase_ends(path) == {2: "pretraining"}
+    path.write_text("seed,epoch,layer\n1,1,layer 1\n1,2,layer 2\n1,3,layer 3\n2,1,layer 1\n2,2,layer 2\n")
+    assert results.phase_ends(path) == {1: "layer 1", 2: "layer 2"}
+    path.write_text("seed,epoch\n1,1\n1,2\n")
+    assert results.phase_ends(path) == {}
 
 
 def test_only_what_was_evaluated_is_in_the_metrics(place: Path) -> None:
