@@ -286,20 +286,24 @@ def fitted_epochs(model: ChainModel) -> int:
 def seconds_of_chains(model: ChainModel, images: int, shape: tuple[int, int, int], device: torch.device
                       ) -> tuple[float, float]:
     """Of one sample by each variant, and of fitting: one update of each layer timed, and a few steps of the chains."""
-    once: ChainModel
-    if isinstance(model, DeepGSN):
-        once, epochs = replace(model, epochs=2), [model.epochs]
-    else:
-        layers: list[Any] = [replace(layer, epochs=2) for layer in model.layers]
-        once, epochs = replace(model, layers=layers), [layer.epochs for layer in model.layers]
-    batch = torch.rand(once.batch_size, math.prod(shape))
-    fitted = create(once, batch, 0, device, shape)
+    twice: ChainModel
+    match model:
+        case DeepGSN():
+            twice, epochs = replace(model, epochs=2), [model.epochs]
+        case StackedCAE():
+            twice = replace(model, layers=[replace(layer, epochs=2) for layer in model.layers])
+            epochs = [layer.epochs for layer in model.layers]
+        case DeepBeliefNet():
+            twice = replace(model, layers=[replace(layer, epochs=2) for layer in model.layers])
+            epochs = [layer.epochs for layer in model.layers]
+    batch = torch.rand(twice.batch_size, math.prod(shape))
+    fitted = create(twice, batch, 0, device, shape)
     fitting = 0.0
     for number in epochs:
         fitted.fit_epoch()  # to get started
         start = time.perf_counter()
         fitted.fit_epoch()
-        fitting += (time.perf_counter() - start) * number * math.ceil(images / once.batch_size)
+        fitting += (time.perf_counter() - start) * number * math.ceil(images / twice.batch_size)
     stream, few = torch.Generator(device).manual_seed(0), 2
     weights = fitted.weights("parallel") | {"burn_in": torch.tensor(few)}
     start = time.perf_counter()

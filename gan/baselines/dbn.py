@@ -24,7 +24,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -49,6 +49,7 @@ class BoltzmannLayer(ParameterBlock):
     persistent: bool
     """PCD; else CD"""
     learning_rate: float
+    """of the first epoch; falls linearly to 0 after the last, so that persistent chains keep up (Tieleman 2008)"""
     momentum: float
     weight_decay: float
     epochs: int
@@ -212,6 +213,8 @@ class DeepBeliefNetModel:
         """The mean of F over the images less that over the chains' ends, in nats, before each update."""
         number = self._trained_in(self.epoch + 1)
         settings, rbm, inputs = self.settings.layers[number], self.layers[number], self._inputs_of(number)
+        done = self.epoch - sum(layer.epochs for layer in self.settings.layers[:number])
+        settings = replace(settings, learning_rate=settings.learning_rate * (1 - done / settings.epochs))
 
         def step(rows: Tensor) -> Tensor:
             v = inputs[rows.to(inputs.device)]
@@ -225,7 +228,7 @@ class DeepBeliefNetModel:
         self.epoch += 1
         if self._trained_in(self.epoch + 1) != number:
             self._chains = None
-        return {"free_energy_gap": gap, "layer": f"layer {number + 1}"}
+        return {"free_energy_gap": gap, "learning_rate": settings.learning_rate, "layer": f"layer {number + 1}"}
 
     def weights(self, variant: str) -> dict[str, Tensor]:
         return self._parameters() | {"shift": self.shift, "scale": self.scale} | sampling(

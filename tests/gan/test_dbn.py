@@ -161,6 +161,8 @@ def test_layers_are_trained_one_after_another_each_on_the_probabilities_below(im
         if i == 1:
             below = [t.clone() for t in (net.layers[0].W, net.layers[0].b, net.layers[0].c)]
     assert [row["layer"] for row in rows] == ["layer 1"] * 2 + ["layer 2"] * 3
+    assert [row["learning_rate"] for row in rows] == pytest.approx(
+        [0.05, 0.025, 0.05, 0.05 * 2 / 3, 0.05 / 3])  # linearly down to 0, anew for each layer
     assert looked == [False, False, True, True, True]
     assert all(map(torch.equal, below, (net.layers[0].W, net.layers[0].b, net.layers[0].c)))
     torch.testing.assert_close(net._inputs_of(1), (images @ below[0] + below[2]).sigmoid())

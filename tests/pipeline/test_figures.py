@@ -380,3 +380,83 @@ def test_each_folds_bandwidth_is_marked_and_the_axis_says_the_scale(tmp_path: Pa
     labels = [text.get_text() for text in top.get_legend().get_texts()]
     assert f"raw, refined: σ = {np.exp(np.log(chosen).mean()):.3f}" in labels
     assert "raw: each fold's σ" in labels
+
+
+# Models whose samples are states of chains.
+
+CHAINS = Scores({"raw": {1: (100.0, 90.0)}, "parallel": {1: (131.5, 129.0)}})
+FITTED = """seed,epoch,discriminator_loss,generator_loss,d_on_data,d_on_samples,learning_rate,momentum,\
+validation_log_likelihood,validation_log_likelihood_ema,cross_entropy,squared_jacobian_norm,layer,\
+validation_log_likelihood_parallel
+1,1,,,,,,,,,90.5,30,layer 1,
+1,2,,,,,,,,,80.5,20,layer 1,
+1,3,,,,,,,100,,300.5,8,layer 2,131.5
+"""
+
+
+@pytest.fixture
+def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The artifacts of a stacked CAE's finished run, without figures."""
+    monkeypatch.chdir(tmp_path)
+    FinishedRun(tmp_path).add("mnist_stacked_cae", model="stacked_cae", title="Stacked CAE", scores=CHAINS, epochs=None)
+    folder = tmp_path / "artifacts/mnist_stacked_cae"
+    (folder / "curves.csv").write_text(FITTED)
+    return folder
+
+
+def test_states_of_one_chain_are_shown_in_order_and_over_its_whole_length(chain: Path) -> None:
+    figures.main("mnist_stacked_cae")
+    folder = Path("reports/figures/mnist_stacked_cae")
+    tensors, _ = read_tensors(chain / "samples/seed-1.safetensors")
+    states = tensors["raw"]
+    assert len(states) == 60
+    for name, expected in (("consecutive", states[:40]), ("apart", states[:40])):  # 60 // 40 is a step of 1
+        about = read_json(folder / f"states-{name}.json")
+        assert about == {"shape": [1, 8, 8], "rows": 4, "columns": 10, "states": 40, "black_to_white": None}
+        pixels = np.asarray(Image.open(folder / f"states-{name}.png"))
+        images = figures.to_pixels(expected, (1, 8, 8), None).reshape(4, 10, 8, 8, 3)
+        assert (pixels == images.swapaxes(1, 2).reshape(32, 80, 3)).all()
+    assert {"mixing-consecutive.png", "mixing-apart.png", "autocorrelation.png"} <= names(folder)
+
+
+@pytest.mark.parametrize(("length", "shown"), [(95, [1, 3, 5]), (120, [2, 5, 8]), (7, [0, 1, 2])])
+def test_states_apart_are_evenly_far_from_each_other(chain: Path, length: int, shown: list[int]) -> None:
+    path = chain / "samples/seed-1.safetensors"
+    states = torch.arange(length).div(255).unsqueeze(1).expand(-1, 64).contiguous()
+    write_tensors(path, {"raw": states, "parallel": states.clone()})
+    figures.main("mnist_stacked_cae")
+    pixels = np.asarray(Image.open("reports/figures/mnist_stacked_cae/states-apart.png"))
+    assert [int(pixels[0, 8 * i, 0]) for i in range(3)] == shown
+
+
+def test_the_autocorrelation_is_that_of_the_scored_states(chain: Path) -> None:
+    path = chain / "samples/seed-1.safetensors"
+    ways = torch.rand(500, 64, generator=torch.Generator().manual_seed(1))
+    states = torch.stack([ways[i:i + 4].mean(0) for i in range(400)])  # a mean over 4: correlated at lags 1 to 3
+    write_tensors(path, {"raw": states, "parallel": states.clone()})
+    figures.main("mnist_stacked_cae")
+    rows = table(Path("reports/figures/mnist_stacked_cae/autocorrelation.csv"))
+    assert [row["lag"] for row in rows] == [str(lag) for lag in range(400)]
+    found = [float(row["raw"]) for row in rows]
+    assert found[:5] == pytest.approx([1, 0.75, 0.5, 0.25, 0], abs=0.03)
+
+
+def test_a_chain_that_stands_still_has_no_autocorrelation(chain: Path) -> None:
+    still = torch.full((60, 64), 0.5)
+    write_tensors(chain / "samples/seed-1.safetensors", {"raw": still, "parallel": still.clone()})
+    figures.main("mnist_stacked_cae")
+    written = names(Path("reports/figures/mnist_stacked_cae"))
+    assert "mixing-apart.png" in written
+    assert not any(name.startswith("autocorrelation") for name in written)
+
+
+def test_what_is_fitted_is_drawn_layer_by_layer(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, save = [], figures.save_figure
+    monkeypatch.setattr(figures, "save_figure", lambda figure, path, **how: drawn.append(
+        (path.name, figure)) or save(figure, path, **how))
+    figures.main("mnist_stacked_cae")
+    panels = dict(drawn)["training.png"].axes
+    assert [axes.get_ylabel() for axes in panels] == ["cross-entropy / nats", "‖J‖² of the code"]
+    assert [(text.get_text(), text.xy[0]) for axes in panels for text in axes.texts] == [("layer 1 ends", 2.5)]
+    rows = table(Path("reports/figures/mnist_stacked_cae/fit.csv"))
+    assert [row["cross_entropy"] for row in rows] == ["90.5", "80.5", "300.5"]

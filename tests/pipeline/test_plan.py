@@ -377,6 +377,17 @@ def test_an_error_in_the_parameters_is_named_before_anything_else(monkeypatch):
 
 # What is done already.
 
+@pytest.mark.parametrize("name", ["digits_dbn", "digits_stacked_cae", "digits_deep_gsn"])
+def test_the_time_of_chains_grows_with_epochs_and_burn_in(name):
+    model = parameters.load().experiment(name).train.model
+    longer = plan.replace(model, burn_in=1000 * model.burn_in)
+    drawing, fitting = seconds_of_chains(model, 1000, (1, 8, 8), torch.device("cpu"))
+    assert drawing > 0
+    assert fitting > 0
+    assert seconds_of_chains(longer, 1000, (1, 8, 8), torch.device("cpu"))[0] > 10 * drawing
+    assert seconds_of_chains(model, 1_000_000, (1, 8, 8), torch.device("cpu"))[1] > 10 * fitting
+
+
 def test_what_is_done_is_neither_measured_nor_counted(monkeypatch, capsys):
     measured = []
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from finished_run import FinishedRun
+from finished_run import FinishedRun, Scores
 from PIL import Image
 
 from gan.errors import DataError
-from pipeline.files import read_json, write_json
+from pipeline import figures
+from pipeline.files import read_json, write_json, write_text
 from pipeline.page.pictures import Numbering, cut, pictures, read_table
 
 
@@ -133,3 +134,30 @@ def test_figures_without_a_pair_say_nothing_of_distances(place: Path) -> None:
     path = place / "reports/figures/mnist/pairs-raw.json"
     write_json(path, read_json(path) | {"distances_of_validation_images": []})
     assert "Median" not in pictures("mnist", evaluation("mnist"), Numbering())[0].caption
+
+
+def test_chains_have_figures_of_their_mixing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    FinishedRun(tmp_path).add("mnist_dbn", model="dbn", title="DBN", epochs=None,
+                              scores=Scores({"raw": {1: (100.0, 90.0)}, "parallel": {1: (131.5, 129.0)}}))
+    figures.main("mnist_dbn")
+    found = pictures("mnist_dbn", evaluation("mnist_dbn"), Numbering())
+    assert [(one.kind, one.variant) for one in found] == [
+        ("grid", "raw"), ("grid", "parallel"), ("lines", "raw"), ("lines", "raw"), ("charts", "raw"), ("charts", "")]
+    one, parallel, consecutive, apart, autocorrelation, _ = found
+    assert one.caption.startswith("DBN, one chain, as published: the first 20 of 60 samples drawn")
+    assert parallel.caption.startswith("DBN, parallel chains, not in the paper: the first 20")
+    assert consecutive.caption.startswith("Mixing: the first 40 states after the start")
+    assert apart.caption.startswith("Mixing: 40 states evenly over the whole chain of 60")
+    assert len(consecutive.images) == len(apart.images) == 40
+    assert autocorrelation.charts[0].lines[0].x[0] == 1
+    assert "it falls below .1 after 1 step." in autocorrelation.caption  # these images are drawn independently
+
+
+def test_a_chain_that_hardly_moves_is_said_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    FinishedRun(tmp_path).add("mnist_dbn", model="dbn", epochs=None, scores=Scores({"raw": {1: (100.0, 90.0)}}))
+    figures.main("mnist_dbn")
+    write_text(Path("reports/figures/mnist_dbn/autocorrelation.csv"), "lag,raw\n0,1\n1,0.99\n2,0.97\n")
+    found = pictures("mnist_dbn", evaluation("mnist_dbn"), Numbering())
+    assert any("it is still 0.97 after 2 steps." in one.caption for one in found)
