@@ -121,10 +121,10 @@ def update(layer: Autoencoder, x: Tensor, contraction: float, rate: float) -> Lo
     by_norms = slope.square().mean(0)  # of ‖J‖², by w_j
     delta_h = product(delta_r, layer.W).mul_(slope)
     delta_h += (slope.square() * (1 - 2 * h)).mul_(norms * (2 * contraction / n))
-    # xᵀ·δh + δrᵀ·h as one product of [x; δr] and [δh; h]
-    by_weight = product(torch.cat((x, delta_r)).t(), torch.cat((delta_h, h)))
-    layer.W.mul_(1 - 2 * rate * contraction * by_norms).sub_(by_weight, alpha=rate)
     layer.b.sub_(delta_h.sum(0), alpha=rate)
+    # −rate·(xᵀ·δh + δrᵀ·h) as one product of [x; δr] and [δh; h]
+    step = product(torch.cat((x, delta_r)).t(), torch.cat((delta_h, h)).mul_(-rate))
+    torch.addcmul(step, layer.W, 1 - 2 * rate * contraction * by_norms, out=layer.W)
     layer.c.sub_(delta_r.sum(0), alpha=rate)
     return Losses(cross_entropy, (by_norms * norms).sum())
 

@@ -28,7 +28,7 @@ from tests.benchmarks import workload
 from tests.benchmarks.table import Effort, Row, share
 from tests.end_to_end.clone import Clone, make_clone
 
-ORDER = 6
+ORDER = 7
 TARGET = 5.0
 FIXED = {"start": "start-up: Python, torch, libraries", "data": "reading the data", "dvc": "DVC",
          "rest": "the rest of the stage: digests, networks made, outputs"}

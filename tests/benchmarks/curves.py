@@ -30,7 +30,7 @@ from tests.benchmarks import workload
 from tests.benchmarks.table import Effort, Row, unmeasured
 from tests.benchmarks.timing import FULL, QUICK, TINY, seconds, synchronised
 
-ORDER = 3
+ORDER = 4
 NOISE = 0.05
 GIB = 2**30
 

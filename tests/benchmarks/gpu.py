@@ -16,7 +16,7 @@ from tests.benchmarks import workload
 from tests.benchmarks.table import Effort, Row, faster, share, slower, unmeasured
 from tests.benchmarks.timing import compare, seconds, synchronised
 
-ORDER = 5
+ORDER = 6
 MINIBATCHES = 100
 SEEDS = 10
 GRAPH = ("a step by graph replay", "the same step eager")

@@ -27,7 +27,7 @@ from tests.benchmarks import workload
 from tests.benchmarks.table import Effort, Row, faster, slower
 from tests.benchmarks.timing import Comparison, compare, synchronised
 
-ORDER = 2
+ORDER = 3
 PUBLISHED_BATCH = 10
 """images at a time, as the published scorer's default"""
 

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gan import parzen
 from gan.training import Training
 from pipeline import files
-from tests.benchmarks import gpu, idiomatic, run_all, table, workload
+from tests.benchmarks import gpu, idiomatic, rivals, run_all, table, workload
 from tests.benchmarks import parzen as parzen_benchmark
 from tests.benchmarks.products import StepProducts
 from tests.benchmarks.timing import TINY, Comparison, compare
@@ -66,6 +66,15 @@ def test_the_floor_has_exactly_the_steps_products() -> None:
         training.run_epoch()
     floor = StepProducts(nets, train.shape[1], CPU)
     assert sorted(counted.shapes) == sorted(floor.shapes)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_floors_of_the_rivals_have_exactly_their_updates_products(number: int) -> None:
+    _, model, shapes = list(rivals.models(TINY, CPU))[number]
+    model.fit_epoch()  # the first update of all starts persistent chains
+    with _Products() as counted:
+        model.fit_epoch()
+    assert sorted(counted.shapes) == sorted(2 * [(abs(n), k, abs(m)) for n, k, m in shapes])  # two updates an epoch
 
 
 def test_the_idiomatic_networks_are_the_same_functions() -> None:

@@ -118,13 +118,13 @@ def test_cd_1_is_the_difference_to_one_step_from_the_data():
 
 def test_momentum_and_weight_decay():
     net, v = rbm(), data(rbm(), 10)
-    velocity = Velocity(*(torch.full_like(t, 0.3) for t in (net.W, net.b, net.c)))
+    velocity = Velocity(*(torch.full_like(t, -0.3) for t in (net.W, net.b, net.c)))  # it points down the energy
     [plain, *_] = climbed(net, v, None)
     after = RBM(*(t.clone() for t in (net.W, net.b, net.c)))
     settings = replace(LAYER, learning_rate=0.1, momentum=0.5, weight_decay=0.2)
     update(after, velocity, v, None, settings, stream(7))
     torch.testing.assert_close(after.W, net.W + 0.1 * (0.5 * 0.3 + plain - 0.2 * net.W))
-    torch.testing.assert_close(velocity.W, 0.5 * 0.3 + plain - 0.2 * net.W)
+    torch.testing.assert_close(velocity.W, -(0.5 * 0.3 + plain - 0.2 * net.W))
 
 
 def test_persistent_chains_go_on_where_they_were():
