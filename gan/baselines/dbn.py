@@ -29,8 +29,8 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
+from gan.baselines.activations import softplus
 from gan.baselines.chains import VARIANTS, bernoulli, draw, sampling
 from gan.baselines.minibatches import Minibatches
 from gan.linear_algebra import affine, product, random_stream

@@ -10,6 +10,7 @@ import torch
 from torch.func import jacrev, vmap
 from torch.nn.functional import binary_cross_entropy
 
+from gan.baselines.activations import softplus
 from gan.baselines.stacked_cae import Autoencoder, ContractiveLayer, StackedCAE, StackedCAEModel, encode, update
 from gan.errors import TrainingDiverged
 
@@ -207,3 +208,12 @@ def test_a_loss_that_is_no_number_stops_training(images):
 def test_settings_out_of_range_are_refused(block, key, value):
     with pytest.raises(ValueError, match=key):
         replace(block, **{key: value})
+
+
+# --- the softplus of the losses ---
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_softplus_is_torchs(dtype):
+    x = torch.cat((torch.linspace(-40, 40, 4001), torch.tensor([-1e4, 0.0, 1e4]))).to(dtype)
+    torch.testing.assert_close(softplus(x), torch.nn.functional.softplus(x.double()).to(dtype), rtol=2e-7, atol=1e-7)
