@@ -3,6 +3,7 @@
 # make ui          the MLflow UI on this checkout's runs
 # make lessons     only the lessons: the theory and the 2016 slides as experiments, each criterion with its verdict
 # make compare     a page with two revisions side by side: make compare A=HEAD~1 B=workspace
+# make search      settings that a paper leaves open, scored on validation: make search EXPERIMENT=mnist_stacked_cae
 # make experiments DVC's experiments and their results, with the parameters in which they differ
 # make verify      the graph again in two places, every digest compared: is this machine's result the same each time?
 # make faults      kill a training at 20 random moments, and compare what it ends with
@@ -31,7 +32,7 @@ export GAN_EXPERIMENTS := $(or $(EXPERIMENTS),$(GAN_EXPERIMENTS))
 export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup plan reproduce lessons table report record compare experiments ui who verify faults test bench test-postgresql lint types lock
+.PHONY: help setup plan reproduce lessons table report record compare experiments search ui who verify faults test bench test-postgresql lint types lock
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/,$$d'
@@ -62,6 +63,9 @@ lessons: plan
 	@dvc --wait-for-lock repro --keep-going $$(python -m pipeline.lesson stages)
 	@dvc --wait-for-lock repro --single-item --force report
 	@python -m pipeline.lesson table
+
+search: setup
+	@dvc --wait-for-lock repro --single-item reports/searches/dvc.yaml:search@$(EXPERIMENT)
 
 who: setup
 	@python -m pipeline.lock

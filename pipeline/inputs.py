@@ -89,9 +89,11 @@ class Inputs:
 
 
 def _reads(stage: str) -> tuple[list[Path], list[tuple[str, str]]]:
-    """Dependencies, and parameters as (file, key; "" for all of it), of a stage of dvc.yaml."""
-    name, _, key = stage.partition("@")
-    entry = _mapping(_mapping(_yaml(DEFINITION).get("stages")).get(name))
+    """Dependencies, and parameters as (file, key; "" for all of it), of a stage of dvc.yaml, or of another such file:
+    "reports/searches/dvc.yaml:search@mnist_dbn"."""
+    definition, _, address = stage.rpartition(":")
+    name, _, key = address.partition("@")
+    entry = _mapping(_mapping(_yaml(Path(definition or DEFINITION)).get("stages")).get(name))
     words = {"key": key, "item": key}
     if "foreach" in entry:
         items = entry["foreach"]

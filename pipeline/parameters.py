@@ -7,13 +7,14 @@ themselves are the dataclasses of `gan` and of this module; pydantic fills them 
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import difflib
 import functools
 import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -89,6 +90,31 @@ class Train(ParameterBlock):
 
 
 @dataclass(frozen=True)
+class Search(ParameterBlock):
+    """Settings to be tried on validation images, by their dotted names in an experiment's `train.model`."""
+
+    note: str
+    seed: int
+    samples: int
+    select_by: str
+    """the variant whose validation log-likelihood decides"""
+    settings: dict[str, Any]
+    """what all of them have in place of the experiment's own values"""
+    over: dict[str, list[Any]]
+    """the values of each setting; all combinations are tried"""
+
+    def __post_init__(self) -> None:
+        require(self.seed >= 0, f"seed must not be negative: {self.seed}")
+        require(self.samples >= 1, f"samples must be at least 1, not {self.samples}")
+        require(bool(self.over) and all(self.over.values()), "over must name settings with at least one value each")
+
+    def points(self) -> Iterator[dict[str, Any]]:
+        """Every combination, the last setting's values changing fastest."""
+        for values in itertools.product(*self.over.values()):
+            yield dict(zip(self.over, values, strict=True))
+
+
+@dataclass(frozen=True)
 class Figures(ParameterBlock):
     """The grid of figure 2 (`rows` × (`columns` samples and a neighbour)) and the lines of figure 3."""
 
@@ -154,6 +180,18 @@ class Parameters:
         return _block(Experiment, f"experiments.{name}", resolved(
             self.raw["experiments"][name], self.profile_of(name), f"experiments.{name}."))
 
+    def search(self, experiment: str) -> Search:
+        """The search of an experiment's settings; ParameterError if there is none."""
+        searches = self.raw.get("searches") or {}
+        require_known(experiment, searches, "search", f"{FILE}: searches")
+        return _block(Search, f"searches.{experiment}", searches[experiment])
+
+    def searched(self, experiment: str) -> dict[str, Any]:
+        """`dataset`, `train` and `parzen` as the profile `paper` has them, from which a search begins."""
+        entry = resolved(self.raw["experiments"][experiment], "paper")
+        return {"dataset": entry["dataset"], "train": entry["train"],
+                "parzen": self._for_dataset("parzen", "paper", entry["dataset"])}
+
     def parzen(self, profile: str, dataset: str) -> Parzen:
         return _block(Parzen, "parzen", self._for_dataset("parzen", profile, dataset), profile)
 
@@ -190,6 +228,23 @@ class Parameters:
                             "refined_grid": parzen["refined_grid"]},
             "figures": {**shared, "profile": profile, "title": entry["title"], **entry["figures"]},
         }
+
+
+def with_settings(model: Any, settings: Mapping[str, Any]) -> Any:
+    """A copy of a model's block with the values under dotted names replaced, "layers.0.epochs"; KeyError names one that
+    the block does not have."""
+    found = copy.deepcopy(model)
+    for name, value in settings.items():
+        *parents, last = (int(part) if part.isdecimal() else part for part in name.split("."))
+        block = found
+        try:
+            for parent in parents:
+                block = block[parent]
+            block[last]  # it must be there
+        except (KeyError, IndexError, TypeError) as error:
+            raise KeyError(name) from error
+        block[last] = value
+    return found
 
 
 _ABSENT = object()
@@ -234,7 +289,7 @@ def check(raw: Any, *, run: bool = True) -> Parameters:
     if not isinstance(raw, dict):
         raise ParameterError(f"{FILE} is empty or not a mapping", remedy=f"`git checkout {FILE}`")
     known = ("profile", "run", "datasets", "parzen", "monitor", "experiments", "lessons")
-    _require_keys(raw, known, str(FILE))
+    _require_keys({key: value for key, value in raw.items() if key != "searches"}, known, str(FILE))
     require_known(raw["profile"], PROFILES, "profile", f"{FILE}: profile")
     for name in ("datasets", "experiments", "parzen", "monitor", "lessons"):
         _require_mapping(raw[name], name)
@@ -250,6 +305,7 @@ def check(raw: Any, *, run: bool = True) -> Parameters:
         parameters.monitor(profile, dataset)
     for profile, name in itertools.product(PROFILES, LESSONS):
         lesson_settings(raw["lessons"], name, profile)
+    _check_searches(parameters)
     for name, dataset in parameters.run.experiments.items():
         require_known(name, raw["experiments"], "experiment", f"{FILE}: run.experiments")
         if dataset != raw["experiments"][name]["dataset"] or dataset not in parameters.run.datasets:
@@ -267,6 +323,23 @@ def check(raw: Any, *, run: bool = True) -> Parameters:
                              found=str(parameters.run.datasets),
                              remedy="run `make plan`, which writes the block `run`")
     return parameters
+
+
+def _check_searches(parameters: Parameters) -> None:
+    """Every setting of every search makes a model."""
+    searches = parameters.raw.get("searches") or {}
+    _require_mapping(searches, "searches")
+    for name in searches:
+        require_known(name, parameters.raw["experiments"], "experiment", f"{FILE}: searches")
+        search, own = parameters.search(name), parameters.searched(name)["train"]
+        for point in search.points():
+            try:
+                model = with_settings(own["model"], search.settings | point)
+            except KeyError as error:
+                raise ParameterError(f"{FILE}: searches.{name} names a setting that the model does not have",
+                                     expected=f"a dotted name below experiments.{name}.train.model",
+                                     found=str(error.args[0]), remedy="correct the name") from error
+            _block(Train, f"searches.{name}", own | {"model": model})
 
 
 def lesson_settings(block: Any, name: str, profile: str) -> LessonSettings:

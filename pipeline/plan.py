@@ -204,7 +204,7 @@ def changed_stages() -> set[str] | None:
     try:
         status = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], capture_output=True, text=True,
                                 timeout=300, check=True)
-        return set(json.loads(status.stdout))
+        return {name for name in json.loads(status.stdout) if ":" not in name}  # without searches
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
 
