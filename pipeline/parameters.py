@@ -141,6 +141,8 @@ class Experiment(ParameterBlock):
     figures: Figures
     note: str = ""
     """said wherever its results appear"""
+    search: Search | None = None
+    """of settings that a paper leaves open (pipeline.search)"""
 
 
 @dataclass(frozen=True)
@@ -182,9 +184,14 @@ class Parameters:
 
     def search(self, experiment: str) -> Search:
         """The search of an experiment's settings; ParameterError if there is none."""
-        searches = self.raw.get("searches") or {}
-        require_known(experiment, searches, "search", f"{FILE}: searches")
-        return _block(Search, f"searches.{experiment}", searches[experiment])
+        require_known(experiment, self.raw["experiments"], "experiment", f"{FILE}: experiments")
+        found = _block(Experiment, f"experiments.{experiment}", resolved(self.raw["experiments"][experiment], "paper"))
+        if found.search is None:
+            with_one = [name for name, entry in self.raw["experiments"].items() if "search" in entry]
+            raise ParameterError(f"{FILE}: experiments.{experiment} has no search",
+                                 expected=f"one of {', '.join(with_one)}" if with_one else "a block `search`",
+                                 remedy="name one of these, or write a search into the experiment")
+        return found.search
 
     def searched(self, experiment: str) -> dict[str, Any]:
         """`dataset`, `train` and `parzen` as the profile `paper` has them, from which a search begins."""
@@ -289,7 +296,7 @@ def check(raw: Any, *, run: bool = True) -> Parameters:
     if not isinstance(raw, dict):
         raise ParameterError(f"{FILE} is empty or not a mapping", remedy=f"`git checkout {FILE}`")
     known = ("profile", "run", "datasets", "parzen", "monitor", "experiments", "lessons")
-    _require_keys({key: value for key, value in raw.items() if key != "searches"}, known, str(FILE))
+    _require_keys(raw, known, str(FILE))
     require_known(raw["profile"], PROFILES, "profile", f"{FILE}: profile")
     for name in ("datasets", "experiments", "parzen", "monitor", "lessons"):
         _require_mapping(raw[name], name)
@@ -305,7 +312,6 @@ def check(raw: Any, *, run: bool = True) -> Parameters:
         parameters.monitor(profile, dataset)
     for profile, name in itertools.product(PROFILES, LESSONS):
         lesson_settings(raw["lessons"], name, profile)
-    _check_searches(parameters)
     for name, dataset in parameters.run.experiments.items():
         require_known(name, raw["experiments"], "experiment", f"{FILE}: run.experiments")
         if dataset != raw["experiments"][name]["dataset"] or dataset not in parameters.run.datasets:
@@ -323,23 +329,6 @@ def check(raw: Any, *, run: bool = True) -> Parameters:
                              found=str(parameters.run.datasets),
                              remedy="run `make plan`, which writes the block `run`")
     return parameters
-
-
-def _check_searches(parameters: Parameters) -> None:
-    """Every setting of every search makes a model."""
-    searches = parameters.raw.get("searches") or {}
-    _require_mapping(searches, "searches")
-    for name in searches:
-        require_known(name, parameters.raw["experiments"], "experiment", f"{FILE}: searches")
-        search, own = parameters.search(name), parameters.searched(name)["train"]
-        for point in search.points():
-            try:
-                model = with_settings(own["model"], search.settings | point)
-            except KeyError as error:
-                raise ParameterError(f"{FILE}: searches.{name} names a setting that the model does not have",
-                                     expected=f"a dotted name below experiments.{name}.train.model",
-                                     found=str(error.args[0]), remedy="correct the name") from error
-            _block(Train, f"searches.{name}", own | {"model": model})
 
 
 def lesson_settings(block: Any, name: str, profile: str) -> LessonSettings:
@@ -382,6 +371,21 @@ def _check_experiment(parameters: Parameters, name: str) -> None:
             raise ParameterError(f"{FILE}: {where}.dataset cannot differ between profiles", expected=raw["dataset"],
                                  found=f"{entry.dataset} in profile {profile}",
                                  remedy="make it an experiment of its own")
+    if "search" in raw:
+        _check_search(parameters, name)
+
+
+def _check_search(parameters: Parameters, name: str) -> None:
+    """Every setting that is to be tried makes a model."""
+    search, own = parameters.search(name), parameters.searched(name)["train"]
+    for point in search.points():
+        try:
+            model = with_settings(own["model"], search.settings | point)
+        except KeyError as error:
+            raise ParameterError(f"{FILE}: experiments.{name}.search names a setting that the model does not have",
+                                 expected=f"a dotted name below experiments.{name}.train.model",
+                                 found=str(error.args[0]), remedy="correct the name") from error
+        _block(Train, f"experiments.{name}.search", own | {"model": model})
 
 
 def resolved(block: Any, profile: str, where: str = "") -> Any:

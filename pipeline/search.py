@@ -1,6 +1,6 @@
 """Try settings of a model, and score each on validation images: `make search EXPERIMENT=mnist_stacked_cae`.
 
-For what a paper leaves open. A search is an entry of `searches` in params.yaml; it begins from the experiment as the
+For what a paper leaves open. A search stands with its experiment in params.yaml; it begins from the experiment as the
 profile `paper` has it, trains on training images, and reads no test image. Its stage is in reports/searches/dvc.yaml,
 which a plain `dvc repro` does not run; what it chose is written into params.yaml by hand, with a note.
 """
@@ -82,7 +82,7 @@ def choose(found: list[tuple[Point, Scores]], variant: str, experiment: str) -> 
         raise ParameterError(f"the search for {experiment} can choose nothing by {variant!r}",
                              expected=", ".join(known) or "a setting under which training does not diverge",
                              found=variant if known else "all settings diverged",
-                             remedy=f"correct searches.{experiment} in params.yaml")
+                             remedy=f"correct experiments.{experiment}.search in params.yaml")
     return max(scored, key=lambda pair: pair[0])
 
 

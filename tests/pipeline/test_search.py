@@ -34,7 +34,12 @@ def place(tmp_path, monkeypatch):
 
 
 def searches(**entries):
-    content = YAML(typ="safe").load((ROOT / "params.yaml").read_text()) | {"searches": entries}
+    """params.yaml with these searches and no others."""
+    content = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
+    for name, entry in content["experiments"].items():
+        entry.pop("search", None)
+        if name in entries:
+            entry["search"] = entries[name]
     content["run"] |= {"experiments": {}, "datasets": [], "lessons": [], "lessons_on_mnist": []}
     with Path("params.yaml").open("w") as file:
         YAML(typ="safe").dump(content, file)
@@ -132,7 +137,7 @@ def test_a_setting_under_which_training_diverges_has_no_score(monkeypatch):
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ({"over": {"layers.0.contractoin": [1.0]}}, "searches.mnist_stacked_cae names a setting that the model does not"),
+    ({"over": {"layers.0.contractoin": [1.0]}}, "experiments.mnist_stacked_cae.search names a setting that the model"),
     ({"over": {"layers.7.contraction": [1.0]}}, "layers.7.contraction"),
     ({"over": {"noise": [-1.0]}}, "noise must be finite and at least 0"),
     ({"over": {"noise": []}}, "over must name settings"),
@@ -148,9 +153,9 @@ def test_a_wrong_search_is_told_before_any_work(change, words):
 def test_a_search_that_there_is_not_is_told():
     with pytest.raises(ParameterError, match="mnist_stacked"):
         search.main("mnist_stacked")
-    searches(mnist_nothing=TINY)
-    with pytest.raises(ParameterError, match="mnist_nothing"):
-        parameters.load()
+    with pytest.raises(ParameterError, match="mnist has no search") as raised:
+        search.main("mnist")
+    assert "expected: one of mnist_stacked_cae" in str(raised.value)
     searches(mnist_stacked_cae=TINY | {"select_by": "ema"})
     with pytest.raises(ParameterError, match="can choose nothing by 'ema'"):
         search.main("mnist_stacked_cae")
