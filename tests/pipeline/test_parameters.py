@@ -86,6 +86,7 @@ def without_overrides(path: KeyPath) -> KeyPath:
 
 
 # A `kind` or `loader` decides which keys stand beside it, and has tests of its own.
+MAY_BE_LEFT_OUT = {"precision", "note", "chosen_epoch", "search"}
 FIXED_KEYS = [path for path in keys(FEW) if not NAMES.fullmatch(dotted(path)) and path[-1] not in ("kind", "loader")]
 
 
@@ -172,7 +173,7 @@ def test_misspelt_profiles_are_named_with_the_right_word(block):
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from([path for path in FIXED_KEYS if not is_override(path)]))
+@given(st.sampled_from([path for path in FIXED_KEYS if not is_override(path) and path[-1] not in MAY_BE_LEFT_OUT]))
 def test_a_missing_key_is_named_by_its_path(path):
     content = copy.deepcopy(FEW)
     del at(content, path[:-1])[path[-1]]
