@@ -2,6 +2,9 @@
 
 DVC keeps two locks in `.dvc/tmp`: `lock`, held while it looks at the graph, and `rwlock`, which names the process that
 runs a stage. Its own message says of the first only that it is held.
+
+It writes `rwlock` and `dvc.lock` in place, so that one that is killed leaves half a file, which it refuses to read from
+then on. `free` mends that.
 """
 
 from __future__ import annotations
@@ -10,19 +13,26 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
+import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from voluptuous import Invalid
 
 from gan.errors import ReproductionError
-from pipeline import stage
+from pipeline import files, stage
 from pipeline.exclusive import describe
 from pipeline.progress import duration
 
 FOLDER = Path(".dvc/tmp")
+RESULTS = Path("dvc.lock")
 PATIENCE = 3.0
 """Seconds, as DVC has: `dvc status` and the like hold the lock no longer"""
 
@@ -71,6 +81,7 @@ def main(wanted: str = "") -> None:
     running = holders() if wanted else holders(patience=0)
     if wanted:
         require_none(running)
+        mend()
     elif running:
         print("\n".join(map(str, running)))
     else:
@@ -100,6 +111,50 @@ def require_none(running: list[Holder]) -> None:
             "another dvc works in this checkout", expected="one at a time", found=" and ".join(map(str, running)),
             remedy=f"let it end, or stop all of it (Ctrl-C there, or `kill -- -{running[0].group()}`), then run this "
                    "command again; a training that was stopped goes on from its last checkpoint")
+
+
+def mend() -> None:
+    """Take back what a dvc that was killed left half written; there must be none at work.
+
+    `dvc.lock` becomes the last commit's, or goes where that has none. Stages that have run since are found in DVC's run
+    cache, so that none runs again.
+    """
+    blockers = FOLDER / "rwlock"
+    with contextlib.suppress(OSError):
+        try:
+            json.loads(blockers.read_text())
+        except ValueError:
+            blockers.unlink()
+            print(f"{blockers} was half written when a dvc was killed, and is deleted")
+    if RESULTS.exists() and not is_whole(torn := RESULTS.read_bytes()):
+        if b"\n=======\n" in torn:  # a merge that is not finished, which is the user's to end
+            return
+        kept = FOLDER / f"{RESULTS}.torn"
+        shutil.copyfile(RESULTS, kept)
+        committed = _committed()
+        if is_whole(committed):
+            files.write_bytes(RESULTS, committed)
+        else:
+            RESULTS.unlink()
+        print(f"{RESULTS} was half written when a dvc was killed: "
+              f"{'it is the last commit’s again' if RESULTS.exists() else 'it is deleted'} (what there was: {kept}); "
+              "results that are newer come from DVC's run cache")
+
+
+def is_whole(content: bytes) -> bool:
+    """Whether DVC reads this as a dvc.lock."""
+    try:
+        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(content.decode()) or {})
+    except (YAMLError, Invalid, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _committed() -> bytes:
+    """The last commit's dvc.lock; empty if it has none."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(["git", "show", f"HEAD:./{RESULTS}"], capture_output=True, check=True, timeout=20).stdout
+    return b""
 
 
 def _of_stages() -> list[Holder]:

@@ -93,10 +93,23 @@ def test_a_process_that_has_ended_holds_nothing(checkout):
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"write": {"a": 1}}', "\0"])
-def test_a_lock_that_is_just_being_written_is_left_to_dvc(checkout, content):
+def test_a_lock_that_names_nobody_holds_nothing(checkout, content):
     lock.FOLDER.mkdir(parents=True)
     (lock.FOLDER / "rwlock").write_text(content)
+    assert lock.holders() == []
+
+
+@pytest.mark.parametrize("content", ["", '{"write": {"artifacts/mnist'])
+def test_a_torn_list_of_holders_is_deleted(finished, capsys, content):
+    folder, run = finished
+    (folder / "wanted").write_text("thrice")
+    (folder / ".dvc/tmp/rwlock").write_text(content)
+    with pytest.raises(subprocess.CalledProcessError):
+        run("dvc", "repro")
     lock.main("free")
+    assert ".dvc/tmp/rwlock was half written when a dvc was killed, and is deleted" in capsys.readouterr().out
+    run("dvc", "repro")
+    assert (folder / "counted").read_text() == "thrice"
 
 
 def test_the_lock_on_the_graph_is_waited_for_then_told(checkout):
@@ -112,3 +125,86 @@ def test_the_lock_on_the_graph_is_waited_for_then_told(checkout):
         holder.kill()
         holder.communicate()
     assert lock.holders() == []
+
+
+COUNTED = """
+stages:
+  count:
+    cmd: echo run >> ran && cp wanted counted
+    deps: [wanted]
+    outs: [counted]
+"""
+
+
+@pytest.fixture
+def finished(checkout):
+    """A checkout whose dvc.lock is committed, and newer by one run than the commit."""
+    folder, environment = checkout
+
+    def run(*command):
+        return subprocess.run(command, env=environment, check=True, text=True, capture_output=True, timeout=60).stdout
+
+    run("git", "init", "--quiet")
+    run("dvc", "init", "--quiet")
+    (folder / "dvc.yaml").write_text(COUNTED)
+    for wanted in ("once", "twice"):
+        (folder / "wanted").write_text(wanted)
+        run("dvc", "repro")
+        if wanted == "once":
+            run("git", "add", "dvc.lock")
+            run("git", "-c", "user.name=a", "-c", "user.email=a", "commit", "--quiet", "--message", "once")
+    assert (folder / "ran").read_text() == "run\nrun\n"
+    return folder, run
+
+
+@pytest.mark.parametrize("share", [0, 0.3])
+def test_a_torn_dvc_lock_becomes_the_last_commits_and_no_stage_runs_again(finished, capsys, share):
+    folder, run = finished
+    whole = (folder / "dvc.lock").read_bytes()
+    torn = whole[:int(share * len(whole))]
+    (folder / "dvc.lock").write_bytes(torn)
+    with pytest.raises(subprocess.CalledProcessError):
+        run("dvc", "repro")  # which is what CONTRIBUTING.md says of dvc itself
+    lock.main("free")
+    assert "dvc.lock was half written when a dvc was killed: it is the last commit" in capsys.readouterr().out
+    assert (folder / ".dvc/tmp/dvc.lock.torn").read_bytes() == torn
+    assert (folder / "dvc.lock").read_text() == run("git", "show", "HEAD:dvc.lock")
+    run("dvc", "repro")
+    assert (folder / "ran").read_text() == "run\nrun\n"
+    assert (folder / "dvc.lock").read_bytes() == whole
+    assert (folder / "counted").read_text() == "twice"
+
+
+def test_a_dvc_lock_that_can_be_read_though_its_end_is_missing_needs_no_mending(finished, capsys):
+    folder, run = finished
+    whole = (folder / "dvc.lock").read_bytes()
+    (folder / "dvc.lock").write_bytes(whole[:int(0.6 * len(whole))])
+    lock.main("free")
+    assert capsys.readouterr().out == ""
+    run("dvc", "repro")
+    assert (folder / "ran").read_text() == "run\nrun\n"
+    assert (folder / "dvc.lock").read_bytes() == whole
+
+
+def test_a_torn_dvc_lock_that_no_commit_has_is_deleted(finished, capsys):
+    folder, run = finished
+    run("git", "rm", "--quiet", "--cached", "dvc.lock")
+    run("git", "-c", "user.name=a", "-c", "user.email=a", "commit", "--quiet", "--message", "none")
+    whole = (folder / "dvc.lock").read_bytes()
+    (folder / "dvc.lock").write_bytes(whole[:30])
+    lock.main("free")
+    assert "it is deleted" in capsys.readouterr().out
+    run("dvc", "repro")
+    assert (folder / "dvc.lock").read_bytes() == whole
+    assert (folder / "ran").read_text() == "run\nrun\n"
+
+
+@pytest.mark.parametrize("content", [None, "<<<<<<< HEAD\nschema: '1.0'\n=======\nschema: '2.0'\n>>>>>>> other\n"])
+def test_a_whole_dvc_lock_and_an_unfinished_merge_are_left_alone(finished, capsys, content):
+    folder, _ = finished
+    if content is not None:
+        (folder / "dvc.lock").write_text(content)
+    before = (folder / "dvc.lock").read_bytes()
+    lock.main("free")
+    assert (folder / "dvc.lock").read_bytes() == before
+    assert capsys.readouterr().out == ""
