@@ -65,7 +65,7 @@ lessons: plan
 	@python -m pipeline.lesson table
 
 search: setup
-	@dvc --wait-for-lock repro --single-item reports/searches/dvc.yaml:search@$(EXPERIMENT)
+	@dvc --wait-for-lock repro --force --single-item reports/searches/dvc.yaml:search@$(EXPERIMENT)
 
 who: setup
 	@python -m pipeline.lock

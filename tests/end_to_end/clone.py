@@ -16,7 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
-EXPERIMENTS = ("digits", "digits_training_images", "digits_kmeans")
+EXPERIMENTS = ("digits", "digits_training_images", "digits_kmeans", "digits_deep_gsn")
 """Those of the profile `smoke`"""
 STAGES = ("configure", "train", "sample", "bandwidth", "evaluate", "sample_size", "figures")
 """Those of each experiment"""

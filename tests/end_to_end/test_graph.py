@@ -74,6 +74,7 @@ def test_metrics_hold_every_key_of_the_contract_for_every_experiment(clone):
         assert entry.keys() >= KEYS
         assert entry["profile"] == "smoke"
         assert ("ema" in entry) == (name == "digits")
+        assert ("parallel" in entry) == (name == "digits_deep_gsn")
     assert metrics["digits"]["ema"].keys() >= KEYS
     settings = json.loads((clone.root / "artifacts/digits/training.json").read_text())["settings"]
     assert [seed["seed"] for seed in metrics["digits"]["seeds"]] == settings["seeds"]
@@ -156,7 +157,8 @@ def test_the_metrics_of_dvc_are_one_number_for_each_row(clone):
     shown = json.loads(clone.run("dvc", "metrics", "show", "--json"))
     ((numbers,),) = [[metrics["data"] for metrics in revision["data"].values()] for revision in shown.values()]
     expected = {name: {"raw": entry["test_log_likelihood"]} for name, entry in clone.metrics().items()}
-    expected["digits"]["ema"] = clone.metrics()["digits"]["ema"]["test_log_likelihood"]
+    for name, variant in (("digits", "ema"), ("digits_deep_gsn", "parallel")):
+        expected[name][variant] = clone.metrics()[name][variant]["test_log_likelihood"]
     assert numbers == {name: pytest.approx(rows, abs=0.01) for name, rows in expected.items()}
 
 
