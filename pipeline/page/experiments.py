@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gan.errors import DataError
 from pipeline import machine, results
 from pipeline.files import read_json
 from pipeline.page.pictures import Figure, Numbering, pictures, result_of
 from pipeline.page.words import anchor, flatten
 from pipeline.results import ARTIFACTS, Entry
 
+SEARCHES = Path("reports/searches")
+SCORE, SIGMA = "validation_log_likelihood_", "bandwidth_"
+"""Columns of a search's table, by variant; all others are settings"""
 STAGE_FILES = ("training.json", "bandwidth.json", "evaluation.json")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Settings that a paper leaves open, best first by the variant that decided, with validation log-likelihoods."""
+
+    settings: Sequence[str]
+    variants: Sequence[str]
+    rows: Sequence[tuple[Sequence[str], Sequence[str]]]
+    """Values of the settings, and of each variant nats and σ"""
+    note: str
+    select_by: str
+    data: str
 
 
 @dataclass(frozen=True)
@@ -43,6 +61,7 @@ class Section:
     figures: Sequence[Figure]
     parameters: Mapping[str, Sequence[tuple[str, str]]]
     """By stage: dotted name and value"""
+    tried: Tried | None
 
     @classmethod
     def read(cls, name: str, entry: Entry | None, numbers: Numbering) -> Section:
@@ -63,7 +82,7 @@ class Section:
             duplicates=results.duplicates_text(evaluation.get("duplicates", {})), folds=_folds(evaluation),
             edges=_edges(there.get("bandwidth.json", {})),
             figures=[] if entry is None else pictures(name, evaluation, numbers),
-            parameters=_parameters(folder / "configuration"))
+            parameters=_parameters(folder / "configuration"), tried=tried(name))
 
     @property
     def id(self) -> str:
@@ -71,6 +90,33 @@ class Section:
 
     def figure(self, kind: str, variant: str = "raw") -> Figure | None:
         return next((one for one in self.figures if (one.kind, one.variant) == (kind, variant)), None)
+
+
+def tried(experiment: str) -> Tried | None:
+    """What reports/searches has of an experiment; None if there is no search of its settings in params.yaml."""
+    path = SEARCHES / f"{experiment}.csv"
+    if not path.is_file():
+        return None
+    about = results.read_yaml(results.PARAMETERS)["experiments"].get(experiment, {}).get("search")
+    if about is None:
+        return None
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        variants = [name.removeprefix(SCORE) for name in rows[0] if name.startswith(SCORE)]
+        settings = [name for name in rows[0] if not name.startswith((SCORE, SIGMA))]
+        rows.sort(key=lambda row: -float(row[SCORE + about["select_by"]] or "-inf"))
+        found = [([row[name] for name in settings], [_nats_and_sigma(row, name) for name in variants]) for row in rows]
+    except (IndexError, KeyError, ValueError) as error:
+        raise DataError(f"{path} cannot be read", expected="what `make search` writes", found=str(error),
+                        remedy=f"`git checkout {path}`, or make search EXPERIMENT={experiment}") from error
+    return Tried(settings, variants, found, str(about["note"]), str(about["select_by"]), path.as_posix())
+
+
+def _nats_and_sigma(row: Mapping[str, str], variant: str) -> str:
+    if not row[SCORE + variant]:
+        return "diverged"
+    return f"{results.with_error(float(row[SCORE + variant]), None)} (σ {float(row[SIGMA + variant]):.3f})"
 
 
 def _facts(entry: Entry | None) -> list[str]:
