@@ -127,7 +127,7 @@ def test_the_table_is_printed_with_the_place_of_the_report(clone):
 
 def test_the_picture_of_the_graph_in_the_readme_is_what_dvc_says(clone):
     """Of each stage its verb, and of the arrows those that do not follow from others."""
-    names = {node: name.partition("@")[0] for node, name in re.findall(
+    names = {node: name.partition("@")[0].rpartition(":")[2] for node, name in re.findall(
         r'(node\d+)\["(.+?)"\]', clone.run("dvc", "dag", "--mermaid"))}
     drawn = re.findall(r"(node\d+)-->(node\d+)", clone.run("dvc", "dag", "--mermaid"))
     graph = networkx.DiGraph((names[a], names[b]) for a, b in drawn)

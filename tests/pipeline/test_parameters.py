@@ -119,8 +119,8 @@ def test_the_committed_file_is_valid_for_every_experiment_in_every_profile():
 
 def test_the_committed_file_says_which_profiles_run_which_experiments():
     for name, entry in RAW["experiments"].items():
-        assert entry["runs_in"], name
         assert set(entry["runs_in"]) <= set(PROFILES), name
+        assert entry["runs_in"] or entry["dataset"] == "digits", name  # tiny ones may run by name alone
 
 
 def test_an_unknown_experiment_is_named_with_the_nearest():
