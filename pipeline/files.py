@@ -9,13 +9,12 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import safetensors
-import safetensors.torch
-import torch
+from typing import TYPE_CHECKING, Any
 
 from gan.errors import DataError, ReproductionError
+
+if TYPE_CHECKING:  # imported where needed: torch takes seconds, and JSON does without
+    import torch
 
 
 @contextlib.contextmanager
@@ -83,6 +82,8 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], about: Mappin
 
     All of `about` goes under one header key: safetensors writes several in an order that changes from run to run.
     """
+    import safetensors.torch
+
     content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = {"about": json.dumps(about or {}, sort_keys=True)}
     write_bytes(path, safetensors.torch.save(content, header))
@@ -98,6 +99,8 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 @contextlib.contextmanager
 def open_tensors(path: Path) -> Iterator[Any]:
     """A safetensors file whose header and length agree; DataError, as `read_tensors`."""
+    import safetensors
+
     path = Path(path)
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:

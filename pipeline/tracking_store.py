@@ -45,8 +45,11 @@ def store_uri() -> str:
 
 
 def artifact_location() -> str | None:
-    """Where the files of runs are kept: beside a database; None for a server, which has a place of its own."""
-    return None if is_server(store_uri()) else (Path.cwd() / "mlartifacts").as_uri()
+    """Where the files of runs are kept: beside a database file, else here; None for a server, which has a place of its
+    own."""
+    store = store_uri()
+    file = _sqlite_file(store)
+    return None if is_server(store) else ((file.parent if file else Path.cwd()) / "mlartifacts").as_uri()
 
 
 def shown(store: str) -> str:
