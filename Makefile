@@ -1,4 +1,7 @@
-# make reproduce   from nothing to the table and the report
+# make reproduce   from nothing to the table and the report; CLUSTER=slurm or CLUSTER=local runs stages side by side
+# make sweep       an experiment with every combination of some settings: make sweep GRID=rates.yaml
+# make cancel      end the jobs of a cluster run that was stopped
+# make scaling     how long ten experiments with a hundred seeds take on 1, 8, 64 workers, from measured stage times
 # make test        every test, lint and types
 # make ui          the MLflow UI on this checkout's runs
 # make lessons     only the lessons: the theory and the 2016 slides as experiments, each criterion with its verdict
@@ -13,7 +16,7 @@
 #
 # Settings, all optional: PROFILE=paper|cpu|smoke  EXPERIMENTS="mnist mnist_kmeans"  LESSONS="figure_1 convergence"|all|none
 # GAN_DATA=/folders:of/your/own  GAN_DEVICE=cpu|cuda|cuda:1  MLFLOW_TRACKING_URI=http://…  PYTHON=python3.12
-# PORT=5000 (of the UI)
+# PORT=5000 (of the UI)  CLUSTER=slurm|local  OPTIONS="--partition gpu --gpus 1" (python -m pipeline.cluster --help)
 # A and B: git commits, branches or tags, DVC experiments, or workspace
 
 SHELL := /bin/bash
@@ -25,6 +28,8 @@ PYTHON ?= python3
 PORT ?= 5000
 A ?= HEAD
 B ?= workspace
+CLUSTER ?=
+OPTIONS ?=
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export GAN_PROFILE := $(or $(PROFILE),$(GAN_PROFILE))
@@ -32,7 +37,7 @@ export GAN_EXPERIMENTS := $(or $(EXPERIMENTS),$(GAN_EXPERIMENTS))
 export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup plan reproduce lessons table report record compare experiments search ui who verify faults test bench test-postgresql lint types lock
+.PHONY: help setup plan reproduce sweep cancel scaling lessons table report record compare experiments search ui who verify faults test bench test-postgresql test-slurm lint types lock
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/,$$d'
@@ -54,8 +59,18 @@ plan: setup
 	@python -m pipeline.plan
 
 reproduce: plan
-	@dvc --wait-for-lock repro --keep-going
+	@$(if $(CLUSTER),python -m pipeline.cluster $(CLUSTER) $(OPTIONS),dvc --wait-for-lock repro --keep-going)
 	@python -m pipeline.report table
+
+sweep: setup
+	@python -m pipeline.lock free
+	@python -m pipeline.cluster.sweep '$(GRID)' $(or $(CLUSTER),local) $(OPTIONS)
+
+cancel: setup
+	@python -m pipeline.cluster cancel
+
+scaling: setup
+	@python -m pipeline.cluster.scaling
 
 # Experiments stay as they are: the page is written with whatever there is of them.
 lessons: export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS),all)
@@ -103,6 +118,12 @@ test-postgresql: setup
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 	  { echo "PostgreSQL is not installed; on Debian and Ubuntu: apt install postgresql"; exit 1; }
 	@python -m pytest tests/pipeline/test_tracking_postgresql.py
+
+# A Slurm of two nodes made here, which `make test` leaves out where it is not installed.
+test-slurm: setup
+	@PATH="$$PATH:/usr/sbin"; command -v slurmctld >/dev/null && command -v munged >/dev/null || \
+	  { echo "Slurm is not installed; on Debian and Ubuntu: apt install slurm-wlm munge"; exit 1; }
+	@OMP_NUM_THREADS=1 GAN_TEST_SLURM=all python -m pytest tests/end_to_end/test_slurm.py
 
 lint: setup
 	@ruff check .

@@ -248,12 +248,13 @@ def pairs(revisions: tuple[Revision, Revision], folder: str, drawn: tuple[bool, 
     """
     found = [revision.figures(folder) if there else {} for revision, there in zip(revisions, drawn, strict=True)]
     names = dict.fromkeys([*found[0], *found[1]]) or {"figures": None}
-    return [Pair(name, *(_source(figures.get(name)) for figures in found), *(
+    return [Pair(name, *(picture_source(figures.get(name)) for figures in found), *(
         "" if figures.get(name) else _why_lacking(revision, folder, was_drawn, bool(figures) and name not in figures)
         for revision, figures, was_drawn in zip(revisions, found, drawn, strict=True))) for name in names]
 
 
-def _source(picture: bytes | None) -> str:
+def picture_source(picture: bytes | None) -> str:
+    """A PNG as a data URI; empty if there is none."""
     return f"data:image/png;base64,{base64.b64encode(picture).decode()}" if picture else ""
 
 

@@ -59,20 +59,14 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
 
     `lessons` is the chapter as `pipeline.lesson` reads it; none of it is shown where no lesson has been run.
     """
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
-                                     undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                                     keep_trailing_newline=True)
-    environment.filters.update(nats=words.nats, value=words.value_text, over_seeds=words.over_seeds,
-                               sentence=words.sentence, breakable=words.breakable, flat=words.flatten,
-                               setting=results.setting_text, short=results.short_setting)
-    environment.globals.update(anchor=words.anchor)
     numbers = Numbering()
     sizes = sample_sizes(plan, numbers)
     experiments = [Section.read(name, metrics.get(name), numbers) for name in plan.experiments]
     measured = measurements(metrics, recorded)
     shown = lessons if any(one["status"] == "done" for one in lessons) else ()
     found = claims(metrics, plan, recorded, experiments, list(lesson_claims(shown, plan.left_out)))
-    return environment.get_template("template.html").render(
+    style, script, script_digest = style_and_script()
+    return environment().get_template("template.html").render(
         plan=plan, answer=answer(metrics, recorded), counts=counts(found), claims=found,
         rule=f"{RULE} {LESSON_RULE}" if shown else RULE,
         plots=dot_plots(metrics, recorded), measurements=measured, experiments=experiments, recorded=recorded,
@@ -81,17 +75,30 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
         not_measured=not_measured(metrics, plan, recorded), differences=differences(experiments),
         provenance=provenance, reduced=reduced(metrics), parzen=Estimate.of(experiments),
         profiles=list(dict.fromkeys(entry["profile"] for entry in metrics.values())),
-        paper_source=results.PAPER_SOURCE, style=_text("page.css") + _text("lessons.css"), script=_text("page.js"),
-        script_digest=_digest("page.js"), lessons=shown)
+        paper_source=results.PAPER_SOURCE, style=style, script=script, script_digest=script_digest, lessons=shown)
+
+
+def environment() -> jinja2.Environment:
+    """What pages are rendered in, with their filters: all values are escaped, and a missing one is an error."""
+    found = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
+                               undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+                               keep_trailing_newline=True)
+    found.filters.update(nats=words.nats, value=words.value_text, over_seeds=words.over_seeds,
+                         sentence=words.sentence, breakable=words.breakable, flat=words.flatten,
+                         setting=results.setting_text, short=results.short_setting)
+    found.globals.update(anchor=words.anchor)
+    return found
+
+
+def style_and_script() -> tuple[Markup, Markup, str]:
+    """Both as they go into a page, and the digest by which it allows its own script and no other."""
+    script = _text("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return _text("page.css") + _text("lessons.css"), script, digest
 
 
 def _text(name: str) -> Markup:
     return Markup((TEMPLATES / "page" / name).read_text())
-
-
-def _digest(name: str) -> str:
-    """By which the page allows its own script and no other."""
-    return base64.b64encode(hashlib.sha256(_text(name).encode()).digest()).decode()
 
 
 if __name__ == "__main__":

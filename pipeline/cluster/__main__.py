@@ -58,7 +58,7 @@ def reproduce(asked: argparse.Namespace) -> None:
     if options.data == "remote":
         graph.take_run_cache()
     work = Work(graph, "", commit, Path(parameters.FILE).read_bytes(), seeds_apart(planned, asked, executor, on_gpus),
-                (Path(os.environ.get(checkpoints.FOLDER) or "checkpoints")).absolute(), set(graph) - graph.here)
+                checkpoint_folder(), set(graph) - graph.here)
     watch = Watch()
     coordinator = Coordinator([work], executor, beside(), options, Times.of_this_checkout(), watch)
     with watch:
@@ -125,6 +125,11 @@ def prepare(asked: argparse.Namespace) -> tuple[Executor, Options, bool]:
 
 def beside() -> Local:
     return Local(FOLDER.absolute() / "submitit", 1, name="here")
+
+
+def checkpoint_folder() -> Path:
+    """Where a plain `dvc repro` here would have its checkpoints: what one began, the other goes on with."""
+    return Path(os.environ.get(checkpoints.FOLDER) or "checkpoints").absolute()
 
 
 def _places() -> Mapping[str, str]:

@@ -17,12 +17,14 @@ from typing import Any, Literal
 from dvc.exceptions import DvcException
 
 from gan.errors import ReproductionError
-from pipeline import circumstances, files, verify
+from pipeline import circumstances, files
 from pipeline.cluster.executors import Executor, Local, NoAnswer
 from pipeline.cluster.graph import Graph
 from pipeline.cluster.task import LOG, STARTED, Outcome, Task
 from pipeline.cluster.times import Times
 from pipeline.cluster.watch import Line, Watch
+from pipeline.machine import RESULTS
+from pipeline.parameters import FILE as PARAMETERS
 
 FOLDER = Path(".cluster")
 JOB, HISTORY = "job.json", "history.jsonl"
@@ -102,6 +104,7 @@ class Coordinator:
         self._attempts: dict[tuple[str, str, int | None], int] = {}
         self._seeds_done: set[str] = set()
         self._began = time.monotonic()
+        self._checkout = checkout_now()
         self._silent = False
         self.restarted = 0
         self.finished = 0
@@ -182,15 +185,15 @@ class Coordinator:
             free = self._free(executor)
             chosen = mine if free is None else mine[:len(free)]
             if chosen:
-                self._start(executor, chosen, free if free is not None else [0] * len(chosen))
+                self._start(executor, chosen, [0] * len(chosen) if free is None else free[:len(chosen)])
 
     def _wanted(self) -> Iterator[tuple[Work, Task]]:
         for work in self.works:
-            for name in work.names("ready"):
-                yield work, self._task(work, name, None)
             for name in work.names("seeds"):
                 for seed in self._seeds_left(work, name):
                     yield work, self._task(work, name, seed)
+            for name in work.names("ready"):
+                yield work, self._task(work, name, None)
 
     def _task(self, work: Work, name: str, seed: int | None) -> Task:
         attempt = self._attempts.get((work.label, name, seed), 0) + 1
@@ -219,7 +222,7 @@ class Coordinator:
             task.write(folder, work.graph.lock(task.stage), work.parameters)
             folders.append(folder)
         numbers = executor.submit(folders, slots)
-        for (work, task), folder, number, slot in zip(chosen, folders, numbers, slots, strict=False):
+        for (work, task), folder, number, slot in zip(chosen, folders, numbers, slots, strict=True):
             job = Job(work, task, folder, executor, number, slot if executor.slots else None, time.time())
             files.write_json(folder / JOB, {"executor": self._name(executor), "number": number, "time": job.submitted})
             self._take(job)
@@ -236,13 +239,11 @@ class Coordinator:
 
     def _require_unedited(self) -> None:
         """Results would be entered for what did not make them."""
-        for work in self.works:
-            if not work.label and (verify.clean_commit() != work.commit
-                                   or Path("params.yaml").read_bytes() != work.parameters):
-                raise ReproductionError(
-                    "the checkout was edited while its stages ran elsewhere",
-                    expected=f"files as in {work.commit[:10]}", found="another commit, or another params.yaml",
-                    remedy="go back to it, then run the same command again: what was done is found; or commit the edit")
+        if checkout_now() != self._checkout:
+            raise ReproductionError(
+                "the checkout was edited while its stages ran elsewhere", found="another commit, or edited files",
+                expected="the files with which this run began",
+                remedy="take the edit back, then run the same command again: what was done is found; or commit it")
 
     def _find_earlier(self) -> None:
         """Jobs of a coordinator that ended before them, and the seeds that are done."""
@@ -342,6 +343,9 @@ class Coordinator:
             work.graph.accept(outcome.records)
             if work.graph.settle(task.stage):
                 work.status[task.stage] = "done"
+                for other in self.works:  # which may have waited for the same
+                    if other.status.get(task.stage) == "ready":
+                        other.status[task.stage] = "waiting"
             else:
                 self._fail(work, task.stage, "what the worker made is not what this checkout asks for: its code, data "
                                              "or parameters were not these, or its outputs did not arrive")
@@ -382,6 +386,15 @@ class Coordinator:
         since = float(started.get("time", job.submitted))
         return Line(job.work.called(job.task.name), str(started.get("node", "")), f"{state}, job {job.number}",
                     progress(_lines(job.folder / LOG)[-40:]), time.time() - since)
+
+
+def checkout_now() -> tuple[str, str, bytes]:
+    """By which an edit is seen: the commit, what differs from it but for results, and the parameters."""
+    words = (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "--", ":/", *(
+        f":(top,exclude){name}" for name in RESULTS)])
+    head, status = (subprocess.run(["git", *each], capture_output=True, text=True, check=True, env=os.environ | {
+        "GIT_OPTIONAL_LOCKS": "0"}).stdout for each in words)
+    return head, status, Path(PARAMETERS).read_bytes()
 
 
 def progress(lines: Sequence[str]) -> str:

@@ -6,9 +6,11 @@ of it, by which DVC restores the outputs from its cache; nothing is run here.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,6 @@ from dvc.stage.cache import RunCacheNotFoundError, RunCacheNotSupported, _can_ha
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import dumps_yaml
 from dvc_data.hashfile.hash_info import HashInfo
-from networkx import DiGraph, topological_sort
 
 from gan.errors import ReproductionError
 from pipeline import files
@@ -44,15 +45,12 @@ class Graph:
             raise ReproductionError("DVC cannot read the graph", found=str(error),
                                     remedy="mend dvc.yaml or params.yaml; `dvc stage list` says more") from error
         self.root, self._remote = root.absolute(), remote
-        graph = DiGraph()
-        for stage in stages:
-            if Path(stage.path) == self.root / "dvc.yaml":
-                graph.add_node(stage.name)
-                graph.add_edges_from((need.name, stage.name) for need in stages.successors(stage))
-        written = {stage.name: stage for stage in stages if stage.name in graph}
+        ours = {stage.name: stage for stage in stages if Path(stage.path) == self.root / "dvc.yaml"}
+        needs = {name: frozenset(need.name for need in stages.successors(stage) if ours.get(need.name) is need)
+                 for name, stage in ours.items()}
         position = {stage.name: i for i, stage in enumerate(self.repo.index.stages)}
-        self._stages = {name: written[name] for name in _in_order(graph, position)}
-        self.needs: dict[str, frozenset[str]] = {name: frozenset(graph.predecessors(name)) for name in self._stages}
+        self._stages = {name: ours[name] for name in _in_order(needs, position)}
+        self.needs: dict[str, frozenset[str]] = {name: needs[name] for name in self._stages}
         self.here = self._for_this_checkout()
         """Stages that no worker can run: git has outputs of theirs or of what they need"""
         if remote:
@@ -78,6 +76,11 @@ class Graph:
                 here.add(name)
         return here
 
+    @property
+    def cache(self) -> str:
+        """DVC's cache of this checkout."""
+        return str(self.repo.cache.legacy.path)
+
     # What is done.
 
     def settle(self, name: str) -> bool:
@@ -86,7 +89,7 @@ class Graph:
         DvcException or OSError if what it reads is missing or cannot be written.
         """
         stage = self._stages[name]
-        with self.repo.lock:
+        with self._dvc():
             if not stage.changed():
                 return True
             if stage.changed(allow_missing=True):  # not only its data is missing: what dvc.lock says of it is void
@@ -102,6 +105,12 @@ class Graph:
             stage.save()
             return True
 
+    @contextlib.contextmanager
+    def _dvc(self) -> Iterator[None]:
+        """DVC at work in the root, which it takes some paths from, and nowhere else at the time."""
+        with contextlib.chdir(self.root), self.repo.lock:
+            yield
+
     def _forget(self, stage: Any) -> None:
         """What a stage's outputs were: DVC would take them for those of the dependencies as they are now."""
         stage.save_deps()
@@ -110,7 +119,7 @@ class Graph:
 
     def key(self, name: str) -> str:
         """DVC's digest of a stage's command, dependencies and the names of its outputs; what it needs must be done."""
-        with self.repo.lock:
+        with self._dvc():
             self._stages[name].save_deps()
             return str(_get_stage_hash(self._stages[name]))
 
@@ -132,7 +141,7 @@ class Graph:
     def settings(self) -> dict[str, Any]:
         """DVC's configuration for a worker's clone."""
         if not self._remote:
-            return {"cache": {"dir": self.repo.cache.legacy.path}}
+            return {"cache": {"dir": self.cache}}
         name = self.repo.config["core"]["remote"]
         plain = {key: value for key, value in self.repo.config["remote"][name].items()
                  if isinstance(value, str | int | float | bool)}
@@ -149,7 +158,7 @@ class Graph:
 
     def accept(self, records: Mapping[str, str]) -> None:
         """A worker's records of the run cache: content by path in the cache."""
-        cache = Path(self.repo.cache.legacy.path)
+        cache = Path(self.cache)
         for path, content in records.items():
             if not (target := cache / path).resolve().is_relative_to(cache.resolve() / "runs"):
                 raise ReproductionError("a worker's record lies outside the run cache", expected="runs/…", found=path)
@@ -184,10 +193,9 @@ class Graph:
                                         "again; what was done is kept")
 
 
-def _in_order(graph: DiGraph, position: Mapping[str, int]) -> list[str]:
-    """Topological, and as in dvc.yaml where that leaves a choice."""
-    generations = dict.fromkeys(graph, 0)
-    for name in topological_sort(graph):
-        for follower in graph.successors(name):
-            generations[follower] = max(generations[follower], generations[name] + 1)
-    return sorted(graph, key=lambda name: (generations[name], position.get(name, 0)))
+def _in_order(needs: Mapping[str, Iterable[str]], position: Mapping[str, int]) -> list[str]:
+    """Each after what it needs, and as in dvc.yaml where that leaves a choice."""
+    generations: dict[str, int] = {}
+    for name in TopologicalSorter(needs).static_order():
+        generations[name] = max((generations[need] + 1 for need in needs[name]), default=0)
+    return sorted(needs, key=lambda name: (generations[name], position.get(name, 0)))

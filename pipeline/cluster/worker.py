@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -99,9 +100,10 @@ def _reproduce(repo: object, task: Task, stop: _Stop) -> None:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, StageCmdFailedError):
             cause = cause.__cause__
-        if cause is None:
+        said = re.fullmatch(r"failed to run: (.*), exited with (-?\d+)", str(cause), re.DOTALL)
+        if said is None:
             raise
-        _end(str(cause.cmd), cause.status or 1, stop)
+        _end(said[1], int(said[2]), stop)
 
 
 def _call(command: list[str], stop: _Stop) -> None:
@@ -162,7 +164,7 @@ def _clone(task: Task, place: Path) -> Iterator[Path]:
         _git("-C", str(root), "checkout", "--quiet", "--detach", task.commit)
         shutil.copyfile(place / PARAMETERS, root / PARAMETERS)
         shutil.copyfile(place / LOCK, root / LOCK)
-        files.write_text(root / ".dvc/config.local", _ini(task.dvc))
+        files.write_text(root / ".dvc/config.local", ini(task.dvc))
         yield root
     finally:
         lock.release()
@@ -186,7 +188,7 @@ def _git(*words: str) -> None:
                                 remedy="put the checkout on a shared file system, or git onto the node")
 
 
-def _ini(settings: dict[str, dict[str, object]]) -> str:
+def ini(settings: dict[str, dict[str, object]]) -> str:
     """As DVC writes it: [core], and ['remote "name"'] for what lies deeper."""
     lines = []
     for section, content in settings.items():

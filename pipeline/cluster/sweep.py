@@ -1,0 +1,402 @@
+"""Sweeps: an experiment with every combination of some settings, on the cluster, as DVC experiments and one page.
+
+    make sweep GRID=rates.yaml                                      on this machine's cores or GPUs
+    make sweep GRID=rates.yaml CLUSTER=slurm OPTIONS="--gpus 1"
+
+A grid is a small YAML file:
+
+    name: rates                      of the sweep: its experiments are rates-1, rates-2, …
+    experiment: mnist                of params.yaml
+    over:                            every combination of these; names as below experiments.<experiment>
+      train.model.recipe.learning_rate.initial: [0.05, 0.1, 0.2]
+      train.model.recipe.discriminator_steps: [1, 2]
+    set:                             the same in all of them; may be left out
+      train.seeds: [1, 2]
+    by: raw                          the variant that decides; may be left out
+
+Each point is a clone of the last commit with its settings in params.yaml; the workers of all points share one run
+cache, so that what points have in common is run once. The best point is that of the highest validation log-likelihood,
+a mean over seeds; test scores are told of it alone. Where the profile overrides a setting, the override is set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import csv
+import io
+import itertools
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dvc.repo.experiments.refs import ExpRefInfo
+from dvc.utils.serialize import dumps_yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from gan.errors import ParameterError, ReproductionError
+from gan.settings import ParameterBlock
+from pipeline import exclusive, files, machine, parameters, results, stage
+from pipeline.cluster import __main__ as cluster
+from pipeline.cluster.coordinator import FOLDER, Coordinator, Work
+from pipeline.cluster.graph import Graph
+from pipeline.cluster.times import Times
+from pipeline.cluster.watch import Watch
+from pipeline.cluster.worker import ini
+from pipeline.compare import picture_source
+from pipeline.page.charts import Axis, Chart, Line, around
+from pipeline.progress import duration
+from pipeline.report import environment, style_and_script
+
+PAGES = Path("comparison")
+TEMPLATE = "sweep.html"
+STAGES = ("evaluate", "figures")
+"""What a point is run for"""
+COLOURS = 5
+"""of curves, in turn"""
+
+
+@dataclass(frozen=True)
+class Sweep(ParameterBlock):
+    """The content of a grid file."""
+
+    name: str
+    experiment: str
+    over: dict[str, list[Any]]
+    set: dict[str, Any] = field(default_factory=dict)
+    by: str = "raw"
+
+    @classmethod
+    def read(cls, path: Path) -> Sweep:
+        """ParameterError if the file is missing, or is no grid."""
+        try:
+            content = YAML(typ="safe").load(path.read_text())
+            found = cls(**content)
+        except (OSError, UnicodeDecodeError, YAMLError, TypeError, AttributeError) as error:
+            raise ParameterError(f"{path} is no grid", expected="name, experiment and over, as the README shows",
+                                 found=str(error).splitlines()[0],
+                                 remedy=f"correct {path}, or name another: make sweep GRID=…") from error
+        if not re.fullmatch(r"[A-Za-z][\w-]*", str(found.name)):
+            raise ParameterError(f"{path}: name is to be a name for branches and files",
+                                 expected="a letter, then letters, digits, _ and -", found=str(found.name))
+        lists = isinstance(found.over, dict) and found.over and all(
+            isinstance(values, list) and values for values in found.over.values())
+        if not lists or not isinstance(found.set, dict):
+            raise ParameterError(f"{path}: over is to have lists of values by the names of settings",
+                                 expected="train.model.recipe.learning_rate.initial: [0.05, 0.1]",
+                                 found=str(found.over))
+        return found
+
+    def points(self) -> Iterator[dict[str, Any]]:
+        """Every combination, the last name's values changing fastest."""
+        for values in itertools.product(*self.over.values()):
+            yield dict(zip(self.over, values, strict=True))
+
+
+@dataclass
+class Point:
+    """One combination, and where it is run."""
+
+    name: str
+    """of the DVC experiment"""
+    settings: dict[str, Any]
+    changes: dict[str, Any]
+    """of params.yaml, by whole names"""
+    root: Path
+    work: Work
+
+    def evaluation(self, experiment: str) -> dict[str, Any] | None:
+        if self.work.status[f"evaluate@{experiment}"] != "done":
+            return None
+        return dict(files.read_json(self.root / results.ARTIFACTS / experiment / "evaluation.json"))
+
+
+def main(*words: str) -> None:
+    asked = parser().parse_args(words)
+    FOLDER.mkdir(exist_ok=True)
+    sweep = Sweep.read(Path(asked.grid))
+    with exclusive.holding(FOLDER / "lock", "a cluster run of this checkout"):
+        run(sweep, asked)
+
+
+def run(sweep: Sweep, asked: argparse.Namespace) -> None:
+    commit = cluster.clean_commit()
+    planned = parameters.load()
+    parameters.require_known(sweep.experiment, planned.run.experiments, "planned experiment",
+                             "the grid (make plan EXPERIMENTS=… plans others)")
+    executor, options, on_gpus = cluster.prepare(asked)
+    remote = options.data == "remote"
+    here = Graph(Path.cwd(), remote)
+    if remote:
+        here.take_run_cache()
+    wanted = [(settings, changes(planned.raw, planned.profile_of(sweep.experiment), sweep.experiment,
+                                 sweep.set | settings)) for settings in sweep.points()]
+    contents = [parameters.check(changed(planned.raw, change)) for _, change in wanted]  # all, before any is run
+    points = []
+    for number, ((settings, change), content) in enumerate(zip(wanted, contents, strict=True), 1):
+        name = f"{sweep.name}-{number}"
+        root = make_clone(name, commit, content.raw, here.settings(), here.cache)
+        graph = Graph(root, remote)
+        targets = {f"{verb}@{sweep.experiment}" for verb in STAGES}
+        targets |= {need for target in targets for need in graph.ancestors(target)}
+        split = cluster.seeds_apart(content, asked, executor, on_gpus)
+        work = Work(graph, name, _head(root), (root / parameters.FILE).read_bytes(),
+                    {key: seeds for key, seeds in split.items() if key in targets},
+                    cluster.checkpoint_folder() / "sweeps" / name, targets - graph.here)
+        points.append(Point(name, settings, change, root, work))
+    print(f"sweep        {sweep.name}: {len(points)} points of {sweep.experiment}", flush=True)
+    watch = Watch()
+    coordinator = Coordinator([point.work for point in points], executor, cluster.beside(), options,
+                              Times.of_this_checkout(), watch)
+    with watch:
+        coordinator.run()
+    for point in points:
+        if point.evaluation(sweep.experiment) is not None:
+            keep(point, commit, sweep.experiment)
+    ranked = rank(points, sweep)
+    write(ranked, sweep, planned.profile_of(sweep.experiment), commit)
+    print(table(ranked, sweep), flush=True)
+    failed = [f"{point.name}: {name}" for point in points for name in point.work.names("failed")]
+    if failed:
+        raise ReproductionError(f"{len(failed)} stages failed", found=", ".join(failed), expected="each to end well",
+                                remedy="see what each said above; the other points are on the page; the same command "
+                                       "runs again only what is not done")
+    shutil.rmtree(FOLDER / "sweeps" / sweep.name, ignore_errors=True)
+    for name in ("tasks", "submitit"):
+        shutil.rmtree(FOLDER / name, ignore_errors=True)
+
+
+# Points.
+
+def changes(raw: Mapping[str, Any], profile: str, experiment: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of an experiment by their whole names in params.yaml: in the profile's overrides where it has them.
+
+    ParameterError names one that the experiment does not have.
+    """
+    block, found = raw["experiments"][experiment], {}
+    for name, value in settings.items():
+        override = (block.get("profiles") or {}).get(profile) or {}
+        place = f"profiles.{profile}.{name}" if _has(override, name) else name
+        if not _has(block, place):
+            raise ParameterError(f"the experiment {experiment} has no setting {name!r}",
+                                 expected="a name below it in params.yaml, such as train.seeds", found=name,
+                                 remedy="correct the grid")
+        found[f"experiments.{experiment}.{place}"] = value
+    return found
+
+
+def changed(raw: Any, change: Mapping[str, Any]) -> Any:
+    """A copy of params.yaml's content with the values under whole names replaced; YAML's aliases stay apart."""
+    return parameters.with_settings(json.loads(json.dumps(raw)), change)
+
+
+def _has(block: Any, name: str) -> bool:
+    for part in name.split("."):
+        if isinstance(block, list) and part.isdecimal() and int(part) < len(block):
+            block = block[int(part)]
+        elif isinstance(block, dict) and part in block:
+            block = block[part]
+        else:
+            return False
+    return True
+
+
+def make_clone(name: str, commit: str, content: Any, settings: dict[str, Any], cache: str) -> Path:
+    """A clone at `commit` with other parameters, committed there; the same commit each time."""
+    sweep, _, _ = name.rpartition("-")
+    root = (FOLDER / "sweeps" / sweep / name).absolute()
+    shutil.rmtree(root, ignore_errors=True)
+    _git("clone", "--quiet", "--shared", "--no-checkout", str(Path.cwd()), str(root))
+    _git("-C", str(root), "checkout", "--quiet", "--detach", commit)
+    files.write_text(root / parameters.FILE, str(dumps_yaml(copy.deepcopy(content))))
+    for each in ("artifacts", "data/raw", "reports/figures"):
+        (root / each).mkdir(parents=True, exist_ok=True)
+    files.write_text(root / ".dvc/config.local", ini({**settings, "cache": {"dir": cache}}))
+    _git("-C", str(root), "commit", "--quiet", "--allow-empty", "--all", "--message", name, environment=_author(root))
+    return root
+
+
+def keep(point: Point, commit: str, experiment: str) -> None:
+    """Make a point that is done an experiment of DVC's here: a commit upon the one it came from, under DVC's name for
+    it. `dvc exp run` would ask for all data of that commit."""
+    targets = [f"{verb}@{experiment}" for verb in STAGES]
+    ended = subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet", *targets], cwd=point.root, text=True,
+                           capture_output=True)  # from the run cache: it writes dvc.lock
+    if ended.returncode:
+        raise ReproductionError(f"`dvc repro` failed in {point.root}", found=ended.stderr.strip()[-2000:],
+                                remedy="mend what it says, then run the same command again; results are kept")
+    _git("-C", str(point.root), "commit", "--quiet", "--all", "--amend", "--no-edit", environment=_author(point.root))
+    _git("fetch", "--quiet", str(point.root), f"+HEAD:{ExpRefInfo(commit, point.name)}")
+
+
+def _author(root: Path) -> dict[str, str]:
+    """As whom, and when, a clone's commit is made: the same each time, so that earlier jobs are known by it."""
+    date = _git("-C", str(root), "show", "--no-patch", "--format=%cI", "HEAD").strip()
+    return {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
+            for what, value in (("NAME", "sweep"), ("EMAIL", "sweep@localhost"), ("DATE", date))}
+
+
+# What came out.
+
+@dataclass(frozen=True)
+class Ranked:
+    """A point with its scores in nats; None where it has none."""
+
+    point: Point
+    variants: Mapping[str, Sequence[float]]
+    """validation log-likelihood of each seed"""
+    test: Mapping[str, tuple[float, float]]
+    """test log-likelihood, and its standard error, of the seed that validation chose"""
+
+    def mean(self, variant: str) -> float | None:
+        values = self.variants.get(variant)
+        return statistics.fmean(values) if values else None
+
+    def text(self, variant: str) -> str:
+        """"212.3 ± 1.4 (3 seeds)": mean and standard deviation over seeds."""
+        values = self.variants.get(variant)
+        if not values:
+            return "–"
+        spread = f" ± {statistics.stdev(values):.1f} ({len(values)} seeds)" if len(values) > 1 else ""
+        return f"{statistics.fmean(values):.1f}{spread}".replace("-", "−")
+
+    def test_text(self, variant: str) -> str:
+        return results.with_error(*self.test[variant]) if variant in self.test else "–"
+
+
+def rank(points: Sequence[Point], sweep: Sweep) -> list[Ranked]:
+    """The best by validation first; those without a score last. ParameterError if none has the variant that decides."""
+    found = []
+    for point in points:
+        evaluation = point.evaluation(sweep.experiment)
+        seeds = evaluation["seeds"] if evaluation else []
+        names = list(seeds[0]["variants"]) if seeds else []
+        scores = {name: [seed["variants"][name]["refined"] for seed in seeds] for name in names}
+        best = {name: max(each, key=lambda score: float(score["validation_log_likelihood"]))
+                for name, each in scores.items()}
+        found.append(Ranked(point, {name: [float(score["validation_log_likelihood"]) for score in each]
+                                    for name, each in scores.items()},
+                            {name: (float(score["test_log_likelihood"]), float(score["standard_error"]))
+                             for name, score in best.items()}))
+    known = list(dict.fromkeys(name for each in found for name in each.variants))
+    if known:
+        parameters.require_known(sweep.by, known, "variant", "the grid: by")
+    return sorted(found, key=lambda each: -(mean if (mean := each.mean(sweep.by)) is not None else -float("inf"))
+                  if each.mean(sweep.by) is not None else float("inf"))
+
+
+def variants(ranked: Sequence[Ranked]) -> list[str]:
+    return list(dict.fromkeys(name for each in ranked for name in each.variants))
+
+
+def table(ranked: Sequence[Ranked], sweep: Sweep) -> str:
+    """What is printed: validation log-likelihood of all, the test's of the best."""
+    names = variants(ranked)
+    head = ["", *(short(name) for name in sweep.over), *(f"{name}, validation" for name in names)]
+    rows = [[each.point.name, *(results.setting_text(each.point.settings[name]) for name in sweep.over),
+             *(each.text(name) for name in names)] for each in ranked]
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+             for row in [head, *rows]]
+    best = ranked[0]
+    if best.variants:
+        lines.append(f"best by validation ({sweep.by}): {best.point.name}; on test images " + ", ".join(
+            f"{name} {best.test_text(name)}" for name in names) + " nats")
+    lines += [f"page         {page_of(sweep)}",
+              f"take it      dvc exp apply {best.point.name}; all: dvc exp show, make compare A=… B=…"]
+    return "\n".join(lines)
+
+
+def short(name: str) -> str:
+    """The last two parts of a setting's name."""
+    return ".".join(name.split(".")[-2:])
+
+
+def page_of(sweep: Sweep) -> Path:
+    return PAGES / f"sweep-{sweep.name}.html"
+
+
+def write(ranked: Sequence[Ranked], sweep: Sweep, profile: str, commit: str) -> None:
+    """The page, and its table as CSV beside it."""
+    names = variants(ranked)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["point", *sweep.over, "seed", *(f"validation_log_likelihood_{name}" for name in names)])
+    for each in ranked:
+        for i in range(max((len(values) for values in each.variants.values()), default=0)):
+            writer.writerow([each.point.name, *(json.dumps(each.point.settings[name]) for name in sweep.over), i + 1,
+                             *(f"{each.variants[name][i]:.6g}" for name in names)])
+    files.write_text(page_of(sweep).with_suffix(".csv"), text.getvalue())
+    style, script, digest = style_and_script()
+    evaluation = next((found for each in ranked if (found := each.point.evaluation(sweep.experiment))), {})
+    files.write_text(page_of(sweep), environment().get_template(TEMPLATE).render(
+        sweep=sweep, ranked=ranked, names=names, short=short, profile=profile, commit=commit[:10], style=style,
+        script=script, script_digest=digest, charts=charts(ranked, sweep),
+        pictures={each.point.name: pictures(each, sweep) for each in ranked},
+        hardware=machine.describe(evaluation["hardware"]) if evaluation else "", duration=duration))
+
+
+def charts(ranked: Sequence[Ranked], sweep: Sweep) -> list[Chart]:
+    """Validation log-likelihood over epochs of each point, for the variant that decides."""
+    column = "validation_log_likelihood" + ("" if sweep.by == "raw" else f"_{sweep.by}")
+    lines = []
+    for number, each in enumerate(ranked):
+        path = each.point.root / results.ARTIFACTS / sweep.experiment / "curves.csv"
+        if each.point.work.status[f"train@{sweep.experiment}"] != "done" or not path.is_file():
+            continue
+        with path.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row.get(column)]
+        epochs = sorted({int(row["epoch"]) for row in rows})
+        means = [statistics.fmean(float(row[column]) for row in rows if int(row["epoch"]) == epoch) for epoch in epochs]
+        if len(epochs) > 1:
+            lines.append(Line(each.point.name, number % COLOURS + 1, [float(epoch) for epoch in epochs], means,
+                              dots=len(epochs) <= 25, dashed=number >= COLOURS))
+    if not lines:
+        return []
+    y = Axis("nats", *around(value for line in lines for value in line.values()))
+    x = Axis("epoch", min(line.x[0] for line in lines), max(line.x[-1] for line in lines))
+    return [Chart(f"Validation log-likelihood while training ({sweep.by}), mean over seeds, nats",
+                  f"Validation log-likelihood by epoch of {len(lines)} points.", x, y, lines, unit=" nats", decimals=1)]
+
+
+def pictures(ranked: Ranked, sweep: Sweep) -> dict[str, str]:
+    """The samples of each variant as data URIs."""
+    folder = ranked.point.root / results.FIGURES / sweep.experiment
+    return {path.stem.partition("-")[2]: picture_source(path.read_bytes()) for path in sorted(
+        folder.glob("samples-*.png"))}
+
+
+def _head(root: Path) -> str:
+    return _git("-C", str(root), "rev-parse", "HEAD").strip()
+
+
+def _git(*words: str, environment: Mapping[str, str] | None = None) -> str:
+    try:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True,
+                              env=os.environ | dict(environment or {})).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ReproductionError(f"`git {' '.join(words[:4])}` failed", expected="a clone of this repository",
+                                found=str(getattr(error, "stderr", "") or error).strip(),
+                                remedy="mend what it says, then run the same command again") from error
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(prog="python -m pipeline.cluster.sweep", description=__doc__,
+                                    formatter_class=argparse.RawDescriptionHelpFormatter)
+    found.add_argument("grid")
+    found.add_argument("cluster", choices=("slurm", "local"))
+    cluster.add_options(found)
+    return found
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,413 @@
+"""pipeline.cluster: its command, what is prepared of what it is asked, and what is told at the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import fake_slurm
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from gan.errors import DataError, ReproductionError
+from pipeline import parameters
+from pipeline.cluster import __main__ as cluster
+from pipeline.cluster.coordinator import Work
+from pipeline.cluster.executors import Local, Slurm
+from pipeline.files import write_json
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch, own_settings):
+    """A folder of its own on a machine of four cores."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    return folder
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    return fake_slurm.install(tmp_path / "fake", monkeypatch)
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    monkeypatch.setattr(cluster.machine, "choose_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+def asked(*words):
+    return cluster.parser().parse_args(words)
+
+
+# What can be asked for.
+
+def test_what_is_not_asked_for_has_its_default():
+    found = asked("slurm")
+    assert (found.retries, found.split_seeds, found.data, found.scratch) == (3, "auto", None, "")
+    assert (found.partition, found.account, found.gpus) == ("", "", 0)
+    assert (found.cpus, found.memory, found.time) == (2, 16, 24 * 60)
+    assert (found.array_size, found.at_once, found.sbatch, found.python) == (1000, 256, [], sys.executable)
+    assert (found.workers, found.threads) == (0, 0)
+
+
+def test_what_is_asked_for_is_what_was_said():
+    found = asked("slurm", "--partition", "gpu", "--account", "lab", "--gpus", "1", "--memory", "7.5", "--sbatch",
+                  "qos=high", "--sbatch", "exclusive", "--data", "cache", "--split-seeds", "no")
+    assert (found.partition, found.account, found.gpus, found.memory) == ("gpu", "lab", 1, 7.5)
+    assert (found.sbatch, found.data, found.split_seeds) == (["qos=high", "exclusive"], "cache", "no")
+
+
+@pytest.mark.parametrize("words", [(), ("pbs",), ("slurm", "--data", "nfs"), ("local", "--workers", "many"),
+                                   ("slurm", "--split-seeds", "maybe"), ("local", "--gpu", "1x")])
+def test_what_cannot_be_asked_for_is_told_with_what_can(words, capsys):
+    with pytest.raises(SystemExit) as raised:
+        asked(*words)
+    assert raised.value.code == 2
+    assert "usage: python -m pipeline.cluster" in capsys.readouterr().err
+
+
+def test_the_help_names_every_option(capsys):
+    with pytest.raises(SystemExit):
+        asked("--help")
+    printed = capsys.readouterr().out
+    for word in ("slurm", "local", "cancel", "--partition", "--retries", "--split-seeds", "--at-once", "--workers"):
+        assert word in printed
+
+
+# What is prepared of it.
+
+def test_this_machine_has_a_worker_for_each_core(here, capsys):
+    executor, options, on_gpus = cluster.prepare(asked("local"))
+    assert isinstance(executor, Local)
+    assert (executor.slots, list(executor.gpus), on_gpus) == (4, [], False)
+    assert (options.data, options.threads, options.retries, options.scratch) == ("cache", 1, 3, "")
+    assert executor.folder == here / ".cluster/submitit"
+    assert "this machine: 4 workers, 1 thread each\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("words", "slots", "threads", "said"), [
+    (["--workers", "2"], 2, 2, "2 workers, 2 threads each"), (["--workers", "3"], 3, 1, "3 workers, 1 thread each"),
+    (["--workers", "1"], 1, 4, "1 worker, 4 threads each"), (["--workers", "9"], 9, 1, "9 workers, 1 thread each"),
+    (["--workers", "2", "--threads", "5"], 2, 5, "2 workers, 5 threads each"),
+    (["--threads", "2"], 4, 2, "4 workers, 2 threads each")])
+def test_cores_are_shared_among_workers_unless_threads_are_named(words, slots, threads, said, capsys):
+    executor, options, _ = cluster.prepare(asked("local", *words))
+    assert (executor.slots, options.threads) == (slots, threads)
+    assert said in capsys.readouterr().out
+
+
+def test_what_holds_for_every_cluster_is_handed_on():
+    _, options, _ = cluster.prepare(asked("local", "--retries", "0", "--scratch", "/s", "--data", "remote"))
+    assert (options.retries, options.scratch, options.data) == (0, "/s", "remote")
+
+
+def test_a_machine_with_gpus_has_a_worker_for_each(two_gpus, capsys):
+    executor, options, on_gpus = cluster.prepare(asked("local"))
+    assert (executor.slots, list(executor.gpus), options.threads, on_gpus) == (2, ["0", "1"], 2, True)
+    assert "2 workers, 2 threads each, a GPU each" in capsys.readouterr().out
+    executor, _, _ = cluster.prepare(asked("local", "--workers", "1"))
+    assert executor.slots == 1
+
+
+def test_more_workers_than_gpus_are_refused_with_the_ways_out(two_gpus):
+    with pytest.raises(ReproductionError, match="--workers 3 are more than this machine's GPUs") as raised:
+        cluster.prepare(asked("local", "--workers", "3"))
+    assert "at most 2" in str(raised.value)
+    assert "GAN_DEVICE=cpu" in str(raised.value)
+
+
+def test_workers_have_the_gpus_that_this_process_may_use(two_gpus, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    executor, _, _ = cluster.prepare(asked("local"))
+    assert list(executor.gpus) == ["2", "3"]
+
+
+def test_a_worker_that_sees_one_gpu_is_not_told_the_number_of_another(monkeypatch):
+    monkeypatch.setenv("GAN_DEVICE", "cuda:1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    _, options, _ = cluster.prepare(asked("local"))
+    assert options.environment.get("GAN_DEVICE") in ("cuda", "cuda:0")
+
+
+def test_a_store_of_this_checkout_is_named_as_from_elsewhere(here):
+    _, options, _ = cluster.prepare(asked("local"))
+    assert options.environment["MLFLOW_TRACKING_URI"] == f"sqlite:///{here}/mlflow.db"
+    assert "GAN_TRACKING" not in options.environment
+
+
+@pytest.mark.parametrize("store", ["sqlite:///runs/own.db", "./runs", "runs"])
+def test_a_store_below_this_folder_is_named_as_from_elsewhere_too(here, monkeypatch, store):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    _, options, _ = cluster.prepare(asked("local"))
+    assert f"{here}/runs" in options.environment["MLFLOW_TRACKING_URI"]
+
+
+def test_a_tracking_server_is_the_same_from_everywhere(monkeypatch, fake, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking:5000")
+    for words in (["local"], ["slurm"]):
+        _, options, _ = cluster.prepare(asked(*words))
+        assert options.environment.get("MLFLOW_TRACKING_URI", "http://tracking:5000") == "http://tracking:5000"
+        assert "GAN_TRACKING" not in options.environment
+    assert "MLflow" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("store", ["", "sqlite:////shared/mlflow.db"])
+def test_nodes_of_a_cluster_log_nothing_where_there_is_no_server_and_that_is_said(fake, monkeypatch, capsys, store):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    _, options, _ = cluster.prepare(asked("slurm"))
+    assert options.environment["GAN_TRACKING"] == "off"
+    printed = capsys.readouterr().out
+    assert "MLflow       off on the nodes" in printed
+    assert "MLFLOW_TRACKING_URI=http://" in printed
+
+
+def test_folders_with_data_are_named_as_from_elsewhere(here, tmp_path, monkeypatch, fake):
+    for name in ("own", "more"):
+        (here / name).mkdir()
+    monkeypatch.setenv("GAN_DATA", os.pathsep.join(["own", str(tmp_path), "./more"]))
+    for words in (["local"], ["slurm"]):
+        _, options, _ = cluster.prepare(asked(*words))
+        assert options.environment["GAN_DATA"].split(os.pathsep) == [f"{here}/own", str(tmp_path), f"{here}/more"]
+    monkeypatch.delenv("GAN_DATA")
+    assert "GAN_DATA" not in cluster.prepare(asked("local"))[1].environment
+
+
+def test_a_folder_with_data_that_there_is_not_is_told_before_any_task_is(monkeypatch):
+    monkeypatch.setenv("GAN_DATA", "nowhere")
+    with pytest.raises(DataError, match="nowhere"):
+        cluster.prepare(asked("local"))
+
+
+def test_slurm_is_asked_for_what_was_said(here, fake, capsys):
+    executor, options, on_gpus = cluster.prepare(asked(
+        "slurm", "--partition", "gpu", "--gpus", "2", "--cpus", "6", "--memory", "7.5", "--time", "90",
+        "--account", "lab", "--sbatch", "qos=high", "--at-once", "9", "--array-size", "20", "--python", "/shared/python"))
+    assert isinstance(executor, Slurm)
+    assert (executor.slots, executor.folder, executor.python) == (None, here / ".cluster/submitit", "/shared/python")
+    found = executor.options
+    assert (found.partition, found.gpus, found.cpus, found.memory, found.time) == ("gpu", 2, 6, 7.5, 90)
+    assert (found.account, found.more, found.at_once, found.array_size) == ("lab", ("qos=high",), 9, 20)
+    assert (options.data, options.threads, on_gpus) == ("remote", 6, True)
+    assert "Slurm, partition gpu: 6 cores, 2 GPUs, 7.5 GiB, 1 h 30 min for each task\n" in capsys.readouterr().out
+    _, options, on_gpus = cluster.prepare(asked("slurm", "--data", "cache"))
+    assert (options.data, on_gpus) == ("cache", False)
+
+
+def test_checkpoints_are_where_a_run_without_a_cluster_has_them(here, monkeypatch):
+    assert cluster.checkpoint_folder() == here / "checkpoints"
+    monkeypatch.setenv("GAN_CHECKPOINTS", "elsewhere")
+    assert cluster.checkpoint_folder() == here / "elsewhere"
+
+
+# Seeds.
+
+@pytest.fixture
+def planned(small_file):
+    """Experiments of several seeds: adversarial nets, and two that have no epochs."""
+    raw = YAML(typ="safe").load(small_file.read_text())
+    for name in raw["experiments"]:
+        raw["experiments"][name]["train"]["seeds"] = [3, 5]
+    return parameters.check(raw)
+
+
+MANY, ONE, SLURM = (SimpleNamespace(slots=slots) for slots in (4, 1, None))
+APART = {"train@digits": [3, 5]}
+
+
+@pytest.mark.parametrize(("word", "executor", "on_gpus", "expected"), [
+    ("auto", MANY, False, APART), ("auto", SLURM, False, APART), ("auto", ONE, False, {}), ("auto", MANY, True, {}),
+    ("auto", SLURM, True, {}), ("yes", MANY, True, APART), ("yes", ONE, False, APART), ("yes", SLURM, True, APART),
+    ("no", MANY, False, {}), ("no", SLURM, False, {})])
+def test_seeds_are_tasks_of_their_own_where_that_is_faster_or_asked_for(planned, word, executor, on_gpus, expected):
+    assert cluster.seeds_apart(planned, asked("local", "--split-seeds", word), executor, on_gpus) == expected
+
+
+def test_a_training_of_one_seed_is_one_task(planned):
+    raw = planned.raw
+    raw["experiments"]["digits"]["train"]["seeds"] = [3]
+    assert cluster.seeds_apart(parameters.check(raw), asked("local", "--split-seeds", "yes"), MANY, False) == {}
+
+
+def test_only_what_is_planned_is_split(planned):
+    raw = planned.raw
+    del raw["run"]["experiments"]["digits"]
+    assert cluster.seeds_apart(parameters.check(raw), asked("local"), MANY, False) == {}
+
+
+# The commit.
+
+def git(*words):
+    return subprocess.run(["git", *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def committed(here, own_git):
+    """A small repository with code, as the current folder; its commit."""
+    for name in ("gan/a.py", "pipeline/b.py", "reports/metrics.json"):
+        Path(name).parent.mkdir()
+        Path(name).write_text("1\n")
+    Path("params.yaml").write_text("profile: cpu\nrun: {}\nparzen: 1\n")
+    Path(".gitignore").write_text("__pycache__/\n")
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "first")
+    return git("rev-parse", "HEAD")
+
+
+def test_what_workers_do_not_need_may_lie_about(committed):
+    Path("gan/__pycache__").mkdir()
+    for name in ("notes.txt", "reports/own.txt", "gan/__pycache__/a.pyc", "reports/metrics.json"):
+        Path(name).write_text("2\n")
+    Path("params.yaml").write_text("profile: smoke\nrun: {more: 1}\nparzen: 1\n")
+    assert cluster.clean_commit() == committed
+
+
+@pytest.mark.parametrize("name", ["gan/new.py", "pipeline/new/c.py"])
+def test_code_that_git_does_not_know_is_named(committed, name):
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).write_text("")
+    with pytest.raises(ReproductionError, match="workers clone the last commit") as raised:
+        cluster.clean_commit()
+    assert f"found: {name}\n" in str(raised.value)
+    git("add", name)
+    git("commit", "--quiet", "--message", "second")
+    assert cluster.clean_commit() != committed
+
+
+@pytest.mark.parametrize("name", ["gan/a.py", "params.yaml"])
+def test_what_differs_from_the_commit_is_named(committed, name):
+    Path(name).write_text("profile: cpu\nrun: {}\nparzen: 2\n")
+    with pytest.raises(ReproductionError, match="tracked files here differ") as raised:
+        cluster.clean_commit()
+    assert name in str(raised.value)
+
+
+# What is told at the end.
+
+def finished(monkeypatch, commit="c" * 40, ran=(), **status):
+    """A graph of which that came out, and the calls of `dvc repro` after it."""
+    calls = []
+    monkeypatch.setattr(cluster.verify, "clean_commit", lambda: commit)
+    monkeypatch.setattr(cluster, "dvc_repro", lambda *words: calls.append(words) or list(ran))
+    work = Work(list(status), "", "c" * 40, b"", {}, Path("checkpoints"), {name for name in status if name != "report"})
+    work.status |= {name: value for name, value in status.items() if name != "report"}
+    for name in work.names("failed"):
+        work.errors[name] = f"{name} ended with exit status 1 (on n1, attempt 1)\n    its log\n    to the end"
+    return work, calls
+
+
+def test_a_whole_run_goes_into_dvc_lock_and_leaves_the_history_alone(here, monkeypatch):
+    for name in ("tasks/a", "submitit/b"):
+        (here / ".cluster" / name).mkdir(parents=True)
+    (here / ".cluster/history.jsonl").write_text("{}\n")
+    work, calls = finished(monkeypatch, one="done", two="done", report="here", ran=["report"])
+    cluster.collect(work, remote=False)
+    assert calls == [()]
+    assert [path.name for path in (here / ".cluster").iterdir()] == ["history.jsonl"]
+    work, calls = finished(monkeypatch, one="done", report="here")
+    cluster.collect(work, remote=True)
+    assert calls == [("--pull",)]
+
+
+def test_stages_that_failed_are_named_and_what_is_done_is_kept(here, monkeypatch):
+    (here / ".cluster/tasks").mkdir(parents=True)
+    work, calls = finished(monkeypatch, one="done", two="failed", three="failed", four="left out", report="here")
+    with pytest.raises(ReproductionError, match="2 of 4 stages failed") as raised:
+        cluster.collect(work, remote=False)
+    for words in ("two: two ended with exit status 1 (on n1, attempt 1)", "three: three ended",
+                  "1 that need them were left out", "what is done is not done again"):
+        assert words in str(raised.value)
+    assert "its log" not in str(raised.value)
+    assert calls == [("--single-item", "one")]
+    assert (here / ".cluster/tasks").exists()
+
+
+def test_where_nothing_is_done_nothing_goes_into_dvc_lock(monkeypatch):
+    work, calls = finished(monkeypatch, one="failed")
+    with pytest.raises(ReproductionError, match="1 of 1 stages failed") as raised:
+        cluster.collect(work, remote=True)
+    assert "left out" not in str(raised.value)
+    assert calls == []
+
+
+def test_a_stage_that_failed_without_a_word_is_named_all_the_same(monkeypatch):
+    work, _ = finished(monkeypatch, one="failed")
+    work.errors["one"] = ""
+    with pytest.raises(ReproductionError, match="1 of 1 stages failed"):
+        cluster.collect(work, remote=False)
+
+
+def test_a_checkout_that_moved_on_takes_nothing_in(monkeypatch):
+    work, calls = finished(monkeypatch, commit="d" * 40, one="done")
+    with pytest.raises(ReproductionError, match="at another commit"):
+        cluster.collect(work, remote=False)
+    assert calls == []
+
+
+def test_a_stage_that_ran_again_here_is_told(monkeypatch):
+    work, _ = finished(monkeypatch, one="done", two="done", report="here", ran=["two", "report"])
+    with pytest.raises(ReproductionError, match="stages ran here that workers had done") as raised:
+        cluster.collect(work, remote=False)
+    assert "found: two\n" in str(raised.value)
+
+
+# Cancelling.
+
+def submitted(here, name, executor, number, done=False):
+    folder = here / ".cluster/tasks" / name
+    write_json(folder / "job.json", {"executor": executor, "number": number, "time": 1.0})
+    if done:
+        write_json(folder / "outcome.json", {"state": "done", "node": "n1", "seconds": 1.0})
+
+
+def test_where_there_are_no_jobs_none_is_cancelled(here, fake, capsys):
+    cluster.main("cancel")
+    assert capsys.readouterr().out == "no jobs are left\n"
+    submitted(here, "a", "slurm", "101", done=True)
+    cluster.main("cancel")
+    assert capsys.readouterr().out == "no jobs are left\n"
+    assert fake.asked("scancel") == []
+
+
+def test_jobs_of_slurm_that_are_left_are_cancelled(here, fake, capsys):
+    for name, number, done in (("a", "101_0", False), ("b", "101_1", False), ("c", "101_2", True), ("d", "102", False)):
+        submitted(here, name, "slurm", number, done)
+    fake.says("squeue", "101_0|RUNNING|n1|None\n101_1|PENDING||Priority\n101_2|RUNNING|n1|None\n"
+                        "102|CANCELLED|n1|None\n")
+    cluster.main("cancel")
+    [words] = fake.asked("scancel")
+    assert sorted(words.split()) == ["101_0", "101_1"]
+    assert capsys.readouterr().out == "2 of slurm cancelled\n"
+
+
+def test_processes_that_are_left_are_ended_and_no_others(here, capsys, tmp_path):
+    (tmp_path / "submitit_stand_in.py").write_text("import time\ntime.sleep(60)\n")
+    job = subprocess.Popen([sys.executable, str(tmp_path / "submitit_stand_in.py")])
+    other = subprocess.Popen(["sleep", "60"])
+    try:
+        submitted(here, "a", "local", str(job.pid))
+        submitted(here, "b", "here", str(other.pid))
+        cluster.main("cancel")
+        assert job.wait(30) == -15
+        assert other.poll() is None
+    finally:
+        for process in (job, other):
+            process.kill()
+            process.wait()
+    assert sorted(capsys.readouterr().out.splitlines()) == ["0 of here cancelled", "1 of local cancelled"]
+
+
+def test_a_run_that_goes_on_in_another_process_is_told_before_anything_else(here):
+    with cluster.exclusive.holding(Path(".cluster/lock"), "a cluster run of this checkout"), pytest.raises(
+            ReproductionError, match="a cluster run of this checkout goes on in another process"):
+        cluster.main("local")
