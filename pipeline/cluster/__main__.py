@@ -78,7 +78,7 @@ def collect(work: Work, remote: bool) -> None:
     if failed := work.names("failed"):
         if done:
             dvc_repro(*pull, "--single-item", *done)
-        said = "\n".join(f"    {name}: {work.errors[name].splitlines()[0]}" for name in failed)
+        said = "\n".join(f"    {name}: {(work.errors[name].splitlines() or [''])[0]}" for name in failed)
         out = work.names("left out")
         raise ReproductionError(f"{len(failed)} of {len(work.targets)} stages failed", found=f"\n{said}",
                                 expected="each to end well" + (f"; {len(out)} that need them were left out" if out
@@ -108,19 +108,38 @@ def prepare(asked: argparse.Namespace) -> tuple[Executor, Options, bool]:
               f"{asked.gpus} GPUs, {asked.memory:g} GiB, {duration(60 * asked.time)} for each task", flush=True)
         return executor, Options(asked.data or "remote", asked.retries, asked.cpus, asked.scratch, environment
                                  ), asked.gpus > 0
-    gpus = [] if machine.choose_device().type == "cpu" else [str(i) for i in range(torch.cuda.device_count())]
+    gpus = visible_gpus()
+    if gpus and os.environ.get("GAN_DEVICE"):
+        environment["GAN_DEVICE"] = "cuda"  # a worker sees one, and calls it the first
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     slots = asked.workers or len(gpus) or cores
     if gpus and slots > len(gpus):
         raise ReproductionError(f"--workers {slots} are more than this machine's GPUs", expected=f"at most {len(gpus)}",
                                 found=str(slots), remedy="leave --workers out, or GAN_DEVICE=cpu")
     threads = asked.threads or max(1, cores // slots)
-    if not tracking_store.is_server(tracking_store.store_uri()):
-        environment["MLFLOW_TRACKING_URI"] = tracking_store.store_uri()
+    store = tracking_store.store_uri()
+    if not tracking_store.is_server(store):
+        scheme, found, path = store.partition(":///")
+        is_file = found and scheme.partition("+")[0] == "sqlite" and path
+        environment["MLFLOW_TRACKING_URI"] = f"{scheme}:///{Path(path).absolute()}" if is_file else store
     print(f"cluster      this machine: {slots} worker{'s' if slots != 1 else ''}, {threads} "
           f"thread{'s' if threads != 1 else ''} each{', a GPU each' if gpus else ''}", flush=True)
     return (Local(FOLDER.absolute() / "submitit", slots, gpus),
             Options(asked.data or "cache", asked.retries, threads, asked.scratch, environment), bool(gpus))
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES has to name them to a worker."""
+    device = machine.choose_device()
+    if device.type == "cpu":
+        return []
+    named = [word.strip() for word in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if word.strip()]
+    found = (named or [str(i) for i in range(torch.cuda.device_count())])[:torch.cuda.device_count()]
+    if not all(name.isdecimal() for name in found):
+        raise ReproductionError("CUDA_VISIBLE_DEVICES names GPUs in a way that workers cannot be given one each",
+                                expected="numbers, such as 0,1", found=",".join(found),
+                                remedy="name them by their numbers")
+    return found if device.index is None else [found[device.index]]
 
 
 def beside() -> Local:

@@ -26,6 +26,7 @@ from gan.errors import ReproductionError
 from pipeline.cluster.worker import work
 
 State = Literal["waiting", "running", "ended"]
+PROGRAMS = ("sbatch", "squeue", "srun")
 SECONDS_TO_STOP = 90  # before a time limit
 DAY = 24 * 60
 
@@ -86,10 +87,12 @@ class Slurm:
     slots: int | None = None
 
     def __post_init__(self) -> None:
-        if not (shutil.which("sbatch") and shutil.which("squeue")):
-            raise ReproductionError("there is no Slurm on this machine", expected="sbatch and squeue on the PATH",
-                                    found="none", remedy="run this where jobs are submitted, or use this machine's own "
-                                                         "cores: make reproduce CLUSTER=local")
+        lacking = [name for name in PROGRAMS if shutil.which(name) is None]
+        if lacking:
+            raise ReproductionError("there is no Slurm on this machine", expected=f"{', '.join(PROGRAMS)} on the PATH",
+                                    found=f"no {', '.join(lacking)}",
+                                    remedy="run this where jobs are submitted, or use this machine's own cores: make "
+                                           "reproduce CLUSTER=local")
         partitions = self._ask("sinfo", "--noheader", "--format=%R").split()
         if self.options.partition and self.options.partition not in partitions:
             raise ReproductionError(f"Slurm has no partition {self.options.partition!r}",
@@ -114,6 +117,7 @@ class Slurm:
                 jobs += [job.job_id for job in executor.map_array(work, [str(each) for each in folders[i:i + size]])]
             except (FailedJobError, FailedSubmissionError, subprocess.CalledProcessError) as error:
                 said = str(getattr(error, "stderr", "") or error).strip().splitlines()
+                self.cancel(jobs)  # nobody would know of them
                 raise ReproductionError("Slurm does not take the job", found=said[-1] if said else "no reason given",
                                         remedy="correct the options (python -m pipeline.cluster --help); what runs "
                                                "already goes on, and the same command finds it") from error
@@ -177,7 +181,7 @@ class Local:
                 for job in jobs}
 
     def cancel(self, jobs: Collection[str]) -> None:
-        for job in jobs:  # what submitit started passes it on
+        for job in filter(self._is_alive, jobs):  # what submitit started passes it on
             with contextlib.suppress(OSError):
                 os.kill(int(job), signal.SIGTERM)
 

@@ -46,7 +46,7 @@ class Graph:
                                     remedy="mend dvc.yaml or params.yaml; `dvc stage list` says more") from error
         self.root, self._remote = root.absolute(), remote
         ours = {stage.name: stage for stage in stages if Path(stage.path) == self.root / "dvc.yaml"}
-        needs = {name: frozenset(need.name for need in stages.successors(stage) if ours.get(need.name) is need)
+        needs = {name: frozenset(need.name for need in stages.successors(stage) if need in ours.values())
                  for name, stage in ours.items()}
         position = {stage.name: i for i, stage in enumerate(self.repo.index.stages)}
         self._stages = {name: ours[name] for name in _in_order(needs, position)}

@@ -74,10 +74,16 @@ class Measured:
             lines = (FOLDER / HISTORY).read_text().splitlines()
         except OSError:
             lines = []
-        for line in map(json.loads, lines):
-            if line["event"] == "done" and line["stage"].endswith(f"@{experiment}"):
-                found[line["stage"].partition("@")[0], line["seed"]] = float(line["seconds"])
-        seeds = [took for (verb, seed), took in found.items() if verb == "train" and seed is not None]
+        for text in lines:
+            try:
+                line = json.loads(text)
+            except ValueError:  # torn by a coordinator that was killed
+                continue
+            verb, _, name = line["stage"].partition("@")
+            if line["event"] == "done" and name == experiment and verb in (*CHAIN, *AFTER):  # no point of a sweep
+                found[verb, line["seed"]] = float(line["seconds"])
+        trained = [one["seed"] for one in _training(experiment).get("seeds", ())]
+        seeds = [took for (verb, seed), took in found.items() if verb == "train" and seed in trained]
         tasks = {verb: took for (verb, seed), took in found.items() if seed is None}
         lacking = [verb for verb in (*CHAIN, *AFTER) if verb not in tasks]
         if lacking or not seeds:
@@ -85,7 +91,7 @@ class Measured:
                                     expected=f"{FOLDER / HISTORY} with all its stages, and its seeds apart",
                                     found=f"none of {', '.join(lacking) or 'its seeds'}",
                                     remedy=f"make reproduce CLUSTER=local EXPERIMENTS={experiment}")
-        training = files.read_json(results.ARTIFACTS / experiment / "training.json")
+        training = _training(experiment)
         commit, _ = machine.commit()
         return cls(experiment, training["profile"], len(training["seeds"]), training["hardware"], commit,
                    tasks["configure"], statistics.fmean(seeds), tasks)
@@ -93,6 +99,11 @@ class Measured:
     @classmethod
     def read(cls) -> Measured:
         return cls(**files.read_json(MEASURED))
+
+
+def _training(experiment: str) -> dict[str, Any]:
+    path = results.ARTIFACTS / experiment / "training.json"
+    return dict(files.read_json(path)) if path.is_file() else {}
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ PAGES = Path("comparison")
 TEMPLATE = "sweep.html"
 STAGES = ("evaluate", "figures")
 """What a point is run for"""
+PLAIN = ("-c", "commit.gpgsign=false", "-c", f"core.hooksPath={os.devnull}")
+"""Without what a user has git do at each commit: the same commit each time, and no questions"""
 COLOURS = 5
 """of curves, in turn"""
 
@@ -88,9 +90,15 @@ class Sweep(ParameterBlock):
         if not re.fullmatch(r"[A-Za-z][\w-]*", str(found.name)):
             raise ParameterError(f"{path}: name is to be a name for branches and files",
                                  expected="a letter, then letters, digits, _ and -", found=str(found.name))
+        for what, value in (("experiment", found.experiment), ("by", found.by)):
+            if not isinstance(value, str):
+                raise ParameterError(f"{path}: {what} is to be a name", expected="text", found=str(value))
         lists = isinstance(found.over, dict) and found.over and all(
             isinstance(values, list) and values for values in found.over.values())
-        if not lists or not isinstance(found.set, dict):
+        if not isinstance(found.set, dict) or not all(isinstance(name, str) for name in found.set):
+            raise ParameterError(f"{path}: set is to have values by the names of settings",
+                                 expected="train.seeds: [1, 2]", found=str(found.set))
+        if not lists or not all(isinstance(name, str) for name in found.over):
             raise ParameterError(f"{path}: over is to have lists of values by the names of settings",
                                  expected="train.model.recipe.learning_rate.initial: [0.05, 0.1]",
                                  found=str(found.over))
@@ -183,10 +191,11 @@ def changes(raw: Mapping[str, Any], profile: str, experiment: str, settings: Map
     ParameterError names one that the experiment does not have.
     """
     block, found = raw["experiments"][experiment], {}
+    resolved = parameters.resolved(block, profile)
     for name, value in settings.items():
         override = (block.get("profiles") or {}).get(profile) or {}
         place = f"profiles.{profile}.{name}" if _has(override, name) else name
-        if not _has(block, place):
+        if not _has(resolved, name) or not _has(block, place):
             raise ParameterError(f"the experiment {experiment} has no setting {name!r}",
                                  expected="a name below it in params.yaml, such as train.seeds", found=name,
                                  remedy="correct the grid")
@@ -221,7 +230,8 @@ def make_clone(name: str, commit: str, content: Any, settings: dict[str, Any], c
     for each in ("artifacts", "data/raw", "reports/figures"):
         (root / each).mkdir(parents=True, exist_ok=True)
     files.write_text(root / ".dvc/config.local", ini({**settings, "cache": {"dir": cache}}))
-    _git("-C", str(root), "commit", "--quiet", "--allow-empty", "--all", "--message", name, environment=_author(root))
+    _git("-C", str(root), *PLAIN, "commit", "--quiet", "--allow-empty", "--all", "--message", name,
+         environment=_author(root))
     return root
 
 
@@ -234,7 +244,8 @@ def keep(point: Point, commit: str, experiment: str) -> None:
     if ended.returncode:
         raise ReproductionError(f"`dvc repro` failed in {point.root}", found=ended.stderr.strip()[-2000:],
                                 remedy="mend what it says, then run the same command again; results are kept")
-    _git("-C", str(point.root), "commit", "--quiet", "--all", "--amend", "--no-edit", environment=_author(point.root))
+    _git("-C", str(point.root), *PLAIN, "commit", "--quiet", "--all", "--amend", "--no-edit",
+         environment=_author(point.root))
     _git("fetch", "--quiet", str(point.root), f"+HEAD:{ExpRefInfo(commit, point.name)}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline import circumstances
@@ -52,11 +51,3 @@ def longest_paths(order: Sequence[str], needs: Mapping[str, Iterable[str]], seco
         for need in needs[name]:
             after[need] = max(after[need], after[name])
     return after
-
-
-def read(path: Path) -> Mapping[str, float]:
-    """Measured seconds by stage, from a file of them."""
-    from pipeline import files
-
-    content = files.read_json(path)
-    return {str(name): float(value) for name, value in content["seconds"].items()}

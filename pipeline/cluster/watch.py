@@ -76,7 +76,7 @@ def table(lines: Sequence[Line]) -> Table:
         found.add_column(title, overflow="fold", justify="right" if title == "time" else "left")
     ranked = sorted(lines, key=lambda line: (not line.node, -line.seconds))
     for line in ranked[:ROWS]:
-        found.add_row(line.stage, line.node, line.state, line.progress, duration(line.seconds))
+        found.add_row(*map(Text, (line.stage, line.node, line.state, line.progress, duration(line.seconds))))
     if len(ranked) > ROWS:
         found.add_row(f"and {len(ranked) - ROWS} more", "", "", "", "")
     return found

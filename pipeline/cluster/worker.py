@@ -1,13 +1,15 @@
 """What runs on a node: one task in a clone of its own, from the task's folder and back into it.
 
-Called by submitit, in the environment of the checkout that asks. Whatever happens, the clone goes and, unless the
-process is killed, an outcome is left. SIGTERM (`scancel`, a preempted job) and SIGUSR2, which Slurm sends before the
+Called by submitit, in the environment of the checkout that asks. `work` watches over a process of its own that does
+the task, so that of two, each of which may be killed, one is left to stop the stage and to say so. Whatever happens,
+the clone goes and an outcome is left. SIGTERM (`scancel`, a preempted job) and SIGUSR2, which Slurm sends before the
 time limit, stop the stage as Ctrl-C would, so that a training keeps its state.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import platform
 import re
@@ -30,6 +32,8 @@ from pipeline.circumstances import FOLDER as CIRCUMSTANCES
 from pipeline.cluster.task import LOCK, LOG, PARAMETERS, STARTED, Outcome, Task
 
 PREFIX = "gan-worker-"
+SECONDS_TO_STOP = 10.0
+"""for a training to keep its state; less than a cluster waits between SIGTERM and SIGKILL"""
 WARNING = signal.SIGUSR2  # what submitit has Slurm send before the time limit
 KILLED = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, *(128 + s for s in (
     signal.SIGKILL, signal.SIGTERM, signal.SIGINT))}
@@ -37,9 +41,47 @@ KILLED = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, *(128 + s for s in (
 
 
 def work(folder: str) -> None:
+    """Have the task in `folder` done, and leave an outcome also if what does it is killed."""
+    began, place = time.monotonic(), Path(folder)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {WARNING})  # which is for the process that does the task
+    _system("prctl", _ADOPT_ORPHANS, 1)
+    process = subprocess.Popen([sys.executable, "-m", "pipeline.cluster.worker", folder],
+                               preexec_fn=lambda: _system("prctl", _SIGNAL_AT_THE_PARENTS_DEATH, signal.SIGTERM))
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    status = process.wait()
+    if Outcome.read(place) is None:
+        _end_children()
+        said = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
+        Outcome("interrupted", _node(), time.monotonic() - began, f"the worker {said}").write(place)
+
+
+_ADOPT_ORPHANS, _SIGNAL_AT_THE_PARENTS_DEATH = 36, 1  # of sys/prctl.h
+
+
+def _system(name: str, *arguments: int) -> None:
+    """A call that only Linux has."""
+    with contextlib.suppress(AttributeError, OSError):
+        getattr(ctypes.CDLL(None), name)(*map(int, arguments))
+
+
+def _node() -> str:
+    return os.environ.get("SLURMD_NODENAME") or platform.node()
+
+
+def _end_children() -> None:
+    """As a user would, then for good: a training would hold its lock."""
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            child.terminate()
+    for child in psutil.wait_procs(children, timeout=SECONDS_TO_STOP)[1]:
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+
+
+def do(folder: str) -> None:
     """Do the task in `folder`."""
-    task, place, began = Task.read(Path(folder)), Path(folder), time.monotonic()
-    node = os.environ.get("SLURMD_NODENAME") or platform.node()
+    task, place, began, node = Task.read(Path(folder)), Path(folder), time.monotonic(), _node()
     with _into(place / LOG):
         stop = _Stop()
         files.write_json(place / STARTED, {"node": node, "pid": os.getpid(), "time": time.time()})
@@ -229,3 +271,7 @@ def _into(path: Path) -> Iterator[None]:
         for number, old in enumerate(kept, 1):
             os.dup2(old, number)
             os.close(old)
+
+
+if __name__ == "__main__":
+    do(sys.argv[1])

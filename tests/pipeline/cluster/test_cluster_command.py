@@ -145,11 +145,16 @@ def test_a_store_of_this_checkout_is_named_as_from_elsewhere(here):
     assert "GAN_TRACKING" not in options.environment
 
 
-@pytest.mark.parametrize("store", ["sqlite:///runs/own.db", "./runs", "runs"])
-def test_a_store_below_this_folder_is_named_as_from_elsewhere_too(here, monkeypatch, store):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+def test_a_database_that_is_named_from_this_folder_is_named_as_from_elsewhere_too(here, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///runs/own.db")
     _, options, _ = cluster.prepare(asked("local"))
-    assert f"{here}/runs" in options.environment["MLFLOW_TRACKING_URI"]
+    assert options.environment["MLFLOW_TRACKING_URI"] == f"sqlite:///{here}/runs/own.db"
+
+
+@pytest.mark.parametrize("store", ["sqlite:////shared/mlflow.db", "postgresql://user@host:5432/runs"])
+def test_a_database_that_is_the_same_from_everywhere_keeps_its_name(monkeypatch, store):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    assert cluster.prepare(asked("local"))[1].environment["MLFLOW_TRACKING_URI"] == store
 
 
 def test_a_tracking_server_is_the_same_from_everywhere(monkeypatch, fake, capsys):
@@ -191,7 +196,8 @@ def test_a_folder_with_data_that_there_is_not_is_told_before_any_task_is(monkeyp
 def test_slurm_is_asked_for_what_was_said(here, fake, capsys):
     executor, options, on_gpus = cluster.prepare(asked(
         "slurm", "--partition", "gpu", "--gpus", "2", "--cpus", "6", "--memory", "7.5", "--time", "90",
-        "--account", "lab", "--sbatch", "qos=high", "--at-once", "9", "--array-size", "20", "--python", "/shared/python"))
+        "--account", "lab", "--sbatch", "qos=high", "--at-once", "9", "--array-size", "20", "--python",
+        "/shared/python"))
     assert isinstance(executor, Slurm)
     assert (executor.slots, executor.folder, executor.python) == (None, here / ".cluster/submitit", "/shared/python")
     found = executor.options

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from dvc.config import Config
 from small_graph import run_worker
@@ -116,8 +117,7 @@ def test_a_signal_to_stop_reaches_the_stage_and_is_told(repository, tmp_path, nu
                                 "time.sleep(60)\"\n")
     repository.commit()
     folder = prepare(repository, tmp_path, "side")
-    process = subprocess.Popen([sys.executable, "-c", "import sys; from pipeline.cluster.worker import work; "
-                                                      "work(sys.argv[1])", str(folder)], start_new_session=True)
+    process = start(folder)
     began = tmp_path / "began"
     wait_for(lambda: began.exists() and began.read_text(), process)
     if number == signal.SIGUSR2:
@@ -129,6 +129,29 @@ def test_a_signal_to_stop_reaches_the_stage_and_is_told(repository, tmp_path, nu
     assert outcome.state == "interrupted"
     assert reason in outcome.error
     assert not clones(tmp_path)
+
+
+@pytest.mark.parametrize("which", ["the job's process", "the one that does the task"])
+def test_of_a_worker_that_is_killed_the_stage_ends_too_and_an_outcome_is_left(repository, tmp_path, which):
+    repository.write("side.sh", f"echo $$ > {tmp_path}/began; exec sleep 60\n")
+    repository.commit()
+    folder = prepare(repository, tmp_path, "side")
+    process = start(folder)
+    began = tmp_path / "began"
+    wait_for(lambda: began.exists() and began.read_text().strip(), process)
+    stage, inner = int(began.read_text()), json.loads((folder / STARTED).read_text())["pid"]
+    os.kill(process.pid if which == "the job's process" else inner, signal.SIGKILL)
+    process.wait(30)
+    until = time.monotonic() + 30
+    while psutil.pid_exists(stage) or Outcome.read(folder) is None:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert Outcome.read(folder).state == "interrupted"
+
+
+def start(folder):
+    return subprocess.Popen([sys.executable, "-c", "import sys; from pipeline.cluster.worker import work; "
+                                                   "work(sys.argv[1])", str(folder)], start_new_session=True)
 
 
 def wait_for(condition, process, seconds=60):
