@@ -112,8 +112,8 @@ class Checkout:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
-def clean_commit() -> str:
-    """The commit of this checkout. ReproductionError if tracked files differ from it, in more than `make plan` and runs
+def clean_commit(what: str = "what is verified") -> str:
+    """The commit of this checkout, which is `what`. ReproductionError if tracked files differ from it, in more than `make plan` and runs
     write into them."""
     head = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(top,exclude){PARAMETERS}",
@@ -123,7 +123,7 @@ def clean_commit() -> str:
             key: value for key, value in committed.items() if key not in WRITTEN_BY_PLAN}:
         changes.append(f" M {PARAMETERS}")
     if changes:
-        raise ReproductionError("what is verified is a commit, and tracked files here differ from it",
+        raise ReproductionError(f"{what} is a commit, and tracked files here differ from it",
                                 expected=f"files as in {head[:10]}", found=", ".join(line[3:] for line in changes),
                                 remedy="commit them, or put them away by `git stash`, then run the same command again")
     return head

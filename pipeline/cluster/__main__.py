@@ -171,7 +171,7 @@ def seeds_apart(planned: Parameters, asked: argparse.Namespace, executor: Execut
 
 def clean_commit() -> str:
     """As `verify.clean_commit`; nor may there be code that git does not know, which a worker's clone would lack."""
-    commit = verify.clean_commit()
+    commit = verify.clean_commit("what workers clone")
     listed = subprocess.run(["git", "ls-files", "--others", "--exclude-standard", "--", *CODE], capture_output=True,
                             text=True, check=True).stdout.split()
     if listed:
