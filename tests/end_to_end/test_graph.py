@@ -212,6 +212,28 @@ def test_an_experiment_left_out_changes_the_report_alone_and_comes_back_without_
     assert clone.metrics() == metrics
 
 
+def test_a_search_is_run_when_asked_for_and_entered_in_its_lock(other_clone):
+    """`reports/searches/dvc.yaml` is frozen, so that `dvc repro` alone does not run it."""
+    yaml, path = YAML(), other_clone.root / "params.yaml"
+    content = yaml.load(path.read_text())
+    content["experiments"]["digits_stacked_cae"]["search"] = {
+        "note": "", "seed": 1, "samples": 100, "select_by": "raw",
+        "settings": {"layers.0.epochs": 1, "layers.1.epochs": 1, "burn_in": 2}, "over": {"noise": [0.5, 1.0]}}
+    with path.open("w") as file:
+        yaml.dump(content, file)
+    graph = other_clone.root / "reports/searches/dvc.yaml"
+    graph.write_text(graph.read_text().replace("foreach:\n", "foreach:\n      digits_stacked_cae: digits\n"))
+    said = other_clone.run("make", "--old-file=setup", "search", "EXPERIMENT=digits_stacked_cae")
+    assert "best by raw" in said
+    table = other_clone.root / "reports/searches/digits_stacked_cae.csv"
+    assert [row.partition(",")[0] for row in table.read_text().splitlines()] == ["noise", "0.5", "1.0"]
+    stages = YAML(typ="safe").load((other_clone.root / "reports/searches/dvc.lock").read_text())["stages"]
+    locked = stages["search@digits_stacked_cae"]
+    assert [out["path"] for out in locked["outs"]] == ["reports/searches/digits_stacked_cae.csv"]
+    assert "data/prepared/digits.safetensors" in [dependency["path"] for dependency in locked["deps"]]
+    assert other_clone.repro() == {"report"}
+
+
 # Bad days.
 
 def wait_for(condition: Any, process: subprocess.Popen[str], seconds: float = 120) -> None:

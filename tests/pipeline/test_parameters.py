@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 import dataclasses
 import datetime
 import difflib
@@ -121,6 +122,51 @@ def test_the_committed_file_says_which_profiles_run_which_experiments():
     for name, entry in RAW["experiments"].items():
         assert set(entry["runs_in"]) <= set(PROFILES), name
         assert entry["runs_in"] or entry["dataset"] == "digits", name  # tiny ones may run by name alone
+
+
+RIVALS = ("dbn", "stacked_cae", "deep_gsn")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("rival", RIVALS)
+def test_other_faces_are_fitted_by_the_settings_of_tfd(rival, profile):
+    tfd, others = (resolved(RAW["experiments"][f"{dataset}_{rival}"], profile)
+                   for dataset in ("tfd", "faces_five_folds"))
+    assert tfd["train"] == others["train"]
+    assert (tfd["dataset"], others["dataset"]) == ("tfd", "faces_five_folds")
+    assert "not TFD" in others["note"]
+
+
+@pytest.mark.parametrize(("rival", "units"), [
+    ("dbn", [512, 1024]), ("stacked_cae", [1000, 1000]), ("deep_gsn", [1500, 1500])])
+def test_the_layers_on_tfd_are_those_of_the_rivals_papers(rival, units):
+    model = resolved(RAW["experiments"][f"tfd_{rival}"], "paper")["train"]["model"]
+    assert [layer if rival == "deep_gsn" else layer["units"] for layer in model["layers"]] == units
+    assert model.get("visible", "gaussian") == "gaussian"
+    assert model["burn_in"] == 1000
+
+
+SEARCHED = [name for name, entry in RAW["experiments"].items() if "search" in entry]
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+def test_what_a_search_chose_stands_in_its_experiment(name):
+    search, model = RAW["experiments"][name]["search"], RAW["experiments"][name]["train"]["model"]
+    with (COMMITTED.parent / f"reports/searches/{name}.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    points = load(COMMITTED).search(name).points()
+    assert [[row[setting] for setting in search["over"]] for row in rows] == [
+        [str(value) for value in point.values()] for point in points]
+    best = max(rows, key=lambda row: float(row[f"validation_log_likelihood_{search['select_by']}"] or "-inf"))
+    for setting in search["over"]:
+        parts = tuple(int(part) if part.isdecimal() else part for part in setting.split("."))
+        assert str(at(model, parts)) == best[setting], setting
+
+
+def test_each_search_has_a_stage_that_reads_its_own_data_set():
+    stages = YAML(typ="safe").load((COMMITTED.parent / "reports/searches/dvc.yaml").read_text())["stages"]
+    assert stages["search"]["foreach"] == {name: RAW["experiments"][name]["dataset"] for name in SEARCHED}
+    assert stages["search"]["do"]["frozen"] is True
 
 
 def test_an_unknown_experiment_is_named_with_the_nearest():
