@@ -113,8 +113,8 @@ class Checkout:
 
 
 def clean_commit(what: str = "what is verified") -> str:
-    """The commit of this checkout, which is `what`. ReproductionError if tracked files differ from it, in more than `make plan` and runs
-    write into them."""
+    """The commit of this checkout, which is `what`. ReproductionError if tracked files differ from it, in more than
+    `make plan` and runs write into them."""
     head = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(top,exclude){PARAMETERS}",
                    *(f":(top,exclude){name}" for name in machine.RESULTS)).splitlines()
