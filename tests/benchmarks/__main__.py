@@ -1,7 +1,8 @@
 """Run the benchmarks: python -m tests.benchmarks [section …]
 
-All of them print a table and write it, as data and as text, to reports/benchmarks/; named ones only print. QUICK=1 in
-the environment makes it a minute or two, with less to average over and smaller sizes, and writes nothing.
+They print a table and write it, as data and as text, to reports/benchmarks/; named ones take the place of their own
+sections there. QUICK=1 in the environment makes it a minute or two, with less to average over and smaller sizes, and
+writes nothing.
 """
 
 from __future__ import annotations

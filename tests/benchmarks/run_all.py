@@ -58,7 +58,8 @@ def order(module: ModuleType) -> int:
 
 
 def run(names: Sequence[str], quick: bool = False) -> None:
-    """All sections, or those named. The table is written after a full run of all of them."""
+    """All sections, or those named. After a full run the table is written; where some were named, those of its sections
+    alone."""
     known = sections()
     for name in names:
         if name not in known:
@@ -71,8 +72,8 @@ def run(names: Sequence[str], quick: bool = False) -> None:
     start = time.monotonic()
     done = [measure(module, effort, device) for name, module in known.items() if not names or name in names]
     print(f"\n{time.monotonic() - start:.0f} s", flush=True)
-    if effort.full and not names:
-        write(done, hardware)
+    if effort.full:
+        write(done, hardware, whole=not names)
         print(f"written: {TEXT}")
 
 
@@ -89,16 +90,25 @@ def _printed(rows: Iterable[Row]) -> Iterator[Row]:
         yield row
 
 
-def write(done: Sequence[Section], hardware: Mapping[str, Any]) -> None:
-    """The data and curves of this machine, and the text for all machines."""
-    name = slug(hardware)
+def write(done: Sequence[Section], hardware: Mapping[str, Any], whole: bool = True) -> None:
+    """The data and curves of this machine, and the text for all machines; unless `whole`, sections that were not done
+    now stay as they are."""
+    path = FOLDER / f"{slug(hardware)}.json"
     commit, clean = machine.commit()
-    files.write_json(FOLDER / f"{name}.json", {
-        "hardware": dict(hardware), "commit": commit, "clean": clean,
-        "sections": [{"heading": section.heading, "text": section.text,
-                      "rows": [table.as_json(row) for row in section.rows]} for section in done]})
-    files.write_bytes(FOLDER / f"{name}.png", figure([row for section in done for row in section.rows if row.points]))
+    now = {section.heading: {"heading": section.heading, "text": section.text, "commit": commit, "clean": clean,
+                             "rows": [table.as_json(row) for row in section.rows]} for section in done}
+    before = {} if whole or not path.exists() else {
+        section["heading"]: section for section in files.read_json(path)["sections"]}
+    ordered = [heading for module in sections().values() for heading in [_heading(module)] if heading in before | now]
+    content = [(before | now)[heading] for heading in dict.fromkeys([*ordered, *before, *now])]
+    files.write_json(path, {"hardware": dict(hardware), "sections": content})
+    curves = [table.from_json(row) for section in content for row in section["rows"] if row.get("points")]
+    files.write_bytes(path.with_suffix(".png"), figure(curves))
     files.write_text(TEXT, text(FOLDER))
+
+
+def _heading(module: ModuleType) -> str:
+    return (module.__doc__ or module.__name__).strip().partition("\n")[0]
 
 
 def slug(hardware: Mapping[str, Any]) -> str:
@@ -112,16 +122,17 @@ def text(folder: Path) -> str:
     parts = [INTRODUCTION]
     for path in sorted(folder.glob("*.json")):
         content = files.read_json(path)
-        state = "" if content["clean"] else ", with changes that are not committed"
-        parts.append(f"## {machine.describe(content['hardware'])}\n\n{content['hardware']['threads']} threads, commit "
-                     f"{content['commit'][:7] or 'unknown'}{state}. The same as data: [{path.name}]({path.name}).\n")
+        parts.append(f"## {machine.describe(content['hardware'])}\n\n{content['hardware']['threads']} threads. "
+                     f"The same as data: [{path.name}]({path.name}).\n")
         for section in content["sections"]:
             rows = [table.from_json(row) for row in section["rows"]]
-            parts.append(f"### {section['heading']}\n\n{section['text']}\n\n{table.markdown(rows)}")
+            state = "" if section["clean"] else ", with changes that are not committed"
+            parts.append(f"### {section['heading']}\n\n{section['text']} Measured at commit "
+                         f"{section['commit'][:7] or 'unknown'}{state}.\n\n{table.markdown(rows)}")
             curves = [row for row in rows if row.points]
             if curves:
                 parts.append("\n".join(["| curve | points |", "|---|---|", *map(_points, curves)]) + "\n")
-                parts.append(f"![Cost against epochs, test images and samples]({path.stem}.png)\n")
+                parts.append(f"![Cost against epochs, images, samples and devices]({path.stem}.png)\n")
     return "\n".join(parts)
 
 

@@ -157,6 +157,22 @@ def test_the_table_has_every_row_of_every_machine(tmp_path: Path, monkeypatch: p
     assert [table.from_json(row) for row in written] == rows
 
 
+def test_named_sections_take_the_place_of_their_own_and_leave_the_others(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    about = {"processor": "A Processor", "physical_cores": 2, "logical_cores": 2, "memory_gib": 8, "threads": 2,
+             "accelerator": None, "torch": "2.14.1", "python": "3.11.0"}
+    rows = {name: [table.Row(name, "b", ratio, "×")] for name, ratio in (("old", 1.0), ("new", 2.0), ("kept", 3.0))}
+    step, estimate = "The training step", "The Parzen estimate"
+    run_all.write([run_all.Section(step, "Text.", rows["old"]), run_all.Section("Own", "Text.", rows["kept"])], about)
+    run_all.write([run_all.Section(estimate, "Text.", rows["kept"]),
+                   run_all.Section(step, "Text.", rows["new"])], about, whole=False)
+    written = files.read_json(run_all.FOLDER / "a-processor-2-cores.json")["sections"]
+    assert [(section["heading"], section["rows"][0]["what"]) for section in written] == [
+        (step, "new"), (estimate, "kept"), ("Own", "kept")]
+    run_all.write([run_all.Section(step, "Text.", rows["old"])], about)
+    assert "| kept |" not in run_all.TEXT.read_text()
+
+
 @pytest.mark.filterwarnings("error")  # matplotlib warns where labels leave the panels no room
 def test_curves_over_decades_fit_their_figure() -> None:
     curve = table.Row("a", "b", 1.0, "×", x="samples", y="GiB", points=((1e3, 0.8), (1e4, 0.9), (1e5, 1.2), (1e6, 3.9)))
