@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -29,6 +30,8 @@ from pipeline.parameters import FILE as PARAMETERS
 FOLDER = Path(".cluster")
 JOB, HISTORY = "job.json", "history.jsonl"
 SECONDS_BETWEEN_LOOKS = 1.0
+JOBS_A_LOOK = 200
+"""of which outcomes are looked for each second: file systems that machines share are slow"""
 SECONDS_FOR_AN_OUTCOME = 10.0
 """after the end of a job: file systems that machines share show a file late"""
 TAIL = 15
@@ -105,6 +108,7 @@ class Coordinator:
         self._seeds_done: set[str] = set()
         self._began = time.monotonic()
         self._checkout = checkout_now()
+        self._asked: dict[str, float] = {}
         self._silent = False
         self.restarted = 0
         self.finished = 0
@@ -123,7 +127,7 @@ class Coordinator:
                 if not self._jobs:
                     break
                 self._show()
-                time.sleep(SECONDS_BETWEEN_LOOKS)
+                time.sleep(SECONDS_BETWEEN_LOOKS * max(1.0, len(self._jobs) / JOBS_A_LOOK))
                 changed = self._look()
         except BaseException:
             self._leave()
@@ -283,6 +287,9 @@ class Coordinator:
                 self._end(job, outcome)
                 changed = True
         for name, jobs in by_executor.items():
+            if time.monotonic() - self._asked.get(name, -math.inf) < self._executors[name].seconds_between:
+                continue
+            self._asked[name] = time.monotonic()
             try:
                 states = self._executors[name].states([job.number for job in jobs])
                 self._silent = False
@@ -372,6 +379,8 @@ class Coordinator:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def _show(self) -> None:
+        if not self.watch.is_due():
+            return
         lines = [self._line(job) for job in self._jobs]
         counts: dict[str, int] = {}
         for work in self.works:

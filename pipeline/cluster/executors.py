@@ -45,6 +45,8 @@ class Executor(Protocol):
     name: str
     slots: int | None
     """tasks at once; None where the cluster decides"""
+    seconds_between: float
+    """questions for states"""
 
     def submit(self, folders: Sequence[Path], slots: Sequence[int]) -> list[str]:
         """Start what is in `folders`, as one array where there are arrays; the number of each job."""
@@ -85,6 +87,7 @@ class Slurm:
     python: str = sys.executable
     name: str = "slurm"
     slots: int | None = None
+    seconds_between: float = 5.0
 
     def __post_init__(self) -> None:
         lacking = [name for name in PROGRAMS if shutil.which(name) is None]
@@ -162,6 +165,7 @@ class Local:
     slots: int | None
     gpus: Sequence[str] = ()
     name: str = "local"
+    seconds_between: float = 0.0
     _jobs: dict[str, submitit.Job[None]] = field(default_factory=dict)
 
     def submit(self, folders: Sequence[Path], slots: Sequence[int]) -> list[str]:

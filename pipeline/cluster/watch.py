@@ -47,10 +47,14 @@ class Watch:
     def say(self, line: str) -> None:
         self._console.print(Text(line))
 
+    def is_due(self) -> bool:
+        """Whether `show` would show anything now."""
+        return self._live is not None or time.monotonic() - self._last >= SECONDS_BETWEEN_LINES
+
     def show(self, lines: Sequence[Line], counts: Mapping[str, int], seconds: float) -> None:
         if self._live is not None:
             self._live.update(Group(table(lines), Text(summary(counts, seconds))), refresh=True)
-        elif time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
+        elif self.is_due():
             self._last = time.monotonic()
             self.say(summary(counts, seconds))
             for line in lines:

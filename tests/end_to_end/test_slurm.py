@@ -105,7 +105,7 @@ def test_twenty_seeds_through_a_cancelled_a_killed_a_preempted_job_and_a_drained
         faults: list[Callable[[Path], object]] = [
             lambda folder: slurm.run("scancel", job(folder)),
             lambda folder: os.kill(json.loads((folder / "started.json").read_text())["pid"], signal.SIGKILL),
-            lambda folder: slurm.run("scancel", "--signal=USR2", job(folder)),
+            lambda folder: slurm.signal("USR2", job(folder)),
             lambda folder: slurm.run("scontrol", "update", "NodeName=n1", "State=DRAIN", "Reason=test"),
         ]
         try:

@@ -47,6 +47,11 @@ class Cluster:
         assert ended.returncode == 0, f"{' '.join(words)}: {ended.returncode}\n{ended.stdout}"
         return ended.stdout
 
+    def signal(self, name: str, job: str) -> None:
+        """Send a signal to a job's processes. Of an array's tasks scancel reports failure where it has done so."""
+        subprocess.run(["scancel", f"--signal={name}", job], env={**os.environ, **self.environment, "PATH": PLACES},
+                       timeout=60, capture_output=True)
+
     def start(self, name: str, *words: str) -> None:
         with (self.folder / f"{name}.out").open("ab") as log:
             self.processes[name] = subprocess.Popen(

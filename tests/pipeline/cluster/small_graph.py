@@ -71,6 +71,7 @@ class Scripted:
     plan: dict[str, Sequence[str]] = field(default_factory=dict)
     slots: int | None = None
     name: str = "scripted"
+    seconds_between: float = 0.0
     given: list[str] = field(default_factory=list)
     waves: list[list[str]] = field(default_factory=list)
     hanging: set[str] = field(default_factory=set)
