@@ -14,8 +14,8 @@ machines share: a stage that one has run, all others find by the digest of its c
    seed (`python -m pipeline.train EXPERIMENT SEED`, which ends with a checkpoint), then the stage, which finds them.
 3. A worker that is done leaves its record of the run cache; outputs are checked out here, so that what comes next is
    judged by their content: a stage whose inputs came out as they were is not run again.
-4. At the end `dvc repro --pull` writes dvc.lock, in its own order, from the run cache, and runs what no worker can:
-   stages with outputs that git has (`collect`, `report`).
+4. At the end what was done is entered into dvc.lock, in DVC's own order, and `dvc repro --pull` finds it done and runs
+   what no worker can: stages with outputs that git has (`collect`, `report`).
 
 **Worker** (`worker.py`), on a node: a clone of its own at the commit, params.yaml and dvc.lock as they are here, the
 environment of this checkout, the data that the stage reads, `dvc repro --single-item`, its outputs and its record

@@ -73,11 +73,8 @@ def collect(work: Work, remote: bool) -> None:
     if verify.clean_commit() != work.commit:
         raise ReproductionError("the checkout is at another commit than its jobs were", expected=work.commit[:10],
                                 found="another", remedy="go back to it, then run the same command again")
-    pull = ["--pull"] if remote else []
-    done = work.names("done")
+    work.graph.enter(work.names("done"))
     if failed := work.names("failed"):
-        if done:
-            dvc_repro(*pull, "--single-item", *done)
         said = "\n".join(f"    {name}: {(work.errors[name].splitlines() or [''])[0]}" for name in failed)
         out = work.names("left out")
         raise ReproductionError(f"{len(failed)} of {len(work.targets)} stages failed", found=f"\n{said}",
@@ -85,7 +82,7 @@ def collect(work: Work, remote: bool) -> None:
                                                                else ""),
                                 remedy="see what each said above; mend it, commit, and run the same command again: "
                                        "what is done is not done again")
-    ran = dvc_repro(*pull)
+    ran = dvc_repro(*(["--pull"] if remote else []))
     if again := [name for name in ran if name in work.targets]:
         raise ReproductionError("stages ran here that workers had done", expected="the run cache to have them",
                                 found=", ".join(again), remedy="their results are right, but please report this")

@@ -1,7 +1,8 @@
 """The stages of a checkout as DVC has them: what each needs, whether it is done, what a worker must be told to run it.
 
-DVC answers in this process, stage by stage; `dvc.lock` is not written. What a worker did comes in as DVC's own record
-of it, by which DVC restores the outputs from its cache; nothing is run here.
+DVC answers in this process, stage by stage. What a worker did comes in as DVC's own record of it, by which DVC restores
+the outputs from its cache; nothing is run here. `dvc.lock` is written at the end, by `enter`: `dvc repro` alone would run
+a stage again of which `dvc.lock` has other outputs, made on another machine, from the same dependencies.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from dvc.exceptions import DvcException
 from dvc.fs import HTTPFileSystem, LocalFileSystem
 from dvc.repo import Repo
+from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.stage.cache import RunCacheNotFoundError, RunCacheNotSupported, _can_hash, _get_stage_hash
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import dumps_yaml
@@ -92,18 +94,28 @@ class Graph:
         with self._dvc():
             if not stage.changed():
                 return True
-            if stage.changed(allow_missing=True):  # not only its data is missing: what dvc.lock says of it is void
-                self._forget(stage)
-                if not (_can_hash(stage) and self.repo.stage_cache._load(stage)):
-                    return False
-            stage.remove_outs()  # as DVC does; it would ask about what is not in its cache
-            try:
-                self.repo.stage_cache.restore(stage, pull=self._remote)
-            except RunCacheNotFoundError:
-                self._forget(stage)
-                return False
-            stage.save()
-            return True
+            if not stage.changed(allow_missing=True) and self._restored(stage):  # as in dvc.lock, but for its data
+                return True
+            self._forget(stage)  # what dvc.lock says of it: made elsewhere, or of other dependencies
+            return bool(_can_hash(stage) and self.repo.stage_cache._load(stage)) and self._restored(stage)
+
+    def _restored(self, stage: Any) -> bool:
+        """Whether DVC has the outputs, which then are here."""
+        stage.remove_outs()  # as DVC does; it would ask about what is not in its cache
+        try:
+            self.repo.stage_cache.restore(stage, pull=self._remote)
+        except RunCacheNotFoundError:
+            return False
+        stage.save()
+        return True
+
+    def enter(self, names: Collection[str]) -> None:
+        """Write what is done into dvc.lock, in the order in which `dvc repro` would."""
+        with self._dvc():
+            ours = [stage for name, stage in self._stages.items()]
+            for stage in plan_repro(get_active_graph(self.repo.index.graph), ours):
+                if stage.name in names and self._stages.get(stage.name) is stage:
+                    stage.dump(update_pipeline=False)
 
     @contextlib.contextmanager
     def _dvc(self) -> Iterator[None]:
