@@ -1,8 +1,8 @@
 """The stages of a checkout as DVC has them: what each needs, whether it is done, what a worker must be told to run it.
 
 DVC answers in this process, stage by stage. What a worker did comes in as DVC's own record of it, by which DVC restores
-the outputs from its cache; nothing is run here. `dvc.lock` is written at the end, by `enter`: `dvc repro` alone would run
-a stage again of which `dvc.lock` has other outputs, made on another machine, from the same dependencies.
+the outputs from its cache; nothing is run here. `dvc.lock` is written at the end, by `enter`: `dvc repro` alone would
+run a stage again of which `dvc.lock` has other outputs, made on another machine, from the same dependencies.
 """
 
 from __future__ import annotations
@@ -112,9 +112,9 @@ class Graph:
     def enter(self, names: Collection[str]) -> None:
         """Write what is done into dvc.lock, in the order in which `dvc repro` would."""
         with self._dvc():
-            ours = [stage for name, stage in self._stages.items()]
-            for stage in plan_repro(get_active_graph(self.repo.index.graph), ours):
-                if stage.name in names and self._stages.get(stage.name) is stage:
+            order: Any = plan_repro(get_active_graph(self.repo.index.graph), list(self._stages.values()))
+            for stage in order:
+                if stage.name in names and stage in self._stages.values():
                     stage.dump(update_pipeline=False)
 
     @contextlib.contextmanager

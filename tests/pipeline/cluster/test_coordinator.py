@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,12 +58,31 @@ def test_waves_follow_the_graph_and_dvc_repro_then_runs_only_what_no_worker_can(
     run = Run(executor).go()
     assert run.status == dict.fromkeys(("one", "side", "two"), "done")
     assert [sorted(wave) for wave in executor.waves] == [["one", "side"], ["two"]]
+    run.works[0].graph.enter(run.works[0].names("done"))
     assert "Running stage 'gathered'" in (said := repository.dvc("repro"))
     assert said.count("Running stage") == 1
     plain = repository.clone(tmp_path / "plain")
     plain.dvc("repro")
     assert (repository.root / "dvc.lock").read_bytes() == (plain.root / "dvc.lock").read_bytes()
     assert json.loads((repository.root / ".circumstances/side.json").read_text()) == {"name": "side"}
+
+
+def test_what_another_machine_made_of_the_same_is_replaced_and_not_run_again_here(repository):
+    """dvc.lock has other outputs for the same dependencies, and their data is not to be had."""
+    repository.write("side.sh", "echo $RANDOM_BY_MACHINE > side.txt\n")
+    repository.commit()
+    repository.run("env", "RANDOM_BY_MACHINE=theirs", sys.executable, "-m", "dvc", "repro")
+    repository.run("rm", "-r", ".dvc/cache", "one.txt", "two.txt", "side.txt")
+    executor = Scripted()
+    run = Run(executor).go()
+    assert run.status == dict.fromkeys(("one", "side", "two"), "done")
+    assert sorted(executor.given) == ["one", "side", "two"]
+    again = Scripted()
+    assert Run(again).go().status == dict.fromkeys(("one", "side", "two"), "done")  # dvc.lock is still theirs
+    assert again.given == []
+    run.works[0].graph.enter(run.works[0].names("done"))
+    ran = [line.split("'")[1] for line in repository.dvc("repro").splitlines() if line.startswith("Running stage")]
+    assert ran == ["gathered"]
 
 
 def test_what_is_up_to_date_is_not_submitted(repository):
