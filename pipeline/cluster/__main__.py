@@ -101,8 +101,10 @@ def prepare(asked: argparse.Namespace) -> tuple[Executor, Options, bool]:
             environment["GAN_TRACKING"] = "off"
             print("MLflow       off on the nodes: they share no database file; for runs, start a server and name it: "
                   "MLFLOW_TRACKING_URI=http://…", flush=True)
-        print(f"cluster      Slurm{f', partition {asked.partition}' if asked.partition else ''}: {asked.cpus} cores, "
-              f"{asked.gpus} GPUs, {asked.memory:g} GiB, {duration(60 * asked.time)} for each task", flush=True)
+        each = [_count(asked.cpus, "core"), *([_count(asked.gpus, "GPU")] if asked.gpus else []),
+                f"{asked.memory:g} GiB", duration(60 * asked.time)]
+        print(f"cluster      Slurm{f', partition {asked.partition}' if asked.partition else ''}: {', '.join(each)} for each "
+              "task", flush=True)
         return executor, Options(asked.data or "remote", asked.retries, asked.cpus, asked.scratch, environment
                                  ), asked.gpus > 0
     gpus = visible_gpus()
@@ -119,10 +121,14 @@ def prepare(asked: argparse.Namespace) -> tuple[Executor, Options, bool]:
         scheme, found, path = store.partition(":///")
         is_file = found and scheme.partition("+")[0] == "sqlite" and path
         environment["MLFLOW_TRACKING_URI"] = f"{scheme}:///{Path(path).absolute()}" if is_file else store
-    print(f"cluster      this machine: {slots} worker{'s' if slots != 1 else ''}, {threads} "
-          f"thread{'s' if threads != 1 else ''} each{', a GPU each' if gpus else ''}", flush=True)
+    print(f"cluster      this machine: {_count(slots, 'worker')}, {_count(threads, 'thread')} each"
+          f"{', a GPU each' if gpus else ''}", flush=True)
     return (Local(FOLDER.absolute() / "submitit", slots, gpus),
             Options(asked.data or "cache", asked.retries, threads, asked.scratch, environment), bool(gpus))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def visible_gpus() -> list[str]:
