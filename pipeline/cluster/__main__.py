@@ -103,8 +103,8 @@ def prepare(asked: argparse.Namespace) -> tuple[Executor, Options, bool]:
                   "MLFLOW_TRACKING_URI=http://…", flush=True)
         each = [_count(asked.cpus, "core"), *([_count(asked.gpus, "GPU")] if asked.gpus else []),
                 f"{asked.memory:g} GiB", duration(60 * asked.time)]
-        print(f"cluster      Slurm{f', partition {asked.partition}' if asked.partition else ''}: {', '.join(each)} for each "
-              "task", flush=True)
+        where = f"Slurm, partition {asked.partition}" if asked.partition else "Slurm"
+        print(f"cluster      {where}: {', '.join(each)} for each task", flush=True)
         return executor, Options(asked.data or "remote", asked.retries, asked.cpus, asked.scratch, environment
                                  ), asked.gpus > 0
     gpus = visible_gpus()
