@@ -103,7 +103,8 @@ def write(done: Sequence[Section], hardware: Mapping[str, Any], whole: bool = Tr
     content = [(before | now)[heading] for heading in dict.fromkeys([*ordered, *before, *now])]
     files.write_json(path, {"hardware": dict(hardware), "sections": content})
     curves = [table.from_json(row) for section in content for row in section["rows"] if row.get("points")]
-    files.write_bytes(path.with_suffix(".png"), figure(curves))
+    if curves:
+        files.write_bytes(path.with_suffix(".png"), figure(curves))
     files.write_text(TEXT, text(FOLDER))
 
 

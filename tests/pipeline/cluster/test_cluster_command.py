@@ -300,12 +300,20 @@ def test_what_differs_from_the_commit_is_named(committed, name):
 
 # What is told at the end.
 
+class Entering(list):
+    """The names of a graph's stages, and of those that went into dvc.lock."""
+
+    def enter(self, names):
+        self.entered = sorted(names)
+
+
 def finished(monkeypatch, commit="c" * 40, ran=(), **status):
     """A graph of which that came out, and the calls of `dvc repro` after it."""
     calls = []
     monkeypatch.setattr(cluster.verify, "clean_commit", lambda: commit)
     monkeypatch.setattr(cluster, "dvc_repro", lambda *words: calls.append(words) or list(ran))
-    work = Work(list(status), "", "c" * 40, b"", {}, Path("checkpoints"), {name for name in status if name != "report"})
+    targets = {name for name in status if name != "report"}
+    work = Work(Entering(status), "", "c" * 40, b"", {}, Path("checkpoints"), targets)
     work.status |= {name: value for name, value in status.items() if name != "report"}
     for name in work.names("failed"):
         work.errors[name] = f"{name} ended with exit status 1 (on n1, attempt 1)\n    its log\n    to the end"
@@ -319,6 +327,7 @@ def test_a_whole_run_goes_into_dvc_lock_and_leaves_the_history_alone(here, monke
     work, calls = finished(monkeypatch, one="done", two="done", report="here", ran=["report"])
     cluster.collect(work, remote=False)
     assert calls == [()]
+    assert work.graph.entered == ["one", "two"]
     assert [path.name for path in (here / ".cluster").iterdir()] == ["history.jsonl"]
     work, calls = finished(monkeypatch, one="done", report="here")
     cluster.collect(work, remote=True)
@@ -334,7 +343,7 @@ def test_stages_that_failed_are_named_and_what_is_done_is_kept(here, monkeypatch
                   "1 that need them were left out", "what is done is not done again"):
         assert words in str(raised.value)
     assert "its log" not in str(raised.value)
-    assert calls == [("--single-item", "one")]
+    assert (work.graph.entered, calls) == (["one"], [])
     assert (here / ".cluster/tasks").exists()
 
 
@@ -343,7 +352,7 @@ def test_where_nothing_is_done_nothing_goes_into_dvc_lock(monkeypatch):
     with pytest.raises(ReproductionError, match="1 of 1 stages failed") as raised:
         cluster.collect(work, remote=True)
     assert "left out" not in str(raised.value)
-    assert calls == []
+    assert (work.graph.entered, calls) == ([], [])
 
 
 def test_a_stage_that_failed_without_a_word_is_named_all_the_same(monkeypatch):
