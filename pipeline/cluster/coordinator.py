@@ -180,10 +180,12 @@ class Coordinator:
 
     def _submit(self) -> None:
         """All that is ready, as far as there are slots, what the rest waits for longest first."""
-        wanted = [task for task in self._wanted() if task[1].key not in {job.task.key for job in self._jobs}]
-        seen: set[str] = set()
-        unique = [pair for pair in wanted if not (pair[1].key in seen or seen.add(pair[1].key))]  # type: ignore[func-returns-value]
-        ranked = sorted(unique, key=lambda pair: -self.times.path(pair[0].graph, pair[1].stage))
+        running = {job.task.key for job in self._jobs}
+        wanted: dict[str, tuple[Work, Task]] = {}  # what several graphs have in common, once
+        for work, task in self._wanted():
+            if task.key not in running:
+                wanted.setdefault(task.key, (work, task))
+        ranked = sorted(wanted.values(), key=lambda pair: -self.times.path(pair[0].graph, pair[1].stage))
         for executor in dict.fromkeys((self._main, self._beside)):
             mine = [pair for pair in ranked if self._executor(pair[1].stage) is executor]
             free = self._free(executor)
