@@ -144,7 +144,8 @@ def _points(row: Row) -> str:
 
 
 def figure(curves: Sequence[Row]) -> bytes:
-    """A panel for each curve; dotted, what is proportional to x and ends at the last point."""
+    """A panel for each curve; dotted, what is proportional to x and ends at the last point, or of a curve that falls,
+    what is proportional to 1/x and begins at the first."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -152,7 +153,8 @@ def figure(curves: Sequence[Row]) -> bytes:
         for i, row in enumerate(curves):
             axes = drawn.add_subplot(-(-len(curves) // 2), 2, i + 1)
             xs, ys = [x for x, _ in row.points], [y for _, y in row.points]
-            axes.plot(xs, [x / xs[-1] * ys[-1] for x in xs], ":", color=GREY)
+            falls = ys[-1] < ys[0]
+            axes.plot(xs, [ys[0] * xs[0] / x if falls else x / xs[-1] * ys[-1] for x in xs], ":", color=GREY)
             axes.plot(xs, ys, "o-", color=BLUE, markersize=3)
             if xs[-1] > 50 * xs[0]:
                 axes.set_xscale("log")
