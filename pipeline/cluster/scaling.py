@@ -1,7 +1,8 @@
 """How long ten experiments with a hundred seeds each take on so many workers, from the times of one that was measured.
 
     python -m pipeline.cluster.scaling                print the table from reports/cluster/measured.json
-    python -m pipeline.cluster.scaling mnist          take the times from this checkout's last cluster run first
+    python -m pipeline.cluster.scaling mnist          take the times from this checkout's last cluster run first;
+                                                      a second word is a note beside them
 
 Computed, not measured: the coordinator's rule (what the rest waits for longest goes first) on the graph of so many
 experiments like the measured one, without waiting for a cluster's queue. Tasks last as long as they did, with all that
@@ -58,6 +59,8 @@ class Measured:
     """one seed's training, with that"""
     tasks: dict[str, float]
     """each stage, with that, for so many seeds"""
+    note: str = ""
+    """what else to know of the run"""
 
     def task(self, verb: str, seeds: int) -> float:
         """Seconds of a stage for another number of seeds."""
@@ -67,7 +70,7 @@ class Measured:
         return self.around + max(0.0, whole - self.around) * seeds / self.seeds
 
     @classmethod
-    def of_the_last_run(cls, experiment: str) -> Measured:
+    def of_the_last_run(cls, experiment: str, note: str = "") -> Measured:
         """ReproductionError if this checkout has no whole cluster run of that experiment."""
         found: dict[tuple[str, int | None], float] = {}
         try:
@@ -94,7 +97,7 @@ class Measured:
         training = _training(experiment)
         commit, _ = machine.commit()
         return cls(experiment, training["profile"], len(training["seeds"]), training["hardware"], commit,
-                   tasks["configure"], statistics.fmean(seeds), tasks)
+                   tasks["configure"], statistics.fmean(seeds), tasks, note)
 
     @classmethod
     def read(cls) -> Measured:
@@ -202,7 +205,7 @@ the waiting of a queue. Measured on {machine.describe(measured.hardware)};
 {measured.hardware["threads"]} thread a worker, commit {measured.commit[:7]}: one seed's training takes
 {duration(measured.seed)}, what a worker does around a stage {measured.around:.1f} s. No GPU was measured: a *worker*
 is one of these. With a GPU for each worker the same rule holds for its times, which
-`python -m pipeline.cluster.scaling mnist` takes after a run there.
+`python -m pipeline.cluster.scaling mnist` takes after a run there.{f" {measured.note}" if measured.note else ""}
 
 | workers | time | times as fast | of what so many could give | with every seed a task of its own in all stages |
 |---|---|---|---|---|"""]
@@ -211,9 +214,11 @@ is one of these. With a GPU for each worker the same rule holds for its times, w
         lines.append(f"| {mark}{row.workers:,}{mark} | {duration(row.seconds)} | {whole / row.seconds:.1f} | "
                      f"{100 * whole / row.seconds / row.workers:.0f} % | {duration(row.apart)} |")
     stop, chain = stops_at(rows), tasks.longest
+    used = max(row.workers for row in rows if whole / row.seconds > 0.5 * row.workers)
     serial = sum(measured.task(verb, SEEDS) for verb in THROUGH_SEEDS)
     lines.append(f"""
-It stops scaling at about {stop} workers, twice of which save less than {100 * NO_MORE:.0f} %: no number of them is
+More than half of what the workers could give is used up to {used:,} of them. It stops scaling at about {stop:,} workers,
+twice of which would save less than {100 * NO_MORE:.0f} %, or which are the most that were computed: no number of them is
 faster than {duration(chain)}, the longest chain of tasks, one seed's training and then `sample`, `bandwidth` and
 `evaluate` of one experiment, which go through its {SEEDS} seeds one after another and take {duration(serial)}
 of it. The last column is what splitting these too would give, which is not built.
@@ -249,9 +254,9 @@ def picture(rows: Sequence[Row]) -> bytes:
     return raw.getvalue()
 
 
-def main(experiment: str = "") -> None:
+def main(experiment: str = "", note: str = "") -> None:
     if experiment:
-        files.write_json(MEASURED, asdict(Measured.of_the_last_run(experiment)))
+        files.write_json(MEASURED, asdict(Measured.of_the_last_run(experiment, note)))
     measured = Measured.read()
     rows = table(measured)
     files.write_bytes(PICTURE, picture(rows))
