@@ -217,10 +217,10 @@ is one of these. With a GPU for each worker the same rule holds for its times, w
     used = max(row.workers for row in rows if whole / row.seconds > 0.5 * row.workers)
     serial = sum(measured.task(verb, SEEDS) for verb in THROUGH_SEEDS)
     lines.append(f"""
-More than half of what the workers could give is used up to {used:,} of them. It stops scaling at about {stop:,} workers,
-twice of which would save less than {100 * NO_MORE:.0f} %, or which are the most that were computed: no number of them is
-faster than {duration(chain)}, the longest chain of tasks, one seed's training and then `sample`, `bandwidth` and
-`evaluate` of one experiment, which go through its {SEEDS} seeds one after another and take {duration(serial)}
+More than half of what the workers could give is used up to {used:,} of them. It stops scaling at about {stop:,}
+workers, twice of which would save less than {100 * NO_MORE:.0f} %, or which are the most that were computed: no number
+of them is faster than {duration(chain)}, the longest chain of tasks, one seed's training and then `sample`,
+`bandwidth` and `evaluate` of one experiment, which go through its {SEEDS} seeds one after another and take {duration(serial)}
 of it. The last column is what splitting these too would give, which is not built.
 
 ![Time against workers]({PICTURE.name})
