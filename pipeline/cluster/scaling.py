@@ -220,8 +220,8 @@ is one of these. With a GPU for each worker the same rule holds for its times, w
 More than half of what the workers could give is used up to {used:,} of them. It stops scaling at about {stop:,}
 workers, twice of which would save less than {100 * NO_MORE:.0f} %, or which are the most that were computed: no number
 of them is faster than {duration(chain)}, the longest chain of tasks, one seed's training and then `sample`,
-`bandwidth` and `evaluate` of one experiment, which go through its {SEEDS} seeds one after another and take {duration(serial)}
-of it. The last column is what splitting these too would give, which is not built.
+`bandwidth` and `evaluate` of one experiment, which go through its {SEEDS} seeds one after another and take
+{duration(serial)} of it. The last column is what splitting these too would give, which is not built.
 
 ![Time against workers]({PICTURE.name})
 """)
