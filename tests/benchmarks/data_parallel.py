@@ -10,11 +10,9 @@ before it exchanges a single gradient.
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
 
@@ -25,6 +23,7 @@ from torch import Tensor, nn
 from gan.training import Training
 from tests.benchmarks import workload
 from tests.benchmarks.idiomatic import discriminator, generator
+from tests.benchmarks.processes import serving
 from tests.benchmarks.table import Effort, Row, faster, unmeasured
 from tests.benchmarks.timing import FULL, QUICK, TINY, compare, seconds, synchronised
 
@@ -45,12 +44,10 @@ def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
         updates = workload.few(effort, UPDATES, UPDATES, 2)
         for exchanges, what in ((True, "one training, data-parallel over two processes"),
                                 (False, "two seeds, a process each")):
-            with _processes(effort, exchanges) as pair:
-                def together(pair: list[Connection] = pair) -> None:
-                    for connection in pair:
-                        connection.send(updates)
-                    for connection in pair:
-                        connection.recv()
+            port = _free_port()
+            with serving(_serve, [(effort.name, exchanges, rank, port) for rank in range(DEVICES)]) as both:
+                def together(both: Callable[[int], None] = both) -> None:
+                    both(updates)
 
                 times = 1 if exchanges else DEVICES
 
@@ -127,26 +124,11 @@ class PlainTraining:
             optimizer.step()
 
 
-@contextlib.contextmanager
-def _processes(effort: Effort, exchanges: bool) -> Iterator[list[Connection]]:
-    """A process for each part of the minibatch, or for each seed, that does as many updates as it is sent."""
-    context = multiprocessing.get_context("spawn")
+def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    pipes = [context.Pipe() for _ in range(DEVICES)]
-    processes = [context.Process(target=_serve, args=(theirs, effort.name, exchanges, rank, port), daemon=True)
-                 for rank, (_, theirs) in enumerate(pipes)]
-    for process in processes:
-        process.start()
-    try:
-        yield [ours for ours, _ in pipes]
-    finally:
-        for ours, _ in pipes:
-            with contextlib.suppress(OSError):
-                ours.send(0)
-        for process in processes:
-            process.join(10)
+        port: int = free.getsockname()[1]
+    return port
 
 
 def _serve(connection: Connection, effort: str, exchanges: bool, rank: int, port: int) -> None:

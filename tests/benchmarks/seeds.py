@@ -6,8 +6,6 @@ and the part of the images are those of the step; processes are started, and net
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
@@ -16,6 +14,7 @@ import torch
 from gan.training import Training
 from pipeline import machine
 from tests.benchmarks import workload
+from tests.benchmarks.processes import serving
 from tests.benchmarks.step import MINIBATCHES
 from tests.benchmarks.table import Effort, Row, faster, unmeasured
 from tests.benchmarks.timing import FULL, QUICK, TINY, compare
@@ -32,14 +31,11 @@ def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with _processes(effort) as together:
+        with serving(_serve, [(effort.name, seed) for seed in SEEDS]) as together:
             trainings = [_training(effort, seed) for seed in SEEDS]
 
             def together_once() -> None:
-                for connection in together:
-                    connection.send(True)
-                for connection in together:
-                    connection.recv()
+                together(1)
 
             def one_after_the_other() -> None:
                 for training in trainings:
@@ -54,25 +50,6 @@ def _training(effort: Effort, seed: int) -> Training:
     nets, data = workload.nets(effort), workload.dataset(effort)
     minibatches = workload.few(effort, MINIBATCHES, MINIBATCHES, 3)
     return Training(nets, data.train[:minibatches * nets.recipe.batch_size], seed)
-
-
-@contextlib.contextmanager
-def _processes(effort: Effort) -> Iterator[list[Connection]]:
-    """A process for each seed, that runs an epoch whenever it is sent True, and answers."""
-    context = multiprocessing.get_context("spawn")  # a fork would inherit a thread pool without its threads
-    pipes = [context.Pipe() for _ in SEEDS]
-    processes = [context.Process(target=_serve, args=(theirs, effort.name, seed), daemon=True)
-                 for (_, theirs), seed in zip(pipes, SEEDS, strict=True)]
-    for process in processes:
-        process.start()
-    try:
-        yield [ours for ours, _ in pipes]
-    finally:
-        for ours, _ in pipes:
-            with contextlib.suppress(OSError):
-                ours.send(False)
-        for process in processes:
-            process.join(10)
 
 
 def _serve(connection: Connection, effort: str, seed: int) -> None:
