@@ -90,11 +90,12 @@ def environment() -> jinja2.Environment:
     return found
 
 
-def style_and_script() -> tuple[Markup, Markup, str]:
-    """Both as they go into a page, and the digest by which it allows its own script and no other."""
+def style_and_script(*more: str) -> tuple[Markup, Markup, str]:
+    """Both as they go into a page, with `more` files of style, and the digest by which it allows its own script and no
+    other."""
     script = _text("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return _text("page.css") + _text("lessons.css"), script, digest
+    return Markup().join(map(_text, ("page.css", "lessons.css", *more))), script, digest
 
 
 def _text(name: str) -> Markup:

@@ -27,6 +27,7 @@ import csv
 import io
 import itertools
 import json
+import math
 import os
 import re
 import shutil
@@ -46,10 +47,8 @@ from gan.errors import ParameterError, ReproductionError
 from gan.settings import ParameterBlock
 from pipeline import exclusive, files, machine, parameters, results, stage
 from pipeline.cluster import __main__ as cluster
-from pipeline.cluster.coordinator import FOLDER, Coordinator, Work
+from pipeline.cluster.coordinator import FOLDER, Work
 from pipeline.cluster.graph import Graph
-from pipeline.cluster.times import Times
-from pipeline.cluster.watch import Watch
 from pipeline.cluster.worker import ini
 from pipeline.compare import picture_source
 from pipeline.page.charts import Axis, Chart, Line, around
@@ -116,8 +115,6 @@ class Point:
     name: str
     """of the DVC experiment"""
     settings: dict[str, Any]
-    changes: dict[str, Any]
-    """of params.yaml, by whole names"""
     root: Path
     work: Work
 
@@ -145,11 +142,11 @@ def run(sweep: Sweep, asked: argparse.Namespace) -> None:
     here = Graph(Path.cwd(), remote)
     if remote:
         here.take_run_cache()
-    wanted = [(settings, changes(planned.raw, planned.profile_of(sweep.experiment), sweep.experiment,
-                                 sweep.set | settings)) for settings in sweep.points()]
-    contents = [parameters.check(changed(planned.raw, change)) for _, change in wanted]  # all, before any is run
+    profile = planned.profile_of(sweep.experiment)
+    wanted = [(settings, parameters.check(changed(planned.raw, changes(
+        planned.raw, profile, sweep.experiment, sweep.set | settings)))) for settings in sweep.points()]
     points = []
-    for number, ((settings, change), content) in enumerate(zip(wanted, contents, strict=True), 1):
+    for number, (settings, content) in enumerate(wanted, 1):  # all were checked before any is run
         name = f"{sweep.name}-{number}"
         root = make_clone(name, commit, content.raw, here.settings(), here.cache)
         graph = Graph(root, remote)
@@ -159,27 +156,21 @@ def run(sweep: Sweep, asked: argparse.Namespace) -> None:
         work = Work(graph, name, _head(root), (root / parameters.FILE).read_bytes(),
                     {key: seeds for key, seeds in split.items() if key in targets},
                     cluster.checkpoint_folder() / "sweeps" / name, targets - graph.here)
-        points.append(Point(name, settings, change, root, work))
+        points.append(Point(name, settings, root, work))
     print(f"sweep        {sweep.name}: {len(points)} points of {sweep.experiment}", flush=True)
-    watch = Watch()
-    coordinator = Coordinator([point.work for point in points], executor, cluster.beside(), options,
-                              Times.of_this_checkout(), watch)
-    with watch:
-        coordinator.run()
+    cluster.coordinate([point.work for point in points], executor, options)
     for point in points:
         if point.evaluation(sweep.experiment) is not None:
             keep(point, commit)
     ranked = rank(points, sweep)
-    write(ranked, sweep, planned.profile_of(sweep.experiment), commit)
+    write(ranked, sweep, profile, commit)
     print(table(ranked, sweep), flush=True)
     failed = [f"{point.name}: {name}" for point in points for name in point.work.names("failed")]
     if failed:
         raise ReproductionError(f"{len(failed)} stages failed", found=", ".join(failed), expected="each to end well",
                                 remedy="see what each said above; the other points are on the page; the same command "
                                        "runs again only what is not done")
-    shutil.rmtree(FOLDER / "sweeps" / sweep.name, ignore_errors=True)
-    for name in ("tasks", "submitit"):
-        shutil.rmtree(FOLDER / name, ignore_errors=True)
+    cluster.clear(f"sweeps/{sweep.name}")
 
 
 # Points.
@@ -295,8 +286,12 @@ def rank(points: Sequence[Point], sweep: Sweep) -> list[Ranked]:
     known = list(dict.fromkeys(name for each in found for name in each.variants))
     if known:
         parameters.require_known(sweep.by, known, "variant", "the grid: by")
-    return sorted(found, key=lambda each: -(mean if (mean := each.mean(sweep.by)) is not None else -float("inf"))
-                  if each.mean(sweep.by) is not None else float("inf"))
+
+    def order(ranked: Ranked) -> float:
+        mean = ranked.mean(sweep.by)
+        return math.inf if mean is None else -mean
+
+    return sorted(found, key=order)
 
 
 def variants(ranked: Sequence[Ranked]) -> list[str]:
@@ -341,7 +336,7 @@ def write(ranked: Sequence[Ranked], sweep: Sweep, profile: str, commit: str) -> 
             writer.writerow([each.point.name, *(json.dumps(each.point.settings[name]) for name in sweep.over), i + 1,
                              *(f"{each.variants[name][i]:.6g}" for name in names)])
     files.write_text(page_of(sweep).with_suffix(".csv"), text.getvalue())
-    style, script, digest = style_and_script()
+    style, script, digest = style_and_script("sweep.css")
     evaluation = next((found for each in ranked if (found := each.point.evaluation(sweep.experiment))), {})
     files.write_text(page_of(sweep), environment().get_template(TEMPLATE).render(
         sweep=sweep, ranked=ranked, names=names, short=short, profile=profile, commit=commit[:10], style=style,

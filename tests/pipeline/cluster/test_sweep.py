@@ -247,7 +247,7 @@ def test_a_point_that_is_done_becomes_an_experiment_of_dvcs_upon_its_commit(here
     for value in (2, 3):  # the second in place of the first
         root = clone("rates-1", commit, {"a": value})
         work = SimpleNamespace(graph=Entering(root), names=lambda status: [f"train@toy is {status}"])
-        sweeps.keep(Point("rates-1", {RATE: value}, {}, root, work), commit)
+        sweeps.keep(Point("rates-1", {RATE: value}, root, work), commit)
         assert git("show", f"{ref}:params.yaml") == f"a: {value}"
         assert git("show", f"{ref}:dvc.lock") == "train@toy is done"
         assert git("rev-parse", f"{ref}~") == commit
@@ -274,7 +274,7 @@ def point(here, name, rate, seeds=None, curves="", state="done"):
     if curves:
         (folder / "curves.csv").write_text(curves)
     status = {"train@toy": state if seeds is None else "done", "evaluate@toy": state if seeds is None else "done"}
-    return Point(name, {RATE: rate}, {}, root, SimpleNamespace(status=status))
+    return Point(name, {RATE: rate}, root, SimpleNamespace(status=status))
 
 
 def curves(*levels):
