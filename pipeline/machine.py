@@ -99,12 +99,18 @@ def commit() -> tuple[str, bool]:
     Files that the pipeline itself rewrites while it runs are left out of the comparison.
     """
     try:
-        identity = _git("rev-parse", "HEAD").strip()
-        changes = _git("status", "--porcelain", "--untracked-files=no", "--", ":/",
-                       *(f":(top,exclude){name}" for name in RESULTS))
+        identity, changes = checkout()
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return "", False
-    return identity, not changes.strip()
+    return identity, not changes
+
+
+def checkout() -> tuple[str, str]:
+    """The git commit of the current folder, and the tracked files that are not as committed, a line each, without those
+    that the pipeline rewrites. OSError or SubprocessError without git."""
+    return _git("rev-parse", "HEAD").strip(), _git(
+        "status", "--porcelain", "--untracked-files=no", "--", ":/",
+        *(f":(top,exclude){name}" for name in RESULTS)).strip()
 
 
 def _git(*words: str) -> str:

@@ -59,10 +59,7 @@ def reproduce(asked: argparse.Namespace) -> None:
         graph.take_run_cache()
     work = Work(graph, "", commit, Path(parameters.FILE).read_bytes(), seeds_apart(planned, asked, executor, on_gpus),
                 checkpoint_folder(), set(graph) - graph.here)
-    watch = Watch()
-    coordinator = Coordinator([work], executor, beside(), options, Times.of_this_checkout(), watch)
-    with watch:
-        coordinator.run()
+    coordinator = coordinate([work], executor, options)
     print(f"workers      {coordinator.finished} tasks done, {coordinator.restarted} started again "
           f"({FOLDER / HISTORY} says where)", flush=True)
     collect(work, options.data == "remote")
@@ -86,7 +83,20 @@ def collect(work: Work, remote: bool) -> None:
     if again := [name for name in ran if name in work.targets]:
         raise ReproductionError("stages ran here that workers had done", expected="the run cache to have them",
                                 found=", ".join(again), remedy="their results are right, but please report this")
-    for name in ("tasks", "submitit"):
+    clear()
+
+
+def coordinate(works: Sequence[Work], executor: Executor, options: Options) -> Coordinator:
+    """Have them done, shown as it goes."""
+    with Watch() as watch:
+        coordinator = Coordinator(works, executor, beside(), options, Times.of_this_checkout(), watch)
+        coordinator.run()
+    return coordinator
+
+
+def clear(*more: str) -> None:
+    """Remove what only a run that did not end well leaves a use for."""
+    for name in ("tasks", "submitit", *more):
         shutil.rmtree(FOLDER / name, ignore_errors=True)
 
 

@@ -13,18 +13,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from dvc.exceptions import DvcException
 
 from gan.errors import ReproductionError
-from pipeline import circumstances, files
+from pipeline import circumstances, files, machine
 from pipeline.cluster.executors import Executor, Local, NoAnswer
 from pipeline.cluster.graph import Graph
 from pipeline.cluster.task import LOG, STARTED, Outcome, Task
 from pipeline.cluster.times import Times
 from pipeline.cluster.watch import Line, Watch
-from pipeline.machine import RESULTS
 from pipeline.parameters import FILE as PARAMETERS
 
 FOLDER = Path(".cluster")
@@ -56,6 +55,8 @@ class Work:
     """stages that workers are to do"""
     status: dict[str, Status] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    """DVC's, of stages that are not done and of which all that they need is"""
 
     def __post_init__(self) -> None:
         self.status = {name: "waiting" if name in self.targets else "here" for name in self.graph}
@@ -65,6 +66,15 @@ class Work:
 
     def names(self, status: Status) -> list[str]:
         return [name for name, each in self.status.items() if each == status]
+
+
+class Wanted(NamedTuple):
+    """What could be submitted now: a stage, or one seed of it."""
+
+    work: Work
+    stage: str
+    seed: int | None
+    key: str
 
 
 @dataclass(eq=False)
@@ -165,49 +175,47 @@ class Coordinator:
         try:
             if work.graph.settle(name):
                 work.status[name] = "done"
-            elif self._seeds_left(work, name):
-                work.status[name] = "seeds"
             else:
-                work.status[name] = "ready"
+                work.keys[name] = work.graph.key(name)
+                work.status[name] = "seeds" if self._seeds_left(work, name) else "ready"
         except (DvcException, OSError, ReproductionError) as error:
             self._fail(work, name, str(error))
 
     def _seeds_left(self, work: Work, name: str) -> list[int]:
-        key = work.graph.key(name) if name in work.seeds else ""
-        return [seed for seed in work.seeds.get(name, ()) if _seed_key(key, seed) not in self._seeds_done]
+        return [seed for seed in work.seeds.get(name, ()) if _seed_key(work.keys[name], seed) not in self._seeds_done]
 
     # Submitting.
 
     def _submit(self) -> None:
         """All that is ready, as far as there are slots, what the rest waits for longest first."""
         running = {job.task.key for job in self._jobs}
-        wanted: dict[str, tuple[Work, Task]] = {}  # what several graphs have in common, once
-        for work, task in self._wanted():
-            if task.key not in running:
-                wanted.setdefault(task.key, (work, task))
-        ranked = sorted(wanted.values(), key=lambda pair: -self.times.path(pair[0].graph, pair[1].stage))
+        wanted: dict[str, Wanted] = {}  # what several graphs have in common, once
+        for each in self._wanted():
+            if each.key not in running:
+                wanted.setdefault(each.key, each)
+        ranked = sorted(wanted.values(), key=lambda each: -self.times.path(each.work.graph, each.stage))
         for executor in dict.fromkeys((self._main, self._beside)):
-            mine = [pair for pair in ranked if self._executor(pair[1].stage) is executor]
+            mine = [each for each in ranked if self._executor(each.stage) is executor]
             free = self._free(executor)
             chosen = mine if free is None else mine[:len(free)]
             if chosen:
                 self._start(executor, chosen, [0] * len(chosen) if free is None else free[:len(chosen)])
 
-    def _wanted(self) -> Iterator[tuple[Work, Task]]:
+    def _wanted(self) -> Iterator[Wanted]:
         for work in self.works:
             for name in work.names("seeds"):
                 for seed in self._seeds_left(work, name):
-                    yield work, self._task(work, name, seed)
+                    yield Wanted(work, name, seed, _seed_key(work.keys[name], seed))
             for name in work.names("ready"):
-                yield work, self._task(work, name, None)
+                yield Wanted(work, name, None, work.keys[name])
 
-    def _task(self, work: Work, name: str, seed: int | None) -> Task:
+    def _task(self, wanted: Wanted) -> Task:
+        work, name, seed, key = wanted
         attempt = self._attempts.get((work.label, name, seed), 0) + 1
-        key = work.graph.key(name)
-        return Task(name, seed, attempt, key if seed is None else _seed_key(key, seed), str(work.graph.root),
-                    work.commit, work.graph.inputs(name), self.options.data, work.graph.settings(),
-                    self.options.scratch, {"OMP_NUM_THREADS": str(self.options.threads),
-                                           "GAN_CHECKPOINTS": str(work.checkpoints), **self.options.environment})
+        return Task(name, seed, attempt, key, str(work.graph.root), work.commit, work.graph.inputs(name),
+                    self.options.data, work.graph.settings(), self.options.scratch, {
+                        "OMP_NUM_THREADS": str(self.options.threads), "GAN_CHECKPOINTS": str(work.checkpoints),
+                        **self.options.environment})
 
     def _executor(self, stage: str) -> Executor:
         """Downloads run here: nodes often have no way to the network."""
@@ -219,9 +227,9 @@ class Coordinator:
         taken = {job.slot for job in self._jobs if job.executor is executor}
         return [slot for slot in range(executor.slots) if slot not in taken]
 
-    def _start(self, executor: Executor, chosen: Sequence[tuple[Work, Task]], slots: Sequence[int]) -> None:
+    def _start(self, executor: Executor, wanted: Sequence[Wanted], slots: Sequence[int]) -> None:
         self._require_unedited()
-        folders = []
+        chosen, folders = [(each.work, self._task(each)) for each in wanted], []
         for work, task in chosen:
             folder = self._folder / "tasks" / _file_name(f"{task.key[:12]}-{task.folder_name}")
             shutil.rmtree(folder, ignore_errors=True)
@@ -241,7 +249,7 @@ class Coordinator:
         self._jobs.append(job)
         self._attempts[job.work.label, job.task.stage, job.task.seed] = job.task.attempt
         if job.task.seed is None:
-            job.work.status[job.task.stage] = "submitted"
+            job.work.status[job.task.stage], job.work.keys[job.task.stage] = "submitted", job.task.key
 
     def _require_unedited(self) -> None:
         """Results would be entered for what did not make them."""
@@ -401,11 +409,7 @@ class Coordinator:
 
 def checkout_now() -> tuple[str, str, bytes]:
     """By which an edit is seen: the commit, what differs from it but for results, and the parameters."""
-    words = (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "--", ":/", *(
-        f":(top,exclude){name}" for name in RESULTS)])
-    head, status = (subprocess.run(["git", *each], capture_output=True, text=True, check=True, env=os.environ | {
-        "GIT_OPTIONAL_LOCKS": "0"}).stdout for each in words)
-    return head, status, Path(PARAMETERS).read_bytes()
+    return *machine.checkout(), Path(PARAMETERS).read_bytes()
 
 
 def progress(lines: Sequence[str]) -> str:
@@ -416,10 +420,10 @@ def progress(lines: Sequence[str]) -> str:
     return ""
 
 
-def dvc_repro(*words: str, root: Path | None = None) -> list[str]:
+def dvc_repro(*words: str) -> list[str]:
     """Run `dvc repro` here, shown as it goes; the stages that it ran. ReproductionError if it fails."""
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *words]
-    ran, process = [], subprocess.Popen(command, text=True, stdout=subprocess.PIPE, cwd=root)
+    ran, process = [], subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
     for line in process.stdout or []:
         print(line, end="", flush=True)
         if line.startswith("Running stage"):

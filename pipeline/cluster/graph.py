@@ -48,7 +48,8 @@ class Graph:
                                     remedy="mend dvc.yaml or params.yaml; `dvc stage list` says more") from error
         self.root, self._remote = root.absolute(), remote
         ours = {stage.name: stage for stage in stages if Path(stage.path) == self.root / "dvc.yaml"}
-        needs = {name: frozenset(need.name for need in stages.successors(stage) if need in ours.values())
+        mine = set(ours.values())
+        needs = {name: frozenset(need.name for need in stages.successors(stage) if need in mine)
                  for name, stage in ours.items()}
         position = {stage.name: i for i, stage in enumerate(self.repo.index.stages)}
         self._stages = {name: ours[name] for name in _in_order(needs, position)}
@@ -112,9 +113,10 @@ class Graph:
     def enter(self, names: Collection[str]) -> None:
         """Write what is done into dvc.lock, in the order in which `dvc repro` would."""
         with self._dvc():
+            mine = {stage for name, stage in self._stages.items() if name in names}
             order: Any = plan_repro(get_active_graph(self.repo.index.graph), list(self._stages.values()))
             for stage in order:
-                if stage.name in names and stage in self._stages.values():
+                if stage in mine:
                     stage.dump(update_pipeline=False)
 
     @contextlib.contextmanager
