@@ -69,10 +69,15 @@ def autocorrelation(states: Tensor, lags: int) -> Tensor:
 
     ValueError if there are not more states than lags, or if no dimension varies.
     """
-    if len(states) <= lags:
-        raise ValueError(f"{lags} lags need more than {len(states)} states")
-    deviations = states.double() - states.double().mean(0)
-    covariances = torch.stack([(deviations[lag:] * deviations[:len(states) - lag]).sum() for lag in range(lags + 1)])
-    if covariances[0] == 0:
+    n = len(states)
+    if n <= lags:
+        raise ValueError(f"{lags} lags need more than {n} states")
+    if (states == states[0]).all():
         raise ValueError("the states do not vary")
+    deviations = states.double() - states.double().mean(0)
+    # The covariances are the inverse transform of the power spectrum (Wiener-Khinchin), padded so that no lag wraps around.
+    length = n + lags
+    power = torch.stack([torch.fft.rfft(block, n=length, dim=0).abs().square().sum(1)
+                         for block in deviations.split(256, dim=1)]).sum(0)
+    covariances = torch.fft.irfft(power, n=length)[:lags + 1]
     return covariances / covariances[0]

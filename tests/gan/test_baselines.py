@@ -1,14 +1,16 @@
-"""k-means against scikit-learn, and training images as samples."""
+"""k-means against scikit-learn, training images as samples, and the autocorrelation of a chain against SciPy."""
 
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import scipy.signal
 import sklearn.cluster
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gan.baselines.chains import autocorrelation
 from gan.baselines.kmeans import KMeans
 from gan.baselines.training_images import TrainingImages
 from gan.kinds import create
@@ -180,3 +182,24 @@ def test_there_is_nothing_to_fit_to_training_images():
     model.restore({})
     with pytest.raises(RuntimeError, match="nothing to fit"):
         model.fit_epoch()
+
+
+# --- the autocorrelation of a chain ---
+
+
+@given(n=st.integers(2, 400), d=st.sampled_from([1, 3, 300]), last=st.floats(0, 1), seed=st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_the_autocorrelation_is_scipys(n, d, last, seed):
+    """A random walk's, to 1e-12; 300 dimensions are more than one block of them."""
+    states, lags = uniform(n, d, seed=seed).sub(0.5).cumsum(0), int(last * (n - 1))
+    deviations = states.double().numpy() - states.double().numpy().mean(0)
+    products = sum(scipy.signal.correlate(column, column, method="direct") for column in deviations.T)
+    expected = products[n - 1:][:lags + 1] / products[n - 1]
+    np.testing.assert_allclose(autocorrelation(states, lags).numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(("states", "said"), [(torch.rand(5, 2), "5 lags need more than 5"),
+                                              (torch.full((9, 2), 0.1), "do not vary")])
+def test_of_too_few_states_or_one_that_stands_still_there_is_no_autocorrelation(states, said):
+    with pytest.raises(ValueError, match=said):
+        autocorrelation(states, 5)

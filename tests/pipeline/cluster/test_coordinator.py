@@ -12,7 +12,6 @@ from rich.console import Console
 from small_graph import Scripted, run_worker
 
 from gan.errors import ReproductionError
-from pipeline.cluster import coordinator as module
 from pipeline.cluster.coordinator import FOLDER, HISTORY, Coordinator, Options, Work, progress
 from pipeline.cluster.executors import JobState, Local, NoAnswer
 from pipeline.cluster.graph import Graph
@@ -138,10 +137,10 @@ def test_a_coordinator_that_was_killed_finds_its_jobs_again(repository, monkeypa
     executor = Scripted({"one": ["hang"]})
     first = Run(executor)
 
-    def killed(seconds):
+    def killed():
         raise KeyboardInterrupt
     with monkeypatch.context() as patch:
-        patch.setattr(module.time, "sleep", killed)
+        patch.setattr(first.coordinator, "_look", killed)
         with pytest.raises(KeyboardInterrupt):
             first.go()
     assert "1 job of the cluster go on" in first.said.getvalue().replace("2 jobs", "1 job")
