@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
@@ -29,8 +28,9 @@ from ruamel.yaml.error import YAMLError
 from gan.errors import DataError, ReproductionError
 from pipeline import results, stage
 from pipeline.files import write_text
+from pipeline.report import environment
 
-TEMPLATE = Path(__file__).parents[1] / "reports" / "compare.html"
+TEMPLATE = "compare.html"
 PAGE = Path("comparison/index.html")
 WORKSPACE = "workspace"
 DIGEST = 10  # characters of a digest that are shown
@@ -268,10 +268,9 @@ def _why_lacking(revision: Revision, folder: str, drawn: bool, not_listed: bool)
 
 def render(comparison: Comparison) -> str:
     """The page. Everything in it is escaped but the template itself."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-                                     lstrip_blocks=True, keep_trailing_newline=True)
-    environment.filters.update(nats=_nats, signed=_signed, setting=_setting, digest=lambda text: text[:DIGEST] or "–")
-    return environment.from_string(TEMPLATE.read_text()).render(both=comparison, a=comparison.a, b=comparison.b)
+    pages = environment()
+    pages.filters.update(nats=_nats, signed=_signed, setting=_setting, digest=lambda text: text[:DIGEST] or "–")
+    return pages.get_template(TEMPLATE).render(both=comparison, a=comparison.a, b=comparison.b)
 
 
 def _nats(entry: results.Entry | None) -> str:
