@@ -116,11 +116,12 @@ class RBM:
 
     def free_energy(self, v: Tensor) -> Tensor:
         """F(v) in nats, without log Z: [n]"""
-        return self._free_energy(v, affine(v, self.W, self.c))
+        inputs = affine(v, self.W, self.c)
+        return self._free_energy(v, inputs, inputs.sigmoid())
 
-    def _free_energy(self, v: Tensor, inputs: Tensor) -> Tensor:
+    def _free_energy(self, v: Tensor, inputs: Tensor, probability: Tensor) -> Tensor:
         visible = (v - self.b).square().sum(1).div(2) if self.gaussian else -(v @ self.b)
-        return visible - softplus(inputs).sum(1)
+        return visible - softplus(inputs, probability).sum(1)
 
 
 @dataclass(frozen=True)
@@ -137,18 +138,23 @@ def update(rbm: RBM, velocity: Velocity, v: Tensor, chains: Tensor | None, setti
     The sum over v of F(v), less as much of F at the chains' ends, before the step: a scalar; and the chains' hidden
     states after it.
     """
-    n, inputs = len(v), affine(v, rbm.W, rbm.c)
-    positive = inputs.sigmoid()
+    n, k = len(v), len(v) if chains is None else len(chains)
+    inputs = affine(v, rbm.W, rbm.c)
+    phases = inputs.new_empty(n + k, inputs.shape[1])
+    positive, negative = phases[:n], phases[n:]
+    torch.sigmoid(inputs, out=positive)
     h = bernoulli(positive, stream) if chains is None else chains
     for _ in range(settings.gibbs_steps - 1):
         h = rbm.gibbs(h, stream)
     ends = rbm.draw_visible(h, stream)
     inputs_at_ends = affine(ends, rbm.W, rbm.c)
-    negative = inputs_at_ends.sigmoid()
-    gap = rbm._free_energy(v, inputs).sum() - rbm._free_energy(ends, inputs_at_ends).mean() * n
+    torch.sigmoid(inputs_at_ends, out=negative)
+    gap = (rbm._free_energy(v, inputs, positive).sum()
+           - rbm._free_energy(ends, inputs_at_ends, negative).mean() * n)
     h = bernoulli(negative, stream) if chains is not None else h
     # −[v; ends]ᵀ·[p/n; −q/k] in one product
-    phases = torch.cat((positive.div_(-n), negative.div_(len(ends))))
+    positive.div_(-n)
+    negative.div_(k)
     _descend(rbm.W, velocity.W, product(torch.cat((v, ends)).t(), phases), settings, settings.weight_decay)
     _descend(rbm.b, velocity.b, ends.mean(0) - v.mean(0), settings)
     _descend(rbm.c, velocity.c, phases.sum(0), settings)
@@ -223,7 +229,7 @@ class DeepBeliefNetModel:
         settings = replace(settings, learning_rate=settings.learning_rate * (1 - done / settings.epochs))
 
         def step(rows: Tensor) -> Tensor:
-            v = inputs[rows.to(inputs.device)]
+            v = inputs.index_select(0, rows.to(inputs.device))
             if settings.persistent and self._chains is None:  # as many as a minibatch has images
                 self._chains = rbm.draw_hidden(v, self._stream)
             gap, ends = update(rbm, self._velocities[number], v, self._chains, settings, self._stream)

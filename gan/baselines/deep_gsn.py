@@ -29,8 +29,8 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
+from gan.baselines.activations import softplus
 from gan.baselines.chains import VARIANTS, bernoulli, draw, sampling
 from gan.baselines.minibatches import Minibatches
 from gan.linear_algebra import affine, product, random_stream
@@ -175,7 +175,7 @@ class DeepGSNModel:
         rate = self.settings.learning_rate * self.settings.learning_rate_decay**self.epoch
 
         def update(rows: Tensor) -> Tensor:
-            loss, gradients = walkback(self.chain, self._train[rows.to(self._train.device)])
+            loss, gradients = walkback(self.chain, self._train.index_select(0, rows.to(self._train.device)))
             self._move(gradients, rate)
             return loss.view(1) * len(rows)
 
@@ -246,8 +246,8 @@ def walkback(chain: Chain, x: Tensor) -> tuple[Tensor, list[Tensor]]:
             tanhs[i, t], odds[i][T + t - 1] = chain.activate(i, chain.input(i, before))
         now = {i: o[T + t - 1] for i, o in odds.items()}
         logits = chain.input(0, now)
-        loss += (softplus(logits).sum() - (x * logits).sum()) / x.numel()
-        p = logits.sigmoid_()
+        p = logits.sigmoid()
+        loss += (softplus(logits, p).sum() - (x * logits).sum()) / x.numel()
         torch.sub(p, x, out=evens[0][T + t - 1]).div_(x.numel())
         if t < T:
             evens[0][t] = chain.sample_visible(p)

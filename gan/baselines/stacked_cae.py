@@ -114,8 +114,9 @@ def update(layer: Autoencoder, x: Tensor, contraction: float, rate: float) -> Lo
     n = len(x)
     h = layer.encode(x)
     logits = affine(h, layer.W.t(), layer.c)
-    cross_entropy = (softplus(logits).sum() - (x * logits).sum()) / n
-    delta_r = logits.sigmoid_().sub_(x).div_(n)
+    mean = logits.sigmoid()
+    cross_entropy = (softplus(logits, mean).sum() - (x * logits).sum()) / n
+    delta_r = mean.sub_(x).div_(n)
     slope = h * (1 - h)
     norms = layer.W.square().sum(0)
     by_norms = slope.square().mean(0)  # of ‖J‖², by w_j
@@ -174,7 +175,7 @@ class StackedCAEModel:
         settings, layer, inputs = self.settings.layers[number], self.layers[number], self._inputs(number)
 
         def step(rows: Tensor) -> Tensor:
-            x = inputs[rows.to(inputs.device)]
+            x = inputs.index_select(0, rows.to(inputs.device))
             losses = update(layer, x, settings.contraction, settings.learning_rate)
             return torch.stack((losses.cross_entropy, losses.contraction)) * len(rows)
 
