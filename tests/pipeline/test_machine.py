@@ -70,6 +70,18 @@ def test_processor_has_a_name_where_the_system_tells_nothing(monkeypatch):
     assert found["physical_cores"] is None
 
 
+@pytest.mark.parametrize(("cpuinfo", "name"), [
+    ("processor\t: 0\ncpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel\t\t: 3\n",
+     "AMD EPYC family 25 model 17"),
+    ("cpu family\t: 25\nmodel\t: 17\nmodel name\t: AMD EPYC 9654  96-Core\n", "AMD EPYC 9654 96-Core"),
+    ("model name\t: A processor\n", "A processor"),
+    ("cpu model\t: MIPS 24Kc\n", "MIPS 24Kc"),
+])
+def test_a_processor_whose_name_has_no_number_is_told_by_family_and_model(monkeypatch, cpuinfo, name):
+    monkeypatch.setattr(machine.Path, "read_text", lambda *_, **__: cpuinfo)
+    assert machine.hardware(CPU)["processor"] == name
+
+
 @pytest.mark.parametrize(("change", "line"), [
     ({}, "AMD EPYC, 2 cores, 24 GiB, no GPU; torch 2.14.1, Python 3.11"),
     ({"logical_cores": 1}, "AMD EPYC, 1 core, 24 GiB, no GPU; torch 2.14.1, Python 3.11"),
