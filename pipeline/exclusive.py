@@ -29,7 +29,7 @@ def holding(path: Path, what: str) -> Iterator[None]:
     The system drops the lock when its holder dies, so that none is ever stale; who holds it stands beside it. Raises
     ReproductionError, at once and naming the holder, when it is held.
     """
-    about = path.with_name(f"{path.name}.json")
+    about = _about(path)
     lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,6 +50,22 @@ def holding(path: Path, what: str) -> Iterator[None]:
         lock.release()
 
 
+def holder(path: Path) -> str:
+    """Who holds the lock `path`, as `describe` has it; empty if nobody does."""
+    about = _about(path)
+    if not about.exists():
+        return ""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return _holder(about)
+    except OSError:
+        return ""
+    lock.release()
+    return ""
+
+
 def describe(pid: int, command: str = "") -> str:
     """"process 4711 (dvc repro), for 12 min 03 s, since 14:02"; the command is asked of the system if not given."""
     try:
@@ -61,6 +77,10 @@ def describe(pid: int, command: str = "") -> str:
         return f"process {pid}{f' ({command})' if command else ''}, which has ended; one that it started goes on"
     since = datetime.fromtimestamp(started).strftime("%H:%M")
     return f"process {pid} ({command or 'of another user'}), for {duration(time.time() - started)}, since {since}"
+
+
+def _about(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
 
 
 def _holder(about: Path) -> str:

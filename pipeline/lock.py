@@ -1,5 +1,7 @@
 """Say which process works in this checkout, and on what: `python -m pipeline.lock`; with `free`, fail if one does.
 
+A coordinator holds a lock of its own (`pipeline.cluster`): its workers, in their clones, are told of by its command.
+
 DVC keeps two locks in `.dvc/tmp`: `lock`, held while it looks at the graph, and `rwlock`, which names the process that
 runs a stage. Its own message says of the first only that it is held.
 
@@ -27,7 +29,8 @@ from ruamel.yaml.error import YAMLError
 from voluptuous import Invalid
 
 from gan.errors import ReproductionError
-from pipeline import files, stage
+from pipeline import exclusive, files, stage
+from pipeline.cluster import LOCK
 from pipeline.exclusive import describe
 from pipeline.progress import duration
 
@@ -78,14 +81,20 @@ class Holder:
 
 
 def main(wanted: str = "") -> None:
+    coordinator = exclusive.holder(LOCK)
     running = holders() if wanted else holders(patience=0)
     if wanted:
+        if coordinator:
+            raise ReproductionError(
+                "a cluster run works in this checkout", expected="one run at a time", found=coordinator,
+                remedy="let it end, or stop it (Ctrl-C there, or `kill` with its number), then run this command again; "
+                       "a cluster run does not do again what is done")
         require_none(running)
         mend()
-    elif running:
-        print("\n".join(map(str, running)))
+    elif coordinator or running:
+        print("\n".join([*([f"a cluster run: {coordinator}"] if coordinator else []), *map(str, running)]))
     else:
-        print("no dvc works in this checkout")
+        print("no dvc and no cluster run works in this checkout")
 
 
 def holders(patience: float = PATIENCE) -> list[Holder]:

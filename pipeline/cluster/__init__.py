@@ -29,3 +29,11 @@ coordinator that was itself killed finds its jobs in `.cluster/` when it is star
 **Where data travels.** `--data remote`, Slurm's default: DVC's default remote. `--data cache`, the default of local
 processes: this checkout's DVC cache, which workers then must see.
 """
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDER = Path(".cluster")
+LOCK = FOLDER / "lock"
+"""held by the coordinator"""

@@ -24,7 +24,8 @@ from gan.datasets.sources import LOCAL_FOLDERS
 from gan.errors import ReproductionError
 from gan.training import AdversarialNets
 from pipeline import checkpoints, exclusive, machine, parameters, stage, tracking_store, verify
-from pipeline.cluster.coordinator import FOLDER, HISTORY, JOB, Coordinator, Options, Work, dvc_repro
+from pipeline.cluster import FOLDER, LOCK
+from pipeline.cluster.coordinator import HISTORY, JOB, Coordinator, Options, Work, dvc_repro
 from pipeline.cluster.executors import DAY, Executor, Local, Slurm, SlurmOptions
 from pipeline.cluster.graph import Graph
 from pipeline.cluster.task import OUTCOME
@@ -45,7 +46,7 @@ def main(*words: str) -> None:
     if asked.cluster == "cancel":
         cancel()
         return
-    with exclusive.holding(FOLDER / "lock", "a cluster run of this checkout"):
+    with exclusive.holding(LOCK, "a cluster run of this checkout"):
         reproduce(asked)
 
 

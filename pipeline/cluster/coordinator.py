@@ -19,6 +19,7 @@ from dvc.exceptions import DvcException
 
 from gan.errors import ReproductionError
 from pipeline import circumstances, files, machine
+from pipeline.cluster import FOLDER
 from pipeline.cluster.executors import Executor, Local, NoAnswer
 from pipeline.cluster.graph import Graph
 from pipeline.cluster.task import LOG, STARTED, Outcome, Task
@@ -26,7 +27,6 @@ from pipeline.cluster.times import Times
 from pipeline.cluster.watch import Line, Watch
 from pipeline.parameters import FILE as PARAMETERS
 
-FOLDER = Path(".cluster")
 JOB, HISTORY = "job.json", "history.jsonl"
 SECONDS_BETWEEN_LOOKS = 1.0
 JOBS_A_LOOK = 200

@@ -26,7 +26,8 @@ from matplotlib.figure import Figure
 
 from gan.errors import ReproductionError
 from pipeline import files, machine, results, stage
-from pipeline.cluster.coordinator import FOLDER, HISTORY
+from pipeline.cluster import FOLDER
+from pipeline.cluster.coordinator import HISTORY
 from pipeline.cluster.times import longest_paths
 from pipeline.figures import BLUE, DPI, GREY, STYLE, VERMILION, WIDTH
 from pipeline.progress import duration

@@ -46,8 +46,9 @@ from ruamel.yaml.error import YAMLError
 from gan.errors import ParameterError, ReproductionError
 from gan.settings import ParameterBlock
 from pipeline import exclusive, files, machine, parameters, results, stage
+from pipeline.cluster import FOLDER, LOCK
 from pipeline.cluster import __main__ as cluster
-from pipeline.cluster.coordinator import FOLDER, Work
+from pipeline.cluster.coordinator import Work
 from pipeline.cluster.graph import Graph
 from pipeline.cluster.worker import ini
 from pipeline.compare import picture_source
@@ -128,7 +129,7 @@ def main(*words: str) -> None:
     asked = parser().parse_args(words)
     FOLDER.mkdir(exist_ok=True)
     sweep = Sweep.read(Path(asked.grid))
-    with exclusive.holding(FOLDER / "lock", "a cluster run of this checkout"):
+    with exclusive.holding(LOCK, "a cluster run of this checkout"):
         run(sweep, asked)
 
 

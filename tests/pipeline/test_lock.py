@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from gan.errors import ReproductionError
-from pipeline import lock
+from pipeline import exclusive, lock
+from pipeline.cluster import LOCK
 
 ROOT = Path(__file__).parents[2]
 GRAPH = """
@@ -37,7 +38,25 @@ def test_a_checkout_in_which_nothing_runs_is_free(checkout, capsys):
     lock.main("free")
     assert capsys.readouterr().out == ""
     lock.main()
-    assert capsys.readouterr().out == "no dvc works in this checkout\n"
+    assert capsys.readouterr().out == "no dvc and no cluster run works in this checkout\n"
+
+
+def test_a_cluster_run_is_told_and_nothing_is_free_beside_it(checkout, capsys):
+    with exclusive.holding(LOCK, "a cluster run"):
+        lock.main()
+        assert capsys.readouterr().out.startswith(f"a cluster run: process {os.getpid()} (")
+        with pytest.raises(ReproductionError, match="a cluster run works in this checkout") as raised:
+            lock.main("free")
+        assert f"process {os.getpid()} (" in str(raised.value)
+    lock.main("free")
+
+
+def test_a_cluster_run_that_was_killed_holds_nothing(checkout, capsys):
+    LOCK.parent.mkdir()
+    LOCK.with_name(f"{LOCK.name}.json").write_text(json.dumps({"pid": os.getpid(), "command": "python -m pipeline"}))
+    lock.main("free")
+    lock.main()
+    assert capsys.readouterr().out == "no dvc and no cluster run works in this checkout\n"
 
 
 def test_a_second_run_is_told_of_the_first_its_stage_and_since_when(checkout):

@@ -12,7 +12,8 @@ from rich.console import Console
 from small_graph import Scripted, run_worker
 
 from gan.errors import ReproductionError
-from pipeline.cluster.coordinator import FOLDER, HISTORY, Coordinator, Options, Work, progress
+from pipeline.cluster import FOLDER
+from pipeline.cluster.coordinator import HISTORY, Coordinator, Options, Work, progress
 from pipeline.cluster.executors import JobState, Local, NoAnswer
 from pipeline.cluster.graph import Graph
 from pipeline.cluster.task import Outcome
