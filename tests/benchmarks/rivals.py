@@ -6,11 +6,14 @@ factors that stay in the processor's cache. A CD-k update has the hidden units o
 hidden ones of the chains, and one product of both phases for the gradient; an autoencoder its way up and down, one way
 back and the gradient; the deep GSN four steps up and down and back through them, and a gradient for each weight matrix.
 CD-1 multiplies least for each weight that it moves: where threads have no cache in common, the weights that one has
-written go to the others. Its row of one thread has none of that.
+written go to the others. Its row of one thread has none of that; the row of the weights' way is what the first write to
+them takes after products have read them, beyond what a second takes.
 """
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Iterator
 
 import torch
@@ -22,8 +25,8 @@ from gan.baselines.stacked_cae import ContractiveLayer, StackedCAE, StackedCAEMo
 from gan.linear_algebra import product
 from gan.models import Model
 from tests.benchmarks import workload
-from tests.benchmarks.table import Effort, Row, slower
-from tests.benchmarks.timing import compare, synchronised
+from tests.benchmarks.table import Effort, Row, share, slower
+from tests.benchmarks.timing import compare, seconds, synchronised
 
 ORDER = 2
 TARGET = 1.5
@@ -35,14 +38,28 @@ transposed right one"""
 
 def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
     for what, model, shapes in models(effort, device):
-        yield row(what, model, shapes, effort, device)
+        yield (found := row(what, model, shapes, effort, device))
         threads = torch.get_num_threads()
         if what.endswith("CD-1") and device.type == "cpu" and threads > 1:
+            yield share("of it, the weights' way from thread to thread", f"an update of {what}",
+                        seconds_to_move(shapes, effort), found.seconds or math.nan)
             torch.set_num_threads(1)
             try:
                 yield row(f"{what}, one thread", model, shapes, effort, device)
             finally:
                 torch.set_num_threads(threads)
+
+
+def seconds_to_move(shapes: list[Shape], effort: Effort) -> float:
+    """What a write to the weights takes right after the products that read them, less what it takes again: a median."""
+    (v, W), (h, _), *_ = factors(shapes, torch.device("cpu"))
+    differences = []
+    for _ in range(workload.few(effort, 1000, 200, 2)):
+        product(v, W)
+        product(h, W.t())
+        first = seconds(lambda: W.mul_(1.0))
+        differences.append(first - seconds(lambda: W.mul_(1.0)))
+    return max(0.0, statistics.median(differences))
 
 
 def row(what: str, model: Model, shapes: list[Shape], effort: Effort, device: torch.device) -> Row:
