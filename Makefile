@@ -50,7 +50,7 @@ $(VENV)/.complete: requirements.lock
 	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "making the environment in $(VENV), from requirements.lock (about 5 GB with torch's CUDA libraries, some minutes)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(VENV)/bin/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
 	@touch $@
 
 # Not while a run goes on here: it would read what this writes. DVC waits at a stage's end for whoever reads the graph.

@@ -36,6 +36,11 @@ KEYS = {"test_log_likelihood", "standard_error", "bandwidth", "seed_mean", "seed
 
 # A first run, and a second.
 
+def test_the_modules_that_share_the_clone_share_a_worker(request):
+    """Else each worker makes a clone of its own and runs the graph in it, without a word."""
+    assert request.node.nodeid.endswith("@one clone") == hasattr(request.config, "workerinput")
+
+
 def test_a_run_leaves_nothing_for_git_but_what_belongs_into_it(clone):
     assert clone.run("git", "status", "--porcelain") == ""
     assert set(clone.run("git", "show", "--name-only", "--format=", "HEAD").split()) == {
