@@ -44,7 +44,8 @@ help:
 
 setup: $(VENV)/.complete
 
-# The lock's digest is in the stamp's content, so that a checkout with another lock is set up anew.
+# The lock's digest is in the stamp's content, so that a checkout with another lock is set up anew. Bytecode is left to the
+# first import: most of what is installed is never imported.
 $(VENV)/.complete: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 …")'
 	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }

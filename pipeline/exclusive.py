@@ -55,15 +55,13 @@ def holder(path: Path) -> str:
     about = _about(path)
     if not about.exists():
         return ""
-    lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        with FileLock(path, timeout=0):
+            return ""
     except Timeout:
         return _holder(about)
     except OSError:
         return ""
-    lock.release()
-    return ""
 
 
 def describe(pid: int, command: str = "") -> str:

@@ -1,12 +1,12 @@
 """Say which process works in this checkout, and on what: `python -m pipeline.lock`; with `free`, fail if one does.
 
-A coordinator holds a lock of its own (`pipeline.cluster`): its workers, in their clones, are told of by its command.
-
 DVC keeps two locks in `.dvc/tmp`: `lock`, held while it looks at the graph, and `rwlock`, which names the process that
 runs a stage. Its own message says of the first only that it is held.
 
 It writes `rwlock` and `dvc.lock` in place, so that one that is killed leaves half a file, which it refuses to read from
 then on. `free` mends that.
+
+The coordinator of a cluster run holds a lock of its own (`pipeline.cluster`), as its workers run in other clones.
 """
 
 from __future__ import annotations
@@ -82,19 +82,18 @@ class Holder:
 
 def main(wanted: str = "") -> None:
     coordinator = exclusive.holder(LOCK)
-    running = holders() if wanted else holders(patience=0)
     if wanted:
         if coordinator:
             raise ReproductionError(
                 "a cluster run works in this checkout", expected="one run at a time", found=coordinator,
                 remedy="let it end, or stop it (Ctrl-C there, or `kill` with its number), then run this command again; "
                        "a cluster run does not do again what is done")
-        require_none(running)
+        require_none(holders())
         mend()
-    elif coordinator or running:
-        print("\n".join([*([f"a cluster run: {coordinator}"] if coordinator else []), *map(str, running)]))
-    else:
-        print("no dvc and no cluster run works in this checkout")
+        return
+    found = [f"a cluster run: {coordinator}"] if coordinator else []
+    found += map(str, holders(patience=0))
+    print("\n".join(found) or "no dvc and no cluster run works in this checkout")
 
 
 def holders(patience: float = PATIENCE) -> list[Holder]:

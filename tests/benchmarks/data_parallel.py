@@ -25,7 +25,7 @@ from tests.benchmarks import workload
 from tests.benchmarks.idiomatic import discriminator, generator
 from tests.benchmarks.processes import serving
 from tests.benchmarks.table import Effort, Row, faster, unmeasured
-from tests.benchmarks.timing import FULL, QUICK, TINY, compare, seconds, synchronised
+from tests.benchmarks.timing import FULL, QUICK, TINY, compare, seconds, synchronised, threads
 
 ORDER = 6
 UPDATES, DEVICES = 20, 2
@@ -37,9 +37,7 @@ def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
     if device.type != "cpu":
         yield unmeasured("a training on two devices", "on one", "measured on a processor only")
         return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with threads(1):
         alone = PlainTraining(effort, share=1)
         updates = workload.few(effort, UPDATES, UPDATES, 2)
         for exchanges, what in ((True, "one training, data-parallel over two processes"),
@@ -57,8 +55,6 @@ def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
                 yield faster(what, "one process that does as much", compare(together, one_process, effort),
                              per=updates * times)
         yield _parts(effort)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _parts(effort: Effort) -> Row:

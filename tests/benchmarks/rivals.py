@@ -12,7 +12,6 @@ them takes after products have read them, beyond what a second takes.
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterator
 
@@ -26,7 +25,7 @@ from gan.linear_algebra import product
 from gan.models import Model
 from tests.benchmarks import workload
 from tests.benchmarks.table import Effort, Row, share, slower
-from tests.benchmarks.timing import compare, seconds, synchronised
+from tests.benchmarks.timing import compare, seconds, synchronised, threads
 
 ORDER = 2
 TARGET = 1.5
@@ -39,15 +38,12 @@ transposed right one"""
 def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
     for what, model, shapes in models(effort, device):
         yield (found := row(what, model, shapes, effort, device))
-        threads = torch.get_num_threads()
-        if what.endswith("CD-1") and device.type == "cpu" and threads > 1:
+        if what.endswith("CD-1") and device.type == "cpu" and torch.get_num_threads() > 1:
+            assert found.seconds is not None
             yield share("of it, the weights' way from thread to thread", f"an update of {what}",
-                        seconds_to_move(shapes, effort), found.seconds or math.nan)
-            torch.set_num_threads(1)
-            try:
+                        seconds_to_move(shapes, effort), found.seconds)
+            with threads(1):
                 yield row(f"{what}, one thread", model, shapes, effort, device)
-            finally:
-                torch.set_num_threads(threads)
 
 
 def seconds_to_move(shapes: list[Shape], effort: Effort) -> float:

@@ -17,7 +17,7 @@ from tests.benchmarks import workload
 from tests.benchmarks.processes import serving
 from tests.benchmarks.step import MINIBATCHES
 from tests.benchmarks.table import Effort, Row, faster, unmeasured
-from tests.benchmarks.timing import FULL, QUICK, TINY, compare
+from tests.benchmarks.timing import FULL, QUICK, TINY, compare, threads
 
 ORDER = 5
 SEEDS = (1, 2)
@@ -28,22 +28,17 @@ def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
     if device.type != "cpu":
         yield unmeasured(WHAT, AGAINST, "on a GPU seeds are computed together")
         return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with serving(_serve, [(effort.name, seed) for seed in SEEDS]) as together:
-            trainings = [_training(effort, seed) for seed in SEEDS]
+    with threads(2), serving(_serve, [(effort.name, seed) for seed in SEEDS]) as together:
+        trainings = [_training(effort, seed) for seed in SEEDS]
 
-            def together_once() -> None:
-                together(1)
+        def together_once() -> None:
+            together(1)
 
-            def one_after_the_other() -> None:
-                for training in trainings:
-                    training.run_epoch()
+        def one_after_the_other() -> None:
+            for training in trainings:
+                training.run_epoch()
 
-            yield faster(WHAT, AGAINST, compare(together_once, one_after_the_other, effort))
-    finally:
-        torch.set_num_threads(threads)
+        yield faster(WHAT, AGAINST, compare(together_once, one_after_the_other, effort))
 
 
 def _training(effort: Effort, seed: int) -> Training:
