@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -62,3 +63,10 @@ def random_stream(seed: int, purpose: str, device: torch.device | str = "cpu") -
     """
     digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little", signed=True))
+
+
+def random_words(shape: Sequence[int], stream: torch.Generator) -> Tensor:
+    """16 random bits an element, as int16: four elements for a draw, of which a CPU makes one after the other."""
+    draws = torch.empty((math.prod(shape) + 3) // 4, dtype=torch.int64, device=stream.device)
+    draws.random_(-2**63, None, generator=stream)
+    return draws.view(torch.int16)[:math.prod(shape)].view(*shape)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d
 
-from gan.linear_algebra import affine, product
+from gan.linear_algebra import affine, product, random_words
 
 ACTIVATIONS = ("relu", "sigmoid", "linear")
 
@@ -280,20 +280,13 @@ class Dropout:
 
     def forward(self, x: Tensor) -> Tensor:
         if len(self.streams) == 1:
-            words = self._words(x, self.streams[0])
+            words = random_words(x.shape, self.streams[0])
         else:
-            words = torch.stack([self._words(own, stream) for own, stream in zip(x, self.streams, strict=True)])
+            words = torch.stack([random_words(own.shape, stream) for own, stream in zip(x, self.streams, strict=True)])
         # From −2¹⁵ up, the largest word kept: at least one is, at most all are.
         largest = min(max(round(self.keep * 2**16), 1), 2**16) - 2**15 - 1
-        self._mask = torch.le(words, largest, out=torch.empty_like(x)).mul_(1 / self.keep)
+        self._mask = torch.le(words.to(x.device), largest, out=torch.empty_like(x)).mul_(1 / self.keep)
         return x * self._mask
-
-    @staticmethod
-    def _words(x: Tensor, stream: torch.Generator) -> Tensor:
-        """16 random bits for each element of x, on its device."""
-        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=stream.device)
-        words.random_(-2**63, None, generator=stream)
-        return words.view(torch.int16)[:x.numel()].view(x.shape).to(x.device)
 
     def delta(self, gradient: Tensor) -> Tensor:
         return gradient

@@ -1,15 +1,19 @@
-"""What is not fast enough as torch has it."""
+"""What is not fast enough as torch has it. Both overwrite their inputs, which stay in the processor's cache so."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 
-def softplus(x: Tensor, sigmoid: Tensor | None = None) -> Tensor:
-    """log(1 + exp(x)), to 1e-7 of 1 in float32: a fifth of the time of torch's on a CPU, whose log1p is slow.
+def softplus_(x: Tensor, sigmoid: Tensor) -> Tensor:
+    """log(1 + exp(x)) in x's place, to 1e-7 of 1 in float32, given σ(x): torch's takes five times as long on a CPU.
 
-    `sigmoid` is that of x, where it is known already.
+    With p = σ(x) it is max(x, 0) − log max(p, 1 − p), and max(p, 1 − p) = |p − ½| + ½.
     """
-    probability = x.sigmoid() if sigmoid is None else sigmoid
-    return x.clamp(min=0).sub_(torch.maximum(probability, 1 - probability).log_())
+    return x.clamp_(min=0).sub_((sigmoid - 0.5).abs_().add_(0.5).log_())
+
+
+def cross_entropy_(x: Tensor, logits: Tensor, p: Tensor) -> Tensor:
+    """−Σ x·log p + (1 − x)·log(1 − p) for p = σ(logits), all [n, d]: a scalar. It overwrites the logits."""
+    linear = x.flatten().dot(logits.flatten())
+    return softplus_(logits, p).sum() - linear

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from gan.linear_algebra import random_words
+
 VARIANTS = ("raw", "parallel")
 _ONE_CHAIN = -1
 
@@ -60,8 +62,15 @@ def parallel_chains(starts: Tensor, step: Transition, read: Transition, burn_in:
 
 
 def bernoulli(p: Tensor, stream: torch.Generator) -> Tensor:
-    """0 or 1 with probability p of 1, as p's dtype. On a CPU this takes a fifth of the time of torch.bernoulli."""
-    return torch.rand(p.shape, generator=stream, device=p.device, dtype=p.dtype).lt_(p)
+    """0 or 1 with probability p of 1, as p's dtype.
+
+    The element is 1 where w + u < 2¹⁶·p, for a word w of 16 bits of its own and a fraction u, uniform in [0, 1), that
+    all of a call share: its mean is p to 2⁻²⁴, as with a uniform number for each, which a CPU takes three times as long
+    to draw. Two elements depend on each other through u alone: their covariance is at most 2⁻³⁴.
+    """
+    lowest = torch.empty((), device=p.device).uniform_(-2**15 - 1, -2**15, generator=stream)
+    limit = torch.add(lowest, p, alpha=2**16)
+    return torch.lt(random_words(p.shape, stream), limit, out=torch.empty_like(p))
 
 
 def autocorrelation(states: Tensor, lags: int) -> Tensor:

@@ -30,7 +30,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from gan.baselines.activations import softplus
+from gan.baselines.activations import cross_entropy_
 from gan.baselines.chains import VARIANTS, bernoulli, draw, sampling
 from gan.baselines.minibatches import Minibatches
 from gan.linear_algebra import affine, product, random_stream
@@ -247,7 +247,7 @@ def walkback(chain: Chain, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         now = {i: o[T + t - 1] for i, o in odds.items()}
         logits = chain.input(0, now)
         p = logits.sigmoid()
-        loss += (softplus(logits, p).sum() - (x * logits).sum()) / x.numel()
+        loss += cross_entropy_(x, logits, p) / x.numel()
         torch.sub(p, x, out=evens[0][T + t - 1]).div_(x.numel())
         if t < T:
             evens[0][t] = chain.sample_visible(p)

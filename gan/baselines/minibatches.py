@@ -20,6 +20,11 @@ class Minibatches:
         self._position = 0
         self._sums = torch.empty(0, dtype=torch.float64)
 
+    @property
+    def number(self) -> int:
+        """Of the minibatch in its epoch, from 0."""
+        return self._position // self._size
+
     def run_epoch(self, epoch: int, update: Callable[[Tensor], Tensor],
                   between_updates: Callable[[], None]) -> list[float]:
         """`update` for the indices of each minibatch: it returns sums [k] over its images. Returns their means.

@@ -28,7 +28,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from gan.baselines.activations import softplus
+from gan.baselines.activations import cross_entropy_
 from gan.baselines.chains import VARIANTS, draw, sampling
 from gan.baselines.minibatches import Minibatches
 from gan.linear_algebra import affine, product, random_stream
@@ -115,13 +115,14 @@ def update(layer: Autoencoder, x: Tensor, contraction: float, rate: float) -> Lo
     h = layer.encode(x)
     logits = affine(h, layer.W.t(), layer.c)
     mean = logits.sigmoid()
-    cross_entropy = (softplus(logits, mean).sum() - (x * logits).sum()) / n
+    cross_entropy = cross_entropy_(x, logits, mean) / n
     delta_r = mean.sub_(x).div_(n)
-    slope = h * (1 - h)
+    slope = torch.addcmul(h, h, h, value=-1)
+    squared = slope.square()
     norms = layer.W.square().sum(0)
-    by_norms = slope.square().mean(0)  # of ‖J‖², by w_j
+    by_norms = squared.mean(0)  # of ‖J‖², by w_j
     delta_h = product(delta_r, layer.W).mul_(slope)
-    delta_h += (slope.square() * (1 - 2 * h)).mul_(norms * (2 * contraction / n))
+    delta_h.addcmul_(squared.mul_(norms * (2 * contraction / n)), torch.rsub(h, 1, alpha=2))
     layer.b.sub_(delta_h.sum(0), alpha=rate)
     # −rate·(xᵀ·δh + δrᵀ·h) as one product of [x; δr] and [δh; h]
     step = product(torch.cat((x, delta_r)).t(), torch.cat((delta_h, h)).mul_(-rate))

@@ -1,16 +1,17 @@
-"""k-means against scikit-learn, training images as samples, and the autocorrelation of a chain against SciPy."""
+"""k-means against scikit-learn, training images as samples, and a chain's draws and autocorrelation against SciPy."""
 
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import scipy.signal
+import scipy.stats
 import sklearn.cluster
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan.baselines.chains import autocorrelation
+from gan.baselines.chains import autocorrelation, bernoulli
 from gan.baselines.kmeans import KMeans
 from gan.baselines.training_images import TrainingImages
 from gan.kinds import create
@@ -182,6 +183,38 @@ def test_there_is_nothing_to_fit_to_training_images():
     model.restore({})
     with pytest.raises(RuntimeError, match="nothing to fit"):
         model.fit_epoch()
+
+
+# --- Bernoulli draws ---
+
+
+def test_draws_have_their_probabilities():
+    """The last is between multiples of 2⁻¹⁶, which the words of a draw resolve."""
+    p = torch.tensor([0.1, 0.5, 0.99, 1 / 3]).repeat(50_000, 1)
+    drawn = bernoulli(p, torch.Generator().manual_seed(1))
+    assert drawn.unique().tolist() == [0, 1]
+    for ones, of in zip(drawn.sum(0).tolist(), p[0].tolist(), strict=True):
+        assert scipy.stats.binomtest(int(ones), 50_000, of).pvalue > 0.01
+    assert float(np.abs(np.corrcoef(drawn.numpy().T) - np.eye(4)).max()) < 0.02
+
+
+def test_a_probability_below_the_resolution_of_a_word_is_met():
+    """One of a quarter of 2⁻¹⁶: draws of 16 bits alone know 0 and 2⁻¹⁶. The fraction is one for all of a call."""
+    stream, p = torch.Generator().manual_seed(2), torch.full((100, 1000), 2.0**-18)
+    ones = [int(bernoulli(p, stream).sum()) for _ in range(1000)]
+    deviation = np.std(ones) / len(ones)**0.5
+    assert np.mean(ones) == pytest.approx(100_000 * 2.0**-18, abs=3 * deviation)
+    assert deviation < 0.05
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(3,), (1, 1), (7, 11), (2, 3, 5)])
+def test_certain_draws(dtype, shape):
+    stream = torch.Generator().manual_seed(3)
+    for p in (torch.zeros(shape, dtype=dtype), torch.ones(shape, dtype=dtype)):
+        drawn = bernoulli(p, stream)
+        assert drawn.dtype == dtype
+        assert torch.equal(drawn, p)
 
 
 # --- the autocorrelation of a chain ---

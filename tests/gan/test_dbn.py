@@ -116,6 +116,22 @@ def test_cd_1_is_the_difference_to_one_step_from_the_data():
     assert float((exact_gradient(net, v)[0] - expected).abs().max()) > 0.03  # which the likelihood's is not
 
 
+@pytest.mark.parametrize("gaussian", [False, True])
+@pytest.mark.parametrize("persistent", [False, True])
+def test_the_gap_is_the_difference_of_the_free_energies_before_the_step(gaussian, persistent):
+    net = rbm(gaussian=gaussian)
+    v, chains = data(net, 10), torch.ones(15, 3) if persistent else None
+    twin, still = stream(7), Velocity(*map(torch.zeros_like, (net.W, net.b, net.c)))
+    h = net.draw_hidden(v, twin) if chains is None else chains
+    expected = net.free_energy(v).mean() - net.free_energy(net.draw_visible(h, twin)).mean()
+    settings = replace(LAYER, persistent=persistent)
+    after = RBM(net.W.clone(), net.b.clone(), net.c.clone(), gaussian)
+    gap, _ = update(after, still, v, chains, settings, stream(7))
+    torch.testing.assert_close(gap, expected)
+    gap, _ = update(after, still, v, chains, settings, stream(7), watched=False)
+    assert float(gap) == 0
+
+
 def test_momentum_and_weight_decay():
     net, v = rbm(), data(rbm(), 10)
     velocity = Velocity(*(torch.full_like(t, -0.3) for t in (net.W, net.b, net.c)))  # it points down the energy
@@ -279,6 +295,20 @@ def test_a_state_of_other_layers_is_refused(images):
     other = replace(SMALL, layers=[LAYER, replace(LAYER, units=7)])
     with pytest.raises(ValueError, match="other layers"):
         model(images).restore(model(images, other).state())
+
+
+def test_the_gap_of_an_epoch_is_the_mean_of_every_tenth_minibatchs(monkeypatch):
+    gaps = iter([3.0] + [0.0] * 9 + [5.0] + [0.0] * 9 + [7.0])
+    watched = []
+
+    def known(rbm, velocity, v, chains, settings, stream, seen):
+        watched.append(seen)
+        return torch.tensor(next(gaps)), chains
+
+    monkeypatch.setattr("gan.baselines.dbn.update", known)
+    net = model(torch.rand(206, 6, generator=stream()), replace(SMALL, batch_size=10))
+    assert net.fit_epoch()["free_energy_gap"] == pytest.approx((3 * 10 + 5 * 10 + 7 * 6) / 26)
+    assert [i for i, seen in enumerate(watched) if seen] == [0, 10, 20]
 
 
 def test_a_free_energy_that_is_no_number_stops_training(images):

@@ -9,6 +9,7 @@ import scipy.stats
 import torch
 from torch.nn.functional import binary_cross_entropy
 
+from gan.baselines.chains import bernoulli
 from gan.baselines.deep_gsn import Chain, DeepGSN, DeepGSNModel, walkback
 from gan.errors import TrainingDiverged
 from gan.linear_algebra import random_stream
@@ -57,7 +58,7 @@ def unrolled_loss(x, weights, biases, settings, random):
         p = update(0)
         loss = loss + binary_cross_entropy(p, x)
         if step < settings.walkback - 1:
-            drawn = (torch.rand(x.shape, generator=random) < p * (1 - c) + c / 2).float()
+            drawn = bernoulli(p.detach() * (1 - c) + c / 2, random)
             evens = {i: update(i) for i in range(2, last + 1, 2)}
             h[0] = drawn
             for i, state in evens.items():
@@ -207,7 +208,7 @@ def test_the_one_chain_begins_after_a_training_image(images):
     assert len(start) == 1
     assert (images == start).all(1).any()
     first = net.sample(net.weights("raw"), 1, stream())
-    x = torch.rand(1, 6, generator=stream()).lt(start).float()
+    x = bernoulli(start, stream())
     weight, visible, hidden = net.chain.weights[0], *net.chain.biases[:2]
     torch.testing.assert_close(first, ((x @ weight + hidden).tanh() @ weight.t() + visible).sigmoid())
 

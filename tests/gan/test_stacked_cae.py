@@ -10,7 +10,7 @@ import torch
 from torch.func import jacrev, vmap
 from torch.nn.functional import binary_cross_entropy
 
-from gan.baselines.activations import softplus
+from gan.baselines.activations import cross_entropy_, softplus_
 from gan.baselines.stacked_cae import Autoencoder, ContractiveLayer, StackedCAE, StackedCAEModel, encode, update
 from gan.errors import TrainingDiverged
 
@@ -210,10 +210,17 @@ def test_settings_out_of_range_are_refused(block, key, value):
         replace(block, **{key: value})
 
 
-# --- the softplus of the losses ---
+# --- the losses' functions ---
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_softplus_is_torchs(dtype):
     x = torch.cat((torch.linspace(-40, 40, 4001), torch.tensor([-1e4, 0.0, 1e4]))).to(dtype)
-    torch.testing.assert_close(softplus(x), torch.nn.functional.softplus(x.double()).to(dtype), rtol=2e-7, atol=1e-7)
+    expected = torch.nn.functional.softplus(x.double()).to(dtype)
+    torch.testing.assert_close(softplus_(x, x.sigmoid()), expected, rtol=2e-7, atol=1e-7)
+
+
+def test_cross_entropy_is_torchs():
+    x, logits = torch.rand(50, 7, generator=stream(1)), 9 * torch.randn(50, 7, generator=stream(2))
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits.double(), x.double(), reduction="sum")
+    assert float(cross_entropy_(x, logits, logits.sigmoid())) == pytest.approx(float(expected), rel=1e-6)
