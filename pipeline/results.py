@@ -430,7 +430,7 @@ def print_table(metrics: Mapping[str, Any], plan: Plan, recorded: Sequence[Recor
 
 def _entries(metrics: Mapping[str, Any], recorded: Sequence[Recorded]) -> list[tuple[str, Entry]]:
     """Every experiment's entry with its name, those of recorded runs last."""
-    return [*metrics.items(), *((f"recorded {run.experiment}", run.metrics) for run in recorded)]
+    return [*metrics.items(), *((f"{run.experiment} ({run.profile}, recorded)", run.metrics) for run in recorded)]
 
 
 def datasets(metrics: Mapping[str, Any], recorded: Sequence[Recorded]) -> list[str]:
