@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
 import json
 import re
@@ -172,6 +173,14 @@ def test_the_table_shows_the_paper_beside_ours_what_is_missing_and_where_the_rep
     assert "tfd: the Toronto Face Database is not public" in text
     assert re.search(r"not run yet.*\n  mnist_alternating", text)
     assert lines[-1] == "report: reports/index.html"
+
+
+def test_remarks_tell_an_experiments_records_apart_by_profile(place: Path) -> None:
+    [run] = results.recorded_runs()
+    runs = [dataclasses.replace(run, profile=profile, metrics=run.metrics | {"note": f"By {profile}."})
+            for profile in ("cpu", "paper")]
+    lines = results.table_text({}, results.Plan.read(), runs).splitlines()
+    assert {"  mnist (cpu, recorded): By cpu.", "  mnist (paper, recorded): By paper."} <= set(lines)
 
 
 def test_the_table_of_other_data_sets(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
