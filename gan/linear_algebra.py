@@ -46,7 +46,7 @@ def _fits_onednn(a: Tensor, b: Tensor) -> bool:
 
 
 @contextlib.contextmanager
-def rounding_factors(rounds: bool) -> Iterator[None]:
+def allow_tf32(rounds: bool) -> Iterator[None]:
     """Within it, matrix products on a GPU may round their factors to TF32, if `rounds`."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = rounds
     try:
@@ -65,7 +65,7 @@ def random_stream(seed: int, purpose: str, device: torch.device | str = "cpu") -
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little", signed=True))
 
 
-def random_words(shape: Sequence[int], stream: torch.Generator) -> Tensor:
+def random_int16(shape: Sequence[int], stream: torch.Generator) -> Tensor:
     """16 random bits an element, as int16: four elements for a draw, of which a CPU makes one after the other."""
     draws = torch.empty((math.prod(shape) + 3) // 4, dtype=torch.int64, device=stream.device)
     draws.random_(-2**63, None, generator=stream)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from gan.linear_algebra import random_words
+from gan.linear_algebra import random_int16
 
 VARIANTS = ("raw", "parallel")
 _ONE_CHAIN = -1
@@ -70,7 +70,7 @@ def bernoulli(p: Tensor, stream: torch.Generator) -> Tensor:
     """
     lowest = torch.empty((), device=p.device).uniform_(-2**15 - 1, -2**15, generator=stream)
     limit = torch.add(lowest, p, alpha=2**16)
-    return torch.lt(random_words(p.shape, stream), limit, out=torch.empty_like(p))
+    return torch.lt(random_int16(p.shape, stream), limit, out=torch.empty_like(p))
 
 
 def autocorrelation(states: Tensor, lags: int) -> Tensor:

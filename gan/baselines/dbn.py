@@ -22,10 +22,9 @@ the end of which stand means in place of draws: E[pixels | hidden].
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -33,56 +32,13 @@ from torch import Tensor
 from gan.baselines.activations import softplus_
 from gan.baselines.chains import VARIANTS, bernoulli, draw, sampling
 from gan.baselines.minibatches import Minibatches
+from gan.baselines.settings import BoltzmannLayer, DeepBeliefNet
 from gan.linear_algebra import affine, product, random_stream
-from gan.settings import ParameterBlock, require
 
 _IMAGES_PER_BLOCK = 1000
 _INITIAL_DEVIATION = 0.01  # of weights: Hinton 2010, "A practical guide to training RBMs", section 8
 _WATCHED = 10  # of so many minibatches the free energy is taken of one: of all it would take a twentieth of the time
 _SMALLEST_DEVIATION = 0.01  # that a pixel is divided by: one that hardly varies stays near its mean
-
-
-@dataclass(frozen=True)
-class BoltzmannLayer(ParameterBlock):
-    units: int
-    gibbs_steps: int
-    """k"""
-    persistent: bool
-    """PCD; else CD"""
-    learning_rate: float
-    """of the first epoch; falls linearly to 0 after the last, so that persistent chains keep up (Tieleman 2008)"""
-    momentum: float
-    weight_decay: float
-    epochs: int
-
-    def __post_init__(self) -> None:
-        for name in ("units", "gibbs_steps", "epochs"):
-            require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}")
-        require(0 < self.learning_rate < math.inf,
-                f"learning_rate must be finite and above 0, not {self.learning_rate}")
-        require(0 <= self.momentum < 1, f"momentum must be from 0 to below 1, not {self.momentum}")
-        require(0 <= self.weight_decay < math.inf,
-                f"weight_decay must be finite and at least 0, not {self.weight_decay}")
-
-
-@dataclass(frozen=True)
-class DeepBeliefNet(ParameterBlock):
-    kind: Literal["dbn"]
-    visible: Literal["bernoulli", "gaussian"]
-    layers: list[BoltzmannLayer]
-    """from below"""
-    batch_size: int
-    """also the number of persistent chains"""
-    burn_in: int
-    """steps of each of the parallel chains"""
-    starts: int
-    """training images kept for chains to start from"""
-    chosen_epoch: Literal["best_on_validation", "last"] = "best_on_validation"
-
-    def __post_init__(self) -> None:
-        require(len(self.layers) >= 1, "layers must be at least one")
-        for name in ("batch_size", "burn_in", "starts"):
-            require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -176,7 +132,7 @@ def _descend(parameter: Tensor, velocity: Tensor, gradient: Tensor, settings: Bo
 
 
 class DeepBeliefNetModel:
-    """A deep belief net behind the interface of `gan.models.Model`."""
+    """A deep belief net behind the interface of `gan.fit.Model`."""
 
     variants: ClassVar[tuple[str, ...]] = VARIANTS
 

@@ -24,8 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -33,46 +32,8 @@ from torch import Tensor
 from gan.baselines.activations import cross_entropy_
 from gan.baselines.chains import VARIANTS, bernoulli, draw, sampling
 from gan.baselines.minibatches import Minibatches
+from gan.baselines.settings import DeepGSN
 from gan.linear_algebra import affine, product, random_stream
-from gan.settings import ParameterBlock, require
-
-
-@dataclass(frozen=True)
-class DeepGSN(ParameterBlock):
-    kind: Literal["deep_gsn"]
-    layers: list[int]
-    """tanh units of each hidden layer, from below"""
-    noise: float
-    """standard deviation, before and after tanh, in all hidden layers but the first"""
-    corruption: float
-    """probability that salt and pepper replaces a pixel"""
-    walkback: int
-    """steps of the chain in the loss"""
-    batch_size: int
-    epochs: int
-    learning_rate: float
-    learning_rate_decay: float
-    """factor after each epoch"""
-    momentum: float
-    """m of the damped rule v ← m·v + (1 − m)·gradient"""
-    burn_in: int
-    """steps of each of the parallel chains"""
-    starts: int
-    """training images kept for chains to start from"""
-    chosen_epoch: Literal["best_on_validation", "last"] = "best_on_validation"
-
-    def __post_init__(self) -> None:
-        require(len(self.layers) >= 1 and min(self.layers) >= 1,
-                f"layers must be at least one number of units from 1, not {self.layers}")
-        require(0 <= self.noise < math.inf, f"noise must be finite and at least 0, not {self.noise}")
-        require(0 <= self.corruption <= 1, f"corruption must be from 0 to 1, not {self.corruption}")
-        for name in ("walkback", "batch_size", "epochs", "burn_in", "starts"):
-            require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}")
-        require(0 < self.learning_rate < math.inf,
-                f"learning_rate must be finite and above 0, not {self.learning_rate}")
-        require(0 < self.learning_rate_decay <= 1,
-                f"learning_rate_decay must be above 0 and at most 1, not {self.learning_rate_decay}")
-        require(0 <= self.momentum < 1, f"momentum must be from 0 to below 1, not {self.momentum}")
 
 
 class Chain:
@@ -142,7 +103,7 @@ class Chain:
 
 
 class DeepGSNModel:
-    """A deep GSN behind the interface of `gan.models.Model`."""
+    """A deep GSN behind the interface of `gan.fit.Model`."""
 
     variants: ClassVar[tuple[str, ...]] = VARIANTS
 

@@ -7,28 +7,15 @@ row stands beside the models' rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from gan.baselines.settings import KMeans
 from gan.linear_algebra import product, random_stream
-from gan.settings import ParameterBlock, require
 
 _IMAGES_PER_BLOCK = 1000
-
-
-@dataclass(frozen=True)
-class KMeans(ParameterBlock):
-    kind: Literal["kmeans"]
-    clusters: int
-    iterations: int
-    """of Lloyd's algorithm"""
-
-    def __post_init__(self) -> None:
-        require(self.clusters >= 1, f"clusters must be at least 1, not {self.clusters}")
-        require(self.iterations >= 1, f"iterations must be at least 1, not {self.iterations}")
 
 
 class KMeansModel:

@@ -23,7 +23,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -31,47 +31,10 @@ from torch import Tensor
 from gan.baselines.activations import cross_entropy_
 from gan.baselines.chains import VARIANTS, draw, sampling
 from gan.baselines.minibatches import Minibatches
+from gan.baselines.settings import StackedCAE
 from gan.linear_algebra import affine, product, random_stream
-from gan.settings import ParameterBlock, require
 
 _IMAGES_PER_BLOCK = 1000
-
-
-@dataclass(frozen=True)
-class ContractiveLayer(ParameterBlock):
-    units: int
-    contraction: float
-    """α"""
-    learning_rate: float
-    epochs: int
-
-    def __post_init__(self) -> None:
-        require(self.units >= 1, f"units must be at least 1, not {self.units}")
-        require(0 <= self.contraction < math.inf, f"contraction must be finite and at least 0, not {self.contraction}")
-        require(0 < self.learning_rate < math.inf,
-                f"learning_rate must be finite and above 0, not {self.learning_rate}")
-        require(self.epochs >= 1, f"epochs must be at least 1, not {self.epochs}")
-
-
-@dataclass(frozen=True)
-class StackedCAE(ParameterBlock):
-    kind: Literal["stacked_cae"]
-    layers: list[ContractiveLayer]
-    """from below"""
-    batch_size: int
-    noise: float
-    """σ of the chain's noise"""
-    burn_in: int
-    """steps of each of the parallel chains"""
-    starts: int
-    """training images kept for chains to start from"""
-    chosen_epoch: Literal["best_on_validation", "last"] = "best_on_validation"
-
-    def __post_init__(self) -> None:
-        require(len(self.layers) >= 1, "layers must be at least one")
-        require(0 <= self.noise < math.inf, f"noise must be finite and at least 0, not {self.noise}")
-        for name in ("batch_size", "burn_in", "starts"):
-            require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -132,7 +95,7 @@ def update(layer: Autoencoder, x: Tensor, contraction: float, rate: float) -> Lo
 
 
 class StackedCAEModel:
-    """Stacked contractive autoencoders behind the interface of `gan.models.Model`."""
+    """Stacked contractive autoencoders behind the interface of `gan.fit.Model`."""
 
     variants: ClassVar[tuple[str, ...]] = VARIANTS
 

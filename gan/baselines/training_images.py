@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from gan.baselines.settings import TrainingImages
 from gan.linear_algebra import random_stream
-from gan.settings import ParameterBlock
-
-
-@dataclass(frozen=True)
-class TrainingImages(ParameterBlock):
-    kind: Literal["training_images"]
 
 
 class TrainingImagesModel:

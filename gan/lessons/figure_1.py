@@ -10,15 +10,7 @@ from torch import Tensor
 
 from gan.datasets.sources import StartProgress
 from gan.lessons.lesson import Criterion, LessonSettings, Outcome, Rows, Table
-from gan.lessons.one_dimension import (
-    Array,
-    Game,
-    Grid,
-    jensen_shannon,
-    normal,
-    optimal_discriminator,
-    region_of_mass,
-)
+from gan.lessons.one_dimension import Array, Game, Grid, jensen_shannon, normal, optimal_discriminator, region_of_mass
 from gan.settings import require
 
 TITLE = "Figure 1: what the two players do to each other"

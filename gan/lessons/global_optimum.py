@@ -11,16 +11,7 @@ from torch.nn.functional import softplus
 from gan.datasets.sources import StartProgress
 from gan.lessons.batched import Adam, Mlp, Noise, gradient
 from gan.lessons.lesson import Criterion, LessonSettings, Outcome, Rows
-from gan.lessons.one_dimension import (
-    LOG_4,
-    Array,
-    Game,
-    Grid,
-    jensen_shannon,
-    normal,
-    region_of_mass,
-    value_of_logits,
-)
+from gan.lessons.one_dimension import LOG_4, Array, Game, Grid, jensen_shannon, normal, region_of_mass, value_of_logits
 
 TITLE = "The global optimum is p_g = p_data, at −log 4"
 SOURCE = "Goodfellow et al. 2014, Theorem 1 and equations 4 to 6; slide 6 (2016), “Minimax Game”"

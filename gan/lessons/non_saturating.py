@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from gan.adversarial.game import discriminator_loss_by_logits, generator_loss_by_logits
+from gan.adversarial.layers import Dense, Dropout, Layer, Maxout, Network, uniform
+from gan.adversarial.settings import Objective
 from gan.datasets.sources import StartProgress
-from gan.game import Objective, discriminator_loss_by_logits, generator_loss_by_logits
 from gan.lessons.digits import Digits
 from gan.lessons.lesson import Criterion, LessonSettings, Outcome, Rows
 from gan.linear_algebra import random_stream
-from gan.networks import Dense, Dropout, Layer, Maxout, Network, uniform
 
 TITLE = "Non-saturating against minimax: who still learns when D is sure"
 SOURCE = "Goodfellow et al. 2014, section 3; slide 8 (2016), “Non-Saturating Game”"

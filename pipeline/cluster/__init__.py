@@ -11,7 +11,8 @@ machines share: a stage that one has run, all others find by the digest of its c
 1. Whatever is up to date, or in the run cache, is done (`graph.py` asks DVC, stage by stage).
 2. Each stage is submitted once all that it depends on is done, those of one moment as one array (`executors.py`). So
    waves follow the graph without waiting for the slowest of a wave. A training of several seeds is first a job for each
-   seed (`python -m pipeline.train EXPERIMENT SEED`, which ends with a checkpoint), then the stage, which finds them.
+   seed (`python -m pipeline.stages.train EXPERIMENT SEED`, which ends with a checkpoint), then the stage, which finds
+   them.
 3. A worker that is done leaves its record of the run cache; outputs are checked out here, so that what comes next is
    judged by their content: a stage whose inputs came out as they were is not run again.
 4. At the end what was done is entered into dvc.lock, in DVC's own order, and `dvc repro --pull` finds it done and runs

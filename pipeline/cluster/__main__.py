@@ -20,10 +20,11 @@ from typing import Any
 
 import torch
 
+from gan.adversarial.settings import AdversarialNets
 from gan.datasets.sources import LOCAL_FOLDERS
 from gan.errors import ReproductionError
-from gan.training import AdversarialNets
-from pipeline import checkpoints, exclusive, machine, parameters, stage, tracking_store, verify
+from pipeline.artifacts.files import read_json
+from pipeline.artifacts.raw import local_folders
 from pipeline.cluster import FOLDER, LOCK
 from pipeline.cluster.coordinator import HISTORY, JOB, Coordinator, Options, Work, dvc_repro
 from pipeline.cluster.executors import DAY, Executor, Local, Slurm, SlurmOptions
@@ -31,11 +32,13 @@ from pipeline.cluster.graph import Graph
 from pipeline.cluster.task import OUTCOME
 from pipeline.cluster.times import Times
 from pipeline.cluster.watch import Watch
-from pipeline.download import local_folders
-from pipeline.files import read_json
-from pipeline.parameters import Parameters
-from pipeline.plan import ChainModel
-from pipeline.progress import duration
+from pipeline.commands import verify
+from pipeline.commands.plan import ChainModel
+from pipeline.runtime import checkpoints, machine, process_lock, stage
+from pipeline.runtime.progress import duration
+from pipeline.settings import parameters
+from pipeline.settings.parameters import Parameters
+from pipeline.tracking import store as stores
 
 CODE = ("gan", "pipeline")
 
@@ -46,7 +49,7 @@ def main(*words: str) -> None:
     if asked.cluster == "cancel":
         cancel()
         return
-    with exclusive.holding(LOCK, "a cluster run of this checkout"):
+    with process_lock.holding(LOCK, "a cluster run of this checkout"):
         reproduce(asked)
 
 
@@ -108,7 +111,7 @@ def prepare(asked: argparse.Namespace) -> tuple[Executor, Options, bool]:
         executor: Executor = Slurm(FOLDER.absolute() / "submitit", SlurmOptions(
             asked.partition, asked.account, asked.gpus, asked.cpus, asked.memory, asked.time, asked.at_once,
             asked.array_size, tuple(asked.sbatch)), asked.python)
-        if not tracking_store.is_server(os.environ.get("MLFLOW_TRACKING_URI", "")):
+        if not stores.is_server(os.environ.get("MLFLOW_TRACKING_URI", "")):
             environment["GAN_TRACKING"] = "off"
             print("MLflow       off on the nodes: they share no database file; for runs, start a server and name it: "
                   "MLFLOW_TRACKING_URI=http://…", flush=True)
@@ -127,8 +130,8 @@ def prepare(asked: argparse.Namespace) -> tuple[Executor, Options, bool]:
         raise ReproductionError(f"--workers {slots} are more than this machine's GPUs", expected=f"at most {len(gpus)}",
                                 found=str(slots), remedy="leave --workers out, or GAN_DEVICE=cpu")
     threads = asked.threads or max(1, cores // slots)
-    store = tracking_store.store_uri()
-    if not tracking_store.is_server(store):
+    store = stores.store_uri()
+    if not stores.is_server(store):
         scheme, found, path = store.partition(":///")
         is_file = found and scheme.partition("+")[0] == "sqlite" and path
         environment["MLFLOW_TRACKING_URI"] = f"{scheme}:///{Path(path).absolute()}" if is_file else store

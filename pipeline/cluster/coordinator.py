@@ -18,14 +18,15 @@ from typing import Any, Literal, NamedTuple
 from dvc.exceptions import DvcException
 
 from gan.errors import ReproductionError
-from pipeline import circumstances, files, machine
+from pipeline.artifacts import files
 from pipeline.cluster import FOLDER
 from pipeline.cluster.executors import Executor, Local, NoAnswer
 from pipeline.cluster.graph import Graph
 from pipeline.cluster.task import LOG, STARTED, Outcome, Task
 from pipeline.cluster.times import Times
 from pipeline.cluster.watch import Line, Watch
-from pipeline.parameters import FILE as PARAMETERS
+from pipeline.runtime import machine, run_log
+from pipeline.settings.parameters import FILE as PARAMETERS
 
 JOB, HISTORY = "job.json", "history.jsonl"
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -351,7 +352,7 @@ class Coordinator:
         for path, content in outcome.circumstances.items():
             if not work.label and ".." not in Path(path).parts:
                 # a database here is named as from here
-                files.write_text(circumstances.FOLDER / path, content.replace(f":///{work.graph.root}/", ":///"))
+                files.write_text(run_log.FOLDER / path, content.replace(f":///{work.graph.root}/", ":///"))
         if task.seed is not None:
             self._seeds_done.add(task.key)
             return

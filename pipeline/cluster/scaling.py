@@ -25,12 +25,14 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from gan.errors import ReproductionError
-from pipeline import files, machine, results, stage
+from pipeline.artifacts import files
 from pipeline.cluster import FOLDER
 from pipeline.cluster.coordinator import HISTORY
 from pipeline.cluster.times import longest_paths
-from pipeline.figures import BLUE, DPI, GREY, STYLE, VERMILION, WIDTH
-from pipeline.progress import duration
+from pipeline.results import results
+from pipeline.runtime import machine, stage
+from pipeline.runtime.progress import duration
+from pipeline.stages.figures import BLUE, DPI, GREY, STYLE, VERMILION, WIDTH
 
 REPORTS = Path("reports/cluster")
 MEASURED, TEXT, PICTURE = REPORTS / "measured.json", REPORTS / "README.md", REPORTS / "scaling.png"

@@ -45,16 +45,19 @@ from ruamel.yaml.error import YAMLError
 
 from gan.errors import ParameterError, ReproductionError
 from gan.settings import ParameterBlock
-from pipeline import exclusive, files, machine, parameters, results, stage
+from pipeline.artifacts import files
 from pipeline.cluster import FOLDER, LOCK
 from pipeline.cluster import __main__ as cluster
 from pipeline.cluster.coordinator import Work
 from pipeline.cluster.graph import Graph
 from pipeline.cluster.worker import ini
-from pipeline.compare import picture_source
+from pipeline.commands.compare import picture_source
 from pipeline.page.charts import Axis, Chart, Line, around
-from pipeline.progress import duration
-from pipeline.report import environment, style_and_script
+from pipeline.results import results
+from pipeline.runtime import machine, process_lock, stage
+from pipeline.runtime.progress import duration
+from pipeline.settings import parameters
+from pipeline.stages.report import environment, style_and_script
 
 PAGES = Path("comparison")
 TEMPLATE = "sweep.html"
@@ -129,7 +132,7 @@ def main(*words: str) -> None:
     asked = parser().parse_args(words)
     FOLDER.mkdir(exist_ok=True)
     sweep = Sweep.read(Path(asked.grid))
-    with exclusive.holding(LOCK, "a cluster run of this checkout"):
+    with process_lock.holding(LOCK, "a cluster run of this checkout"):
         run(sweep, asked)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from pipeline import circumstances
+from pipeline.runtime import run_log
 
 USUAL = {"train": 300.0, "lesson": 20.0, "lesson_on_mnist": 60.0, "sample_size": 15.0, "download": 15.0}
 OTHERWISE = 8.0  # Python starts and reads its files
@@ -29,7 +29,7 @@ class Times:
 
     @classmethod
     def of_this_checkout(cls) -> Times:
-        return cls({name: float(content["seconds"]) for name, content in circumstances.read("stages").items()
+        return cls({name: float(content["seconds"]) for name, content in run_log.read("stages").items()
                     if isinstance(content.get("seconds"), int | float)})
 
     def __getitem__(self, stage: str) -> float:

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.progress import duration
+from pipeline.runtime.progress import duration
 
 SECONDS_BETWEEN_LINES = 60.0
 ROWS = 24

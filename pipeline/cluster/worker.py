@@ -27,9 +27,9 @@ import psutil
 from filelock import FileLock, Timeout
 
 from gan.errors import ReproductionError
-from pipeline import files
-from pipeline.circumstances import FOLDER as CIRCUMSTANCES
+from pipeline.artifacts import files
 from pipeline.cluster.task import LOCK, LOG, PARAMETERS, STARTED, Outcome, Task
+from pipeline.runtime.run_log import FOLDER as CIRCUMSTANCES
 
 PREFIX = "gan-worker-"
 SECONDS_TO_STOP = 10.0
@@ -126,7 +126,7 @@ def _run(task: Task, place: Path, stop: _Stop) -> tuple[dict[str, str], dict[str
                 repo.push(targets=[task.stage], run_cache=True)
         else:
             _, _, experiment = task.stage.partition("@")
-            _call([sys.executable, "-m", "pipeline.train", experiment, str(task.seed)], stop)
+            _call([sys.executable, "-m", "pipeline.stages.train", experiment, str(task.seed)], stop)
         repo.close()
         records = {} if task.data == "cache" else _texts(Path(repo.cache.legacy.path), "runs")
         return records, _texts(root / CIRCUMSTANCES, ".")

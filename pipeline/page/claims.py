@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline import results
 from pipeline.page.experiments import Section
 from pipeline.page.pictures import PAPER_FIGURES
 from pipeline.page.words import anchor, first_of, over_seeds, remarks, sentence, value_text
-from pipeline.results import Entry, Plan, Recorded
+from pipeline.results import results
+from pipeline.results.results import Entry, Plan, Recorded
 
 ERRORS = 2
 """How many standard errors a difference may have"""

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from gan.errors import DataError
-from pipeline import machine, results
-from pipeline.files import read_json
+from pipeline.artifacts.files import read_json
 from pipeline.page.pictures import Figure, Numbering, pictures, result_of
 from pipeline.page.words import anchor, flatten
-from pipeline.results import ARTIFACTS, Entry
+from pipeline.results import results
+from pipeline.results.results import ARTIFACTS, Entry
+from pipeline.runtime import machine
 
 SEARCHES = Path("reports/searches")
 SCORE, SIGMA = "validation_log_likelihood_", "bandwidth_"

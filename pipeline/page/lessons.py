@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.lesson import typeset
 from pipeline.page.claims import Claim, Finding, Verdict
+from pipeline.stages.lesson import typeset
 
 RULE = "A claim of the theory or of a slide holds if every criterion of its lesson does."
 
@@ -26,7 +26,7 @@ _GROUPS = {
 
 
 def lesson_claims(chapter: Sequence[Mapping[str, Any]], left_out: Mapping[str, str]) -> Iterator[Claim]:
-    """A row for each lesson of `pipeline.lesson.chapter`; `left_out` says why some were not asked for."""
+    """A row for each lesson of `pipeline.stages.lesson.chapter`; `left_out` says why some were not asked for."""
     lessons = {one["name"]: one for one in chapter}
     for group, claims in _GROUPS.items() if lessons else ():
         for name, (claim, paper) in claims.items():

@@ -21,11 +21,12 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline import circumstances, machine, results
-from pipeline.files import read_json
+from pipeline.artifacts.files import read_json
 from pipeline.page.words import first_of, flatten
-from pipeline.progress import duration
-from pipeline.results import ARTIFACTS, PARAMETERS, Entry, Plan
+from pipeline.results import results
+from pipeline.results.results import ARTIFACTS, PARAMETERS, Entry, Plan
+from pipeline.runtime import machine, run_log
+from pipeline.runtime.progress import duration
 
 LOCK = Path("dvc.lock")
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib", "dvc", "mlflow")
@@ -208,7 +209,7 @@ def _circumstances(plan: Plan) -> Circumstances:
         commit or "unknown: no git repository", tree, _command(plan, commit),
         _changes(_committed("HEAD") if commit else None, _here()),
         _changes(_committed("HEAD~1") if commit else None, _committed("HEAD") if commit else None),
-        {name: _stage_run(content) for name, content in circumstances.read("stages").items()}, _tracked(plan))
+        {name: _stage_run(content) for name, content in run_log.read("stages").items()}, _tracked(plan))
 
 
 def _command(plan: Plan, commit: str) -> str:
@@ -257,7 +258,7 @@ def _tracked(plan: Plan) -> list[TrackedRun]:
         if path.is_file():
             inputs[name] = read_json(path).get("inputs")
     found = []
-    for content in circumstances.read("runs").values():
+    for content in run_log.read("runs").values():
         experiment, url = str(content.get("experiment", "")), str(content.get("url") or "")
         if experiment in inputs and content.get("inputs") == inputs[experiment]:
             found.append(TrackedRun(experiment, str(content.get("seed", "")), str(content.get("run_name", "")),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline import results
 from pipeline.page.charts import Axis, Tick, around
 from pipeline.page.experiments import Section
 from pipeline.page.pictures import PAPER_FIGURES
 from pipeline.page.words import anchor, over_seeds, remarks, row_label, sentence, value_text
-from pipeline.results import Entry, Plan, Recorded, with_error
+from pipeline.results import results
+from pipeline.results.results import Entry, Plan, Recorded, with_error
 
 
 @dataclass(frozen=True)

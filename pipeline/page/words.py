@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline import results
-from pipeline.results import Entry, with_error
+from pipeline.results import results
+from pipeline.results.results import Entry, with_error
 
 SAID = 3  # of what was reduced, in running text; the whole list stands with the experiment
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from pipeline import machine, stage
+from pipeline.runtime import machine, stage
 from tests.benchmarks import run_all
 
 

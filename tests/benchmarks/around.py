@@ -22,8 +22,9 @@ from typing import Any
 import torch
 from ruamel.yaml import YAML
 
-from pipeline import configure, download, parameters, prepare
-from pipeline.prepare import prepared_file
+from pipeline.artifacts.prepared import prepared_file
+from pipeline.settings import parameters
+from pipeline.stages import configure, download, prepare
 from tests.benchmarks import workload
 from tests.benchmarks.table import Effort, Row, share
 from tests.end_to_end.clone import Clone, make_clone

@@ -77,21 +77,23 @@ class Clock:
 
 
 def install(clock: Clock) -> None:
-    """Put the clock around the parts of `pipeline.train`, before it is run."""
-    from gan.models import Fit
-    from gan.training import Training
-    from pipeline import machine, prepare, tracking
-    from pipeline.checkpoints import Checkpoint
-    from pipeline.progress import Progress
+    """Put the clock around the parts of `pipeline.stages.train`, before it is run."""
+    from gan.adversarial.training import Training
+    from gan.fit import Fit
+    from pipeline.runtime import machine
+    from pipeline.runtime.checkpoints import Checkpoint
+    from pipeline.runtime.progress import Progress
+    from pipeline.stages import prepare
+    from pipeline.tracking import runs
 
     parts: list[tuple[Any, str, str]] = [
         (prepare, "read_dataset", "data"), (Training, "run_epochs", "training"), (Fit, "_choose", "looks"),
         (Progress, "advance", "progress"), (Fit, "state", "checkpoints"), (Checkpoint, "save", "checkpoints"),
-        (Checkpoint, "candidates", "checkpoints"), *((tracking, name, "mlflow") for name in ("start", "describe")),
-        *((tracking.Tracker, name, "mlflow") for name in ("metrics", "picture", "finish"))]
+        (Checkpoint, "candidates", "checkpoints"), *((runs, name, "mlflow") for name in ("start", "describe")),
+        *((runs.Tracker, name, "mlflow") for name in ("metrics", "picture", "finish"))]
     for owner, name, part in parts:
         setattr(owner, name, clock.part(part, getattr(owner, name)))
-    tracking._Worker.run = clock.beside("mlflow_thread", tracking._Worker.run)  # type: ignore[method-assign]
+    runs._Worker.run = clock.beside("mlflow_thread", runs._Worker.run)  # type: ignore[method-assign]
 
     reuse = machine.reuse_freed_memory
 

@@ -23,9 +23,10 @@ import psutil
 import torch
 from torch import Tensor
 
-from gan import parzen
-from gan.training import Training
-from pipeline import machine, parameters
+from gan.adversarial.training import Training
+from gan.evaluation import parzen
+from pipeline.runtime import machine
+from pipeline.settings import parameters
 from tests.benchmarks import workload
 from tests.benchmarks.table import Effort, Row, unmeasured
 from tests.benchmarks.timing import FULL, QUICK, TINY, seconds, synchronised

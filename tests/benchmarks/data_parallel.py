@@ -20,7 +20,7 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
-from gan.training import Training
+from gan.adversarial.training import Training
 from tests.benchmarks import workload
 from tests.benchmarks.idiomatic import discriminator, generator
 from tests.benchmarks.processes import serving

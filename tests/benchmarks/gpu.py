@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import torch
 
-from gan.training import Training
+from gan.adversarial.training import Training
 from tests.benchmarks import workload
 from tests.benchmarks.table import Effort, Row, faster, share, slower, unmeasured
 from tests.benchmarks.timing import compare, seconds, synchronised

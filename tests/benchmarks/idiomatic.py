@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from gan.training import AdversarialNets
+from gan.adversarial.settings import AdversarialNets
 
 
 class Images(Dataset[Tensor]):

@@ -20,9 +20,9 @@ import torch
 from sklearn.neighbors import KernelDensity
 from torch import Tensor
 
-from gan import parzen
-from gan.parzen import Grid
-from pipeline import parameters
+from gan.evaluation import parzen
+from gan.evaluation.settings import Grid
+from pipeline.settings import parameters
 from tests.benchmarks import workload
 from tests.benchmarks.table import Effort, Row, faster, slower
 from tests.benchmarks.timing import Comparison, compare, synchronised

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gan.adversarial.settings import AdversarialNets
 from gan.linear_algebra import product
-from gan.training import AdversarialNets
 
 Factors = tuple[Tensor, Tensor]
 

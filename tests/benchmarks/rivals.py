@@ -18,11 +18,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from gan.baselines.dbn import BoltzmannLayer, DeepBeliefNet, DeepBeliefNetModel
-from gan.baselines.deep_gsn import DeepGSN, DeepGSNModel
-from gan.baselines.stacked_cae import ContractiveLayer, StackedCAE, StackedCAEModel
+from gan.baselines.dbn import DeepBeliefNetModel
+from gan.baselines.deep_gsn import DeepGSNModel
+from gan.baselines.settings import BoltzmannLayer, ContractiveLayer, DeepBeliefNet, DeepGSN, StackedCAE
+from gan.baselines.stacked_cae import StackedCAEModel
 from gan.linear_algebra import product
-from gan.models import Model
+from gan.model import Model
 from tests.benchmarks import workload
 from tests.benchmarks.table import Effort, Row, share, slower
 from tests.benchmarks.timing import compare, seconds, synchronised, threads

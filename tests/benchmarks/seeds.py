@@ -11,8 +11,8 @@ from multiprocessing.connection import Connection
 
 import torch
 
-from gan.training import Training
-from pipeline import machine
+from gan.adversarial.training import Training
+from pipeline.runtime import machine
 from tests.benchmarks import workload
 from tests.benchmarks.processes import serving
 from tests.benchmarks.step import MINIBATCHES

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import torch
 
-from gan.training import Training
+from gan.adversarial.training import Training
 from tests.benchmarks import workload
 from tests.benchmarks.idiomatic import IdiomaticTraining
 from tests.benchmarks.products import StepProducts

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gan import parzen
-from gan.training import Training
-from pipeline import files
+from gan.adversarial.training import Training
+from gan.evaluation import parzen
+from pipeline.artifacts import files
 from tests.benchmarks import gpu, idiomatic, rivals, run_all, table, workload
 from tests.benchmarks import parzen as parzen_benchmark
 from tests.benchmarks.products import StepProducts

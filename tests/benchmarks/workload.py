@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gan.adversarial import (
+from gan.adversarial.settings import (
+    AdversarialNets,
     Discriminator,
     DiscriminatorOutput,
     Generator,
@@ -16,10 +17,10 @@ from gan.adversarial import (
     MaxoutLayer,
     Noise,
 )
-from gan.datasets import Dataset
-from gan.training import AdversarialNets
-from pipeline import files, parameters
-from pipeline.prepare import prepared_file, read_dataset
+from gan.datasets.dataset import Dataset
+from pipeline.artifacts import files
+from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.settings import parameters
 from tests.benchmarks.timing import Effort
 
 

@@ -22,7 +22,8 @@ def other(clone: Clone, tmp_path: Path) -> Clone:
     clone.run("git", "add", "--all")
     clone.run("git", "commit", "--quiet", "--allow-empty", "--message", "as it is")
     clone.run("git", "clone", "--quiet", ".", str(second.root))
-    second.run("python", "-m", "pipeline.plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits", GAN_LESSONS="none")
+    second.run("python", "-m", "pipeline.commands.plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits",
+               GAN_LESSONS="none")
     return second
 
 

@@ -75,7 +75,8 @@ def twenty(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     seeds = f"seeds: [{', '.join(map(str, range(1, SEEDS + 1)))}]"
     path.write_text(text[:block] + text[block:].replace("seeds: [1, 2]", seeds, 1))
     clone.change("experiments.digits.profiles.smoke.train.model.recipe.epochs", by=8)
-    clone.run("python", "-m", "pipeline.plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits", GAN_LESSONS="none")
+    clone.run("python", "-m", "pipeline.commands.plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits",
+              GAN_LESSONS="none")
     assert clone.repro("evaluate@digits") == TRAINED
     clone.commit("planned and trained")
     return clone

@@ -18,13 +18,13 @@ import pytest
 from faults import ROOT, half_written, newest, outputs
 from ruamel.yaml import YAML
 
-from pipeline import configure, download, prepare
+from pipeline.stages import configure, download, prepare
 
 EPOCHS, SEED = 6, 4
 
 
 class Training:
-    """`python -m pipeline.train digits` in a folder of its own, from processes of its own."""
+    """`python -m pipeline.stages.train digits` in a folder of its own, from processes of its own."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -34,7 +34,7 @@ class Training:
         self.said = ""
 
     def start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen([sys.executable, "-m", "pipeline.train", "digits"], cwd=self.root, text=True,
+        return subprocess.Popen([sys.executable, "-m", "pipeline.stages.train", "digits"], cwd=self.root, text=True,
                                 env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def finish(self) -> dict[str, bytes]:

@@ -5,17 +5,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gan.adversarial import (
+from gan.adversarial.settings import (
+    AdversarialNets,
     Discriminator,
     DiscriminatorOutput,
     Generator,
     GeneratorLayer,
     GeneratorOutput,
+    LearningRate,
     MaxoutLayer,
+    Momentum,
     Noise,
+    Objective,
+    Recipe,
 )
-from gan.game import Objective
-from gan.training import AdversarialNets, LearningRate, Momentum, Recipe
 
 DIMENSIONS = 6
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gan.adversarial import Discriminator, Generator, GeneratorLayer, MaxoutLayer
-from gan.parzen import log_likelihood
-from gan.training import LearningRate, Training
+from gan.adversarial.settings import Discriminator, Generator, GeneratorLayer, LearningRate, MaxoutLayer
+from gan.adversarial.training import Training
+from gan.evaluation.parzen import log_likelihood
 
 UPDATES, TOLERANCE = 10, 1e-5
 WIDE = 400

@@ -14,8 +14,8 @@ from finished_page import make_finished, make_wider
 from finished_run import FinishedRun
 from ruamel.yaml import YAML
 
-from gan.datasets import Dataset
-from pipeline import bandwidth, configure, download, evaluate, prepare, sample, train
+from gan.datasets.dataset import Dataset
+from pipeline.stages import bandwidth, configure, download, evaluate, prepare, sample, train
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
 EXPERIMENTS = ("digits", "digits_training_images", "digits_kmeans")

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from finished_run import NORM, NOTE, REDUCED, REFERENCE, FinishedRun, Scores
 
-from pipeline import figures, report, results
-from pipeline.files import read_json, write_json
+from pipeline.artifacts.files import read_json, write_json
+from pipeline.results import results
+from pipeline.stages import figures, report
 
 KMEANS = Scores({"raw": {1: (345.0, 338.6)}})
 LEFT_OUT = {"tfd": "the Toronto Face Database is not public; ask its owners"}

@@ -12,7 +12,7 @@ import torch
 from ruamel.yaml import YAML
 
 from gan.datasets.contrast import normalize_contrast
-from pipeline.files import write_json, write_tensors, write_text
+from pipeline.artifacts.files import write_json, write_tensors, write_text
 
 HARDWARE = {"processor": "Example CPU", "physical_cores": 1, "logical_cores": 2, "memory_gib": 4, "accelerator": None,
             "threads": 2, "system": "Linux", "python": "3.11.9", "torch": "2.14.1", "numpy": "2.4.0", "cuda": None}
@@ -163,7 +163,7 @@ class FinishedRun:
             "datasets": ["mnist", "digits"], "experiments": asked, "left_out": dict(left_out or {})}})
         self._yaml("dvc.yaml", {"stages": {}})
         self._yaml("dvc.lock", {"schema": "2.0", "stages": dict(lock) if lock is not None else {
-            f"train@{name}": {"cmd": f"python -m pipeline.train {name}", "outs": [
+            f"train@{name}": {"cmd": f"python -m pipeline.stages.train {name}", "outs": [
                 {"path": f"artifacts/{name}/training.json", "hash": "md5", "md5": "0123456789abcdef" * 2}]}
             for name in asked}})
 

@@ -18,10 +18,10 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from gan.errors import ParameterError, ReproductionError
+from pipeline.artifacts.files import write_json
 from pipeline.cluster import sweep as sweeps
 from pipeline.cluster.sweep import Point, Sweep, changed, changes, rank, table, write
-from pipeline.files import write_json
-from pipeline.parameters import resolved
+from pipeline.settings.parameters import resolved
 
 GRID = """\
 name: rates

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import circumstances
 from pipeline.cluster.times import OTHERWISE, USUAL, Times, longest_paths
+from pipeline.runtime import run_log
 
 
 class Graph(SimpleNamespace):
@@ -56,11 +56,11 @@ def here(tmp_path, monkeypatch):
 
 
 def test_times_of_a_checkout_are_those_that_its_stages_took_last(here):
-    circumstances.record("stages", "train@a", {"seconds": 1.5})
-    circumstances.record("stages", "train@a", {"seconds": 2})
-    circumstances.record("stages", "train@b", {"seconds": "long"})
-    circumstances.record("stages", "train@c", {"other": 1})
-    circumstances.record("runs", "train@d", {"seconds": 1})
+    run_log.record("stages", "train@a", {"seconds": 1.5})
+    run_log.record("stages", "train@a", {"seconds": 2})
+    run_log.record("stages", "train@b", {"seconds": "long"})
+    run_log.record("stages", "train@c", {"other": 1})
+    run_log.record("runs", "train@d", {"seconds": 1})
     times = Times.of_this_checkout()
     assert times["train@a"] == 2.0
     assert [times[f"train@{name}"] for name in "bcd"] == [USUAL["train"]] * 3

@@ -9,9 +9,10 @@ import pytest
 from finished_page import rendered
 from finished_run import REDUCED, FinishedRun, Scores
 
-from pipeline import figures, results
 from pipeline.page.claims import Verdict, answer, claims, judge, verdict, why_missing
-from pipeline.results import Plan
+from pipeline.results import results
+from pipeline.results.results import Plan
+from pipeline.stages import figures
 
 PAPER = (225.0, 2.0)
 

@@ -11,8 +11,9 @@ import pytest
 from browser import CHROMIUM, Browser, chromium
 from test_lesson import write_parameters
 
-from pipeline import lesson, report, results
 from pipeline.page.provenance import Provenance
+from pipeline.results import results
+from pipeline.stages import lesson, report
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to show the page")
 

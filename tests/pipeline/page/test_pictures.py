@@ -13,9 +13,9 @@ from finished_run import FinishedRun, Scores
 from PIL import Image
 
 from gan.errors import DataError
-from pipeline import figures
-from pipeline.files import read_json, write_json, write_text
+from pipeline.artifacts.files import read_json, write_json, write_text
 from pipeline.page.pictures import Numbering, cut, pictures, read_table
+from pipeline.stages import figures
 
 
 def evaluation(name: str) -> dict[str, object]:

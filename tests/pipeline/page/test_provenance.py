@@ -12,10 +12,11 @@ import pytest
 from finished_page import rendered
 from finished_run import FinishedRun
 
-from pipeline import circumstances, machine, results
-from pipeline.files import read_json
+from pipeline.artifacts.files import read_json
 from pipeline.page.provenance import Change, Provenance
-from pipeline.results import Plan
+from pipeline.results import results
+from pipeline.results.results import Plan
+from pipeline.runtime import machine, run_log
 
 
 def stage(deps: list[str], outs: dict[str, str]) -> dict[str, Any]:
@@ -70,10 +71,10 @@ def test_stages_that_feed_each_other_in_a_circle_are_listed_all_the_same(place: 
 
 def test_a_stage_says_how_long_it_took_or_that_it_did_not_run_here(place: Path) -> None:
     FinishedRun(place).finish(experiments=["mnist"], lock=LOCK)
-    circumstances.record("stages", "train@mnist", {"seconds": 125.0, "started": "2026-11-23T10:00:00+00:00",
+    run_log.record("stages", "train@mnist", {"seconds": 125.0, "started": "2026-11-23T10:00:00+00:00",
                                                    "host": "workshop", "commit": "c" * 40, "clean": False})
-    circumstances.record("stages", "sample@mnist", {"seconds": "torn"})
-    circumstances.record("stages", "evaluate@mnist", {"seconds": 0.24})
+    run_log.record("stages", "sample@mnist", {"seconds": "torn"})
+    run_log.record("stages", "evaluate@mnist", {"seconds": 0.24})
     page = rendered()
     assert "train" in page.text
     assert "2 min 05 s" in page.text
@@ -89,7 +90,7 @@ def test_runs_are_those_that_made_the_results_shown_and_only_web_addresses_are_l
     common = {"experiment": "mnist", "run_id": "1", "experiment_id": "2", "store": "sqlite:///mlflow.db"}
     for seed, changes in {1: {"url": "http://localhost:5000/#/r/1"}, 2: {"url": None}, 3: {"inputs": "other"},
                           4: {"experiment": "gone"}, 5: {"url": "javascript:alert(1)"}}.items():
-        circumstances.record("runs", f"mnist {seed}", common | {
+        run_log.record("runs", f"mnist {seed}", common | {
             "seed": seed, "inputs": inputs, "run_name": f"run {seed}"} | changes)
     found = Provenance.read(Plan.read()).varying.runs
     assert [(run.seed, run.name, run.url) for run in found] == [

@@ -8,11 +8,11 @@ import pytest
 from finished_page import add_sizes, rendered
 from finished_run import NORMALISED
 
-from pipeline import results
 from pipeline.page.pictures import Numbering
 from pipeline.page.scores import dot_plots
 from pipeline.page.sizes import sample_sizes
-from pipeline.results import Plan
+from pipeline.results import results
+from pipeline.results.results import Plan
 
 
 def test_every_row_stands_on_the_axis_of_its_data_set_highest_first(place: Path) -> None:

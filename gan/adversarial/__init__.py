@@ -1,0 +1,1 @@
+"""The paper's adversarial nets: settings, layers, game, training."""

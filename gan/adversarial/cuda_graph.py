@@ -1,0 +1,82 @@
+"""Updates of a training, captured once as a CUDA graph and replayed.
+
+An update of the paper's MNIST networks is about a hundred kernels of a few microseconds each: to start them one by one
+from Python takes longer than to run them. A graph starts them all at once. Whatever changes from update to update lies
+in tensors on the GPU, which the graph itself moves on: the number of the minibatch, of the update, and with it the
+learning rate. The random streams are registered with the graph, so that every replay draws on from where the last draw
+ended, be it captured or not: replayed updates give the bits of eager ones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from gan.adversarial.training import Training
+
+_WARM_UP = 3
+
+
+class CapturedUpdates:
+    """Full minibatches of one `Training` on a GPU; the first call captures."""
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+        self._graphs: dict[bool, torch.cuda.CUDAGraph] = {}
+        self._minibatch = torch.zeros(1, dtype=torch.int64, device=training.device)
+        self._updates = torch.zeros((), dtype=torch.float64, device=training.device)
+        self._momentum = torch.zeros((), device=training.device)
+        self._expected: tuple[int, int, float] | None = None  # what the tensors on the GPU say
+
+    def run(self, minibatch: int, updates: int, momentum: float, moves_generator: bool) -> None:
+        """The update after `updates` others, on the epoch's minibatch of that number (from 0)."""
+        if moves_generator not in self._graphs:
+            self._graphs[moves_generator] = self._capture(moves_generator)
+            self._expected = None
+        if self._expected != (minibatch, updates, momentum):
+            self._minibatch.fill_(minibatch)
+            self._updates.fill_(updates)
+            self._momentum.fill_(momentum)
+        self._graphs[moves_generator].replay()
+        self._expected = (minibatch + 1, updates + 1, momentum)
+
+    def _capture(self, moves_generator: bool) -> torch.cuda.CUDAGraph:
+        """Capturing runs nothing, but libraries must have been started before: by updates that are then taken back."""
+        training = self._training
+        states = [training.state(k) for k in range(len(training.seeds))]
+        self._minibatch.zero_()
+        beside = torch.cuda.Stream(training.device)
+        beside.wait_stream(torch.cuda.current_stream(training.device))
+        with torch.cuda.stream(beside):
+            for _ in range(_WARM_UP):
+                self._minibatch.zero_()
+                self._update(moves_generator)
+        torch.cuda.current_stream(training.device).wait_stream(beside)
+        for k, state in enumerate(states):
+            training.restore(state, k)
+        graph = torch.cuda.CUDAGraph()
+        for stream in training.noises:
+            graph.register_generator_state(stream)
+        with torch.cuda.graph(graph):
+            self._update(moves_generator)
+        return graph
+
+    def _update(self, moves_generator: bool) -> None:
+        training, size = self._training, self._training.recipe.batch_size
+        rate = training.recipe.learning_rate
+        minibatches = len(training.train) // size
+        orders = training.order[..., :minibatches * size].unflatten(-1, (minibatches, size))
+        rows = orders.index_select(-2, self._minibatch).squeeze(-2)
+        now = (rate.initial * torch.pow(rate.decay, -self._updates)).clamp_min(rate.minimum).float()
+        logits = training.update(rows, now, self._momentum, moves_generator)
+        self._kept(minibatches * size).unflatten(1, (minibatches, size)).index_copy_(
+            1, self._minibatch, logits.view(2, 1, size, -1))
+        self._minibatch.add_(1)
+        self._updates.add_(1)
+
+    def _kept(self, images: int) -> Tensor:
+        """The place of logits on the first so many images of the epoch and on as many samples."""
+        return self._training.logits[:, :images]

@@ -1,0 +1,377 @@
+"""The layers of the paper's networks, each with its backward pass written out.
+
+Backward passes are ours so that one pass through the discriminator can serve both players (`gan.adversarial.training`),
+and so that the forward pass, the gradients and nothing else is computed. A layer keeps what its backward pass needs
+from the last forward pass; `gradients` holds one tensor for each of `parameters` after a backward pass. The tests
+compare every layer with torch's automatic differentiation.
+
+Weights are [inputs, outputs], images [n, d] rows, flattened channels × height × width. Convolutions keep torch's layout
+of weights and reshape rows as they need. All other layers also compute several networks of the same shape at once
+(`stack`): weights [S, inputs, outputs], rows [S, n, d].
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, conv_transpose2d
+
+from gan.linear_algebra import affine, product, random_int16
+
+ACTIVATIONS = ("relu", "sigmoid", "linear")
+
+
+class Layer(Protocol):
+    """One layer. A backward pass is `delta`, then `differentiate` if the parameters move, then `input_gradient`."""
+
+    parameters: list[Tensor]
+    gradients: list[Tensor]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, inputs] → [n, outputs]"""
+
+    def delta(self, gradient: Tensor) -> Tensor:
+        """From ∂L/∂output to ∂L/∂(affine sum), for all n examples of the last forward pass."""
+
+    def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
+        """Fill `gradients` from `delta`; `weights` [n, 1] multiply each example's share."""
+
+    def input_gradient(self, delta: Tensor) -> Tensor:
+        """From `delta`, all n rows or the last ones of it, to ∂L/∂input for the same rows."""
+
+    def limit_norms(self, maximum: float) -> None:
+        """Scale down to L2 norm `maximum` the weights into each unit (each piece of a maxout unit) that exceed it."""
+
+
+def uniform(shape: Sequence[int], irange: float, stream: torch.Generator) -> Tensor:
+    """Initial weights, uniform(−irange, irange), on the CPU whatever the device: a seed starts alike everywhere."""
+    return torch.empty(tuple(shape)).uniform_(-irange, irange, generator=stream)
+
+
+def sparse_normal(inputs: int, outputs: int, nonzero: int, stream: torch.Generator) -> Tensor:
+    """Initial weights [inputs, outputs]: `nonzero` into each unit, at random places, are N(0, 1), the others 0."""
+    if nonzero > inputs:
+        raise ValueError(f"{nonzero} non-zero weights into each unit, but there are only {inputs} inputs")
+    weight = torch.zeros(inputs, outputs)
+    places = torch.rand(inputs, outputs, generator=stream).topk(nonzero, dim=0).indices
+    return weight.scatter_(0, places, torch.randn(nonzero, outputs, generator=stream))
+
+
+def activate_(y: Tensor, activation: str) -> Tensor:
+    """The activation, in place."""
+    if activation == "relu":
+        return y.relu_()
+    if activation == "sigmoid":
+        return y.sigmoid_()
+    return y
+
+
+def activation_delta(gradient: Tensor, y: Tensor, activation: str) -> Tensor:
+    """From ∂L/∂y to ∂L/∂(what was activated)."""
+    if activation == "relu":
+        return torch.ops.aten.threshold_backward(gradient, y, 0)  # type: ignore[no-any-return]
+    if activation == "sigmoid":
+        return torch.ops.aten.sigmoid_backward(gradient, y)  # type: ignore[no-any-return]
+    return gradient
+
+
+def require_activation(activation: str) -> None:
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"unknown activation {activation!r}; known are {', '.join(ACTIVATIONS)}")
+
+
+class _Affine:
+    """What layers around one affine map x·W + b share."""
+
+    parameters: list[Tensor]
+    gradients: list[Tensor]
+    _x: Tensor
+
+    def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
+        if weights is None:
+            self.gradients = [product(self._x.mT, delta), delta.sum(-2)]
+        else:
+            self.gradients = [product((self._x * weights).mT, delta), product(weights.mT, delta).squeeze(-2)]
+
+    def input_gradient(self, delta: Tensor) -> Tensor:
+        return product(delta, self.parameters[0].mT)
+
+    def limit_norms(self, maximum: float) -> None:
+        weight = self.parameters[0]
+        for of_one_network in weight.unbind() if weight.ndim == 3 else [weight]:
+            of_one_network.renorm_(2, 1, maximum)
+
+
+class Dense(_Affine):
+    """activation(x·W + b)."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, activation: str) -> None:
+        """`weight` [inputs, outputs], `bias` [outputs]"""
+        require_activation(activation)
+        self.activation = activation
+        self.parameters = [weight, bias]
+        self.gradients = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self._x = x
+        self._y = activate_(affine(x, *self.parameters), self.activation)
+        return self._y
+
+    def delta(self, gradient: Tensor) -> Tensor:
+        return activation_delta(gradient, self._y, self.activation)
+
+
+class Maxout(_Affine):
+    """max over pieces of (x·W_p + b_p) (Goodfellow et al. 2013). Columns are piece-major: [inputs, pieces·units].
+
+    Where pieces tie, each of them gets the whole gradient. In float32 that is about one unit in ten million, or all
+    units of an example whose inputs are all 0 while the biases still are.
+    """
+
+    def __init__(self, weight: Tensor, pieces: int) -> None:
+        """`weight` [inputs, pieces·units]; biases begin at 0."""
+        self.units, self.pieces = weight.shape[1] // pieces, pieces
+        self.parameters = [weight, torch.zeros(weight.shape[1])]
+        self.gradients = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self._x = x
+        sums = affine(x, *self.parameters).unflatten(-1, (self.pieces, self.units))
+        y: Tensor = sums.amax(-2)
+        # 1 where a piece is the maximum, else 0; written over the sums, which nothing needs any more.
+        self._is_maximum = torch.eq(sums, y.unsqueeze(-2), out=sums)
+        return y
+
+    def delta(self, gradient: Tensor) -> Tensor:
+        return (self._is_maximum * gradient.unsqueeze(-2)).flatten(-2)
+
+
+class TransposedConvolution:
+    """activation(W ⊛ᵀ x + b), the "deconvolution" of the CIFAR-10 generator; each location has biases of its own."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, size: int, stride: int, activation: str) -> None:
+        """`weight` [C, C', k, k], `bias` [C'·H'·W'] for x [n, C·size·size]; H' = W' = (size − 1)·stride + k."""
+        require_activation(activation)
+        self.size, self.stride, self.activation = size, stride, activation
+        self.parameters = [weight, bias]
+        self.gradients: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.parameters
+        self._x = x.view(len(x), weight.shape[0], self.size, self.size)
+        y = conv_transpose2d(self._x, weight, stride=self.stride).flatten(1).add_(bias)
+        self._y = activate_(y, self.activation)
+        return self._y
+
+    def delta(self, gradient: Tensor) -> Tensor:
+        return activation_delta(gradient, self._y, self.activation)
+
+    def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
+        if weights is not None:
+            delta = delta * weights
+        by_weight = _convolution_backward(self._images(delta), self._x, self.parameters[0], stride=self.stride,
+                                          transposed=True, by="weight")
+        self.gradients = [by_weight, delta.sum(0)]
+
+    def input_gradient(self, delta: Tensor) -> Tensor:
+        return conv2d(self._images(delta), self.parameters[0], stride=self.stride).flatten(1)
+
+    def _images(self, rows: Tensor) -> Tensor:
+        weight = self.parameters[0]
+        side = (self.size - 1) * self.stride + weight.shape[2]
+        return rows.view(len(rows), weight.shape[1], side, side)
+
+    def limit_norms(self, maximum: float) -> None:
+        self.parameters[0].renorm_(2, 1, maximum)
+
+
+class ConvolutionalMaxout:
+    """Maxout convolution: max over pieces of (W_p ⊛ x + b_p), then max pooling over space whose windows round up.
+
+    Biases are shared by all locations. Output channels are piece-major: `weight` is [pieces·channels, C, k, k].
+    Inside, channels are the innermost axis, for which torch's max pooling on a CPU is 6 times as fast; pieces are taken
+    one by one, because broadcasting over so short an axis is slow.
+    """
+
+    def __init__(self, weight: Tensor, shape: tuple[int, int, int], pieces: int, padding: int, pool: int,
+                 pool_stride: int) -> None:
+        """`shape` (C, H, W) of the input."""
+        self.shape, self.pieces, self.padding, self.pool, self.pool_stride = shape, pieces, padding, pool, pool_stride
+        self.parameters = [weight.contiguous(memory_format=torch.channels_last), torch.zeros(len(weight))]
+        self.gradients: list[Tensor] = []
+        self.output_shape = (len(weight) // pieces, self._pooled(shape[1]), self._pooled(shape[2]))
+
+    def _pooled(self, side: int) -> int:
+        convolved = side + 2 * self.padding - self.parameters[0].shape[2] + 1
+        if convolved < self.pool:
+            raise ValueError(f"a convolution over {side} pixels leaves {convolved}, fewer than its pool of {self.pool}")
+        return -(-(convolved - self.pool) // self.pool_stride) + 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        self._x = x.view(len(x), *self.shape).contiguous(memory_format=torch.channels_last)
+        weight, bias = self.parameters
+        sums = conv2d(self._x, weight, bias, padding=self.padding).permute(0, 2, 3, 1)
+        sums = sums.unflatten(3, (self.pieces, -1))  # [n, height, width, pieces, channels]
+        first, *others = sums.unbind(3)
+        maxima = functools.reduce(torch.maximum, others, first) if others else first.clone()
+        for piece in sums.unbind(3):
+            torch.eq(piece, maxima, out=piece)
+        self._is_maximum = sums
+        self._maxima = maxima.permute(0, 3, 1, 2)
+        pooled, self._places = torch.ops.aten.max_pool2d_with_indices(self._maxima, *self._pooling)
+        return pooled.flatten(1)  # type: ignore[no-any-return]
+
+    @property
+    def _pooling(self) -> tuple[list[int], list[int], list[int], list[int], bool]:
+        """Window, stride, padding, dilation, whether windows round up."""
+        return [self.pool] * 2, [self.pool_stride] * 2, [0, 0], [1, 1], True
+
+    def delta(self, gradient: Tensor) -> Tensor:
+        """[n, pieces·channels, height, width]"""
+        by_pooled = gradient.view(len(gradient), *self.output_shape)
+        by_maxima = torch.ops.aten.max_pool2d_with_indices_backward(by_pooled, self._maxima, *self._pooling,
+                                                                    self._places)
+        by_maxima = by_maxima.permute(0, 2, 3, 1)
+        by_sums = torch.empty_like(self._is_maximum)
+        for piece, is_maximum in zip(by_sums.unbind(3), self._is_maximum.unbind(3), strict=True):
+            torch.mul(is_maximum, by_maxima, out=piece)
+        return by_sums.flatten(3).permute(0, 3, 1, 2)
+
+    def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
+        by_bias = delta.sum((2, 3))
+        x = self._x if weights is None else self._x * weights.view(-1, 1, 1, 1)
+        self.gradients = [
+            _convolution_backward(delta, x, self.parameters[0], padding=self.padding, by="weight"),
+            by_bias.sum(0) if weights is None else product(weights.t(), by_bias).view(-1)]
+
+    def input_gradient(self, delta: Tensor) -> Tensor:
+        x = self._x[len(self._x) - len(delta):]
+        return _convolution_backward(delta, x, self.parameters[0], padding=self.padding, by="input").flatten(1)
+
+    def limit_norms(self, maximum: float) -> None:
+        self.parameters[0].renorm_(2, 0, maximum)
+
+
+def _convolution_backward(delta: Tensor, x: Tensor, weight: Tensor, *, by: str, stride: int = 1, padding: int = 0,
+                          transposed: bool = False) -> Tensor:
+    """∂L/∂input or ∂L/∂weight of a convolution, and not the other."""
+    gradients = torch.ops.aten.convolution_backward(
+        delta, x, weight, None, [stride] * 2, [padding] * 2, [1, 1], transposed, [0, 0], 1,
+        [by == "input", by == "weight", False])
+    return gradients[0 if by == "input" else 1]  # type: ignore[no-any-return]
+
+
+class Dropout:
+    """Keep each element with probability `keep` and scale it by 1/keep; a new mask for every forward pass.
+
+    Masks come from 16 random bits an element, so `keep` is rounded to a multiple of 2⁻¹⁶ (0.8 becomes 0.800003).
+    """
+
+    def __init__(self, keep: float, stream: torch.Generator, *others: torch.Generator) -> None:
+        """One stream for each network that is computed at once."""
+        self.keep, self.streams = keep, [stream, *others]
+        self.parameters: list[Tensor] = []
+        self.gradients: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(self.streams) == 1:
+            words = random_int16(x.shape, self.streams[0])
+        else:
+            words = torch.stack([random_int16(own.shape, stream) for own, stream in zip(x, self.streams, strict=True)])
+        # From −2¹⁵ up, the largest word kept: at least one is, at most all are.
+        largest = min(max(round(self.keep * 2**16), 1), 2**16) - 2**15 - 1
+        self._mask = torch.le(words.to(x.device), largest, out=torch.empty_like(x)).mul_(1 / self.keep)
+        return x * self._mask
+
+    def delta(self, gradient: Tensor) -> Tensor:
+        return gradient
+
+    def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
+        pass
+
+    def input_gradient(self, delta: Tensor) -> Tensor:
+        return delta * self._mask[..., self._mask.shape[-2] - delta.shape[-2]:, :]
+
+    def limit_norms(self, maximum: float) -> None:
+        pass
+
+
+def stack(networks: Sequence[Sequence[Layer]]) -> list[Layer]:
+    """Layers that compute networks of the same shape at once, from the layers of each. ValueError for convolutions.
+
+    Where there is one network, its layers as they are.
+    """
+    if len(networks) == 1:
+        return list(networks[0])
+    return [_stacked(layers) for layers in zip(*networks, strict=True)]
+
+
+def _stacked(layers: Sequence[Layer]) -> Layer:
+    first = layers[0]
+    if isinstance(first, Dropout):
+        return Dropout(first.keep, *(layer.streams[0] for layer in layers if isinstance(layer, Dropout)))
+    if not isinstance(first, Dense | Maxout):
+        raise ValueError(f"{type(first).__name__} cannot be computed for several networks at once")
+    first.parameters[:] = [torch.stack(parameters) for parameters in
+                           zip(*(layer.parameters for layer in layers), strict=True)]
+    return first
+
+
+class Network:
+    """Layers one after another."""
+
+    def __init__(self, layers: Sequence[Layer], device: torch.device | str = "cpu") -> None:
+        self.layers = list(layers)
+        for layer in self.layers:
+            layer.parameters[:] = [parameter.to(device) for parameter in layer.parameters]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, inputs] → [n, outputs]"""
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, gradient: Tensor, weights: Tensor | None = None, rows: int = 0,
+                 finished: Callable[[Layer], None] = lambda layer: None) -> Tensor | None:
+        """From ∂L/∂output [n, outputs] to the gradients of all parameters; `weights` as in `Layer.differentiate`.
+
+        `finished` is called with each layer when its gradients are there and its parameters are not needed any more.
+        Returns ∂L/∂input of the last `rows` examples, unweighted, or None if `rows` is 0.
+        """
+        lowest = next(i for i, layer in enumerate(self.layers) if layer.parameters)
+        for i in reversed(range(len(self.layers))):
+            layer = self.layers[i]
+            delta = layer.delta(gradient)
+            layer.differentiate(delta, weights)
+            if i == lowest:  # nothing below has parameters: go on with the rows that are asked for
+                if not rows:
+                    finished(layer)
+                    return None
+                delta = delta[:, -rows:] if delta.ndim == 3 else delta[-rows:]
+            gradient = layer.input_gradient(delta)
+            finished(layer)
+        return gradient
+
+    def input_gradient(self, gradient: Tensor) -> Tensor:
+        """From ∂L/∂output to ∂L/∂input, all rows, leaving the parameters' gradients as they are."""
+        for layer in reversed(self.layers):
+            gradient = layer.input_gradient(layer.delta(gradient))
+        return gradient
+
+    def limit_norms(self, maximum: float) -> None:
+        """As `Layer.limit_norms`, in every layer."""
+        for layer in self.layers:
+            layer.limit_norms(maximum)
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return list(itertools.chain.from_iterable(layer.parameters for layer in self.layers))
+
+    @property
+    def gradients(self) -> list[Tensor]:
+        return list(itertools.chain.from_iterable(layer.gradients for layer in self.layers))

@@ -1,0 +1,161 @@
+"""Adversarial nets behind the interface of `gan.model.Model`: games one after another, seeds alone or in step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from gan.adversarial.layers import Layer, Network
+from gan.adversarial.networks import draw_noise, flat, whole_generator
+from gan.adversarial.settings import AdversarialNets, Shape
+from gan.adversarial.training import Training
+from gan.linear_algebra import random_stream
+from gan.model import BetweenUpdates
+
+
+class _Games:
+    """The games of adversarial nets one after another, of one seed or of several in step."""
+
+    def __init__(self, nets: AdversarialNets, train: Tensor, seeds: Sequence[int], device: torch.device,
+                 shape: Shape) -> None:
+        self.nets, self.device = nets, device
+        self.games = nets.games()
+        self._train, self._seeds, self._shape = train.to(device), seeds, shape
+        self.finished: list[tuple[int, int]] = []  # epochs and updates of the games before
+        self.training = self._start(None)
+        self.rows: list[dict[str, Any]] = []  # of the last epoch, one for each seed
+
+    def _start(self, pretrained: Sequence[Layer] | None) -> Training:
+        return Training(self.games[len(self.finished)], self._train, self._seeds, self.device, self._shape, pretrained)
+
+    def next_game(self) -> None:
+        """The finished game's generator goes on; its discriminator, velocities and average do not."""
+        self.finished.append((self.training.epoch, self.training.updates))
+        self.training = self._start(self.training.generator.layers)
+
+    @property
+    def is_last(self) -> bool:
+        return len(self.finished) == len(self.games) - 1
+
+    @property
+    def epoch(self) -> int:
+        return sum(epochs for epochs, _ in self.finished) + self.training.epoch
+
+    @property
+    def updates(self) -> int:
+        return sum(updates for _, updates in self.finished) + self.training.updates
+
+    def run_epoch(self, between_updates: BetweenUpdates) -> None:
+        if not self.is_last and self.training.epoch == self.training.recipe.epochs:
+            self.next_game()
+        game = {} if len(self.games) == 1 else {"game": "training" if self.finished else "pretraining"}
+        self.rows = [{name: value for name, value in vars(statistics).items() if name != "epoch"} | game
+                     for statistics in self.training.run_epochs(between_updates)]
+
+    def untrained_generator(self) -> Network:
+        """G as it is in the last game, for a model that was made to sample and has trained nothing."""
+        stream = random_stream(self._seeds[0], "thrown away")
+        return Network(whole_generator(self.nets, self._train, self._shape, stream), self.device)
+
+
+class AdversarialNetsModel:
+    """Adversarial nets behind the interface of `Model`.
+
+    Models that were made together share their games: the first that is asked for an epoch trains it for all, the others
+    read what came of it. So each is to be asked in turn.
+    """
+
+    variants: ClassVar[tuple[str, ...]] = ("raw", "ema")
+
+    def __init__(self, nets: AdversarialNets, train: Tensor, seed: int, device: torch.device,
+                 shape: Shape | None = None) -> None:
+        self._share(_Games(nets, train, [seed], device, shape or flat(train)), 0)
+
+    @classmethod
+    def together(cls, nets: AdversarialNets, train: Tensor, seeds: Sequence[int], device: torch.device,
+                 shape: Shape | None = None) -> list[AdversarialNetsModel]:
+        """A model for each of `seeds`, trained in step. ValueError if the networks have convolutions, which are not
+        computed together: they are large enough to keep a GPU busy."""
+        games = _Games(nets, train, seeds, device, shape or flat(train))
+        models = []
+        for k in range(len(seeds)):
+            model = cls.__new__(cls)
+            model._share(games, k)
+            models.append(model)
+        return models
+
+    def _share(self, games: _Games, k: int) -> None:
+        self.nets, self.device = games.nets, games.device
+        self._games, self._k = games, k
+        self.epoch = 0
+        self.epochs = sum(game.recipe.epochs for game in games.games)
+
+    @property
+    def training(self) -> Training:
+        """The running game."""
+        return self._games.training
+
+    @property
+    def updates(self) -> int:
+        return self._games.updates
+
+    @property
+    def selects_epoch(self) -> bool:
+        return self.nets.recipe.chosen_epoch == "best_on_validation"
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Pretraining has another generator than the one that is wanted."""
+        return self._games.is_last
+
+    def fit_epoch(self, between_updates: BetweenUpdates = lambda: None) -> Mapping[str, Any]:
+        if self._games.epoch == self.epoch:
+            self._games.run_epoch(between_updates)
+        self.epoch += 1
+        return self._games.rows[self._k]
+
+    def weights(self, variant: str) -> dict[str, Tensor]:
+        parameters = self.training.generator.parameters if variant == "raw" else self.training.average
+        if len(self.training.seeds) > 1:
+            parameters = [of_all_seeds[self._k] for of_all_seeds in parameters]
+        return {str(i): parameter for i, parameter in enumerate(parameters)}
+
+    def sample(self, weights: Mapping[str, Tensor], n: int, stream: torch.Generator) -> Tensor:
+        return self.transform(weights, draw_noise(self.nets.noise, n, stream))
+
+    def interpolate(self, weights: Mapping[str, Tensor], rows: int, columns: int, stream: torch.Generator) -> Tensor:
+        """Figure 3: `rows` straight lines in z, each between two draws, in `columns` steps: [rows·columns, d]."""
+        start, end = draw_noise(self.nets.noise, 2 * rows, stream).view(2, rows, 1, -1)
+        way = torch.linspace(0, 1, columns, device=stream.device).view(1, columns, 1)
+        return self.transform(weights, torch.lerp(start, end, way).flatten(0, 1))
+
+    @torch.no_grad()
+    def transform(self, weights: Mapping[str, Tensor], z: Tensor) -> Tensor:
+        """G(z) [n, d] for noise z [n, dimensions] under `weights`."""
+        generator = self.training.generator if self.is_looked_at else self._games.untrained_generator()
+        parameters = iter([weights[str(i)].to(self.device) for i in range(len(generator.parameters))])
+        own = [layer.parameters[:] for layer in generator.layers]
+        try:
+            for layer in generator.layers:
+                layer.parameters[:] = [next(parameters) for _ in layer.parameters]
+            return torch.cat([generator.forward(block) for block in z.to(self.device).split(1000)])
+        finally:
+            for layer, mine in zip(generator.layers, own, strict=True):
+                layer.parameters[:] = mine
+
+    def state(self) -> dict[str, Tensor]:
+        """The running game's state and the length of those before it: their networks are in it, or not needed."""
+        return {"finished": torch.tensor(self._games.finished, dtype=torch.int64).view(-1, 2),
+                **self.training.state(self._k)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state` returned; ValueError if it is of other networks."""
+        finished = [(int(epochs), int(updates)) for epochs, updates in state["finished"].tolist()]
+        while len(self._games.finished) < len(finished):
+            self._games.next_game()
+        self._games.finished = finished
+        self.training.restore({name: tensor for name, tensor in state.items() if name != "finished"}, self._k)
+        self.epoch = self._games.epoch

@@ -1,0 +1,285 @@
+"""Training of adversarial nets: Algorithm 1 of Goodfellow et al. 2014, and the form that was released with it.
+
+**The step.** Let u_i = ∂o_i/∂θ and g_i = ∂o_i/∂x_i be the derivatives of the discriminator's logit for example i. Both
+players' gradients are weighted sums of the same derivatives: the discriminator's is Σ a_i·u_i, with a = ∂(D's loss)/∂o,
+and what reaches the generator's output i is b_i·g_i, with b = ∂(G's loss)/∂o. So one backward pass through D, of the
+logits themselves, serves both: examples are weighted by a where the parameters' gradients are summed, and by b where
+the generator's backward pass begins. Nothing is divided by a, which vanishes where D is sure. In the released,
+simultaneous form a whole update is one generator pass, one discriminator pass, and one backward pass of each.
+
+**The update** is θ ← θ + v, v ← m·v − lr·∇, with the learning rate inside the velocity. The rate is put onto the
+examples' weights a and b, so that gradients arrive multiplied by it and one pass over the parameters is left: on a CPU
+torch's fused one, layer by layer as gradients come while they are in the cache; on a GPU foreach operations over all of
+them. Velocities are kept with the opposite sign.
+
+**On a GPU** the whole update (choice of the minibatch, noise, dropout, both players' steps, the schedule) is captured
+once as a CUDA graph and replayed (`gan.adversarial.cuda_graph`); nothing waits for the GPU until the epoch's statistics
+are read.
+
+**Seeds together.** On a GPU, where one small network leaves most of it idle, the networks of S seeds are computed as
+one, by batched matrix products (`gan.adversarial.layers.stack`). Each seed keeps random streams of its own, so that its
+result does not depend on which others run with it, up to the rounding of other kernels.
+
+**Pretraining**, as the paper's TFD experiment has it, is a game of its own that comes first. Its generator is then the
+upper part of a deeper one; its discriminator is thrown away.
+
+**Random streams** (`gan.linear_algebra.random_stream`) are separate for initial weights, data order, and noise with
+dropout, and depend on nothing but the seed and the game. `state` holds all of them, at any update of an epoch: training
+that goes on from a saved state gives the same bits as training that was never stopped.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gan.adversarial import game
+from gan.adversarial.cuda_graph import CapturedUpdates
+from gan.adversarial.layers import Layer, Network, stack
+from gan.adversarial.networks import discriminator_layers, draw_noise, flat, generator_layers
+from gan.adversarial.settings import AdversarialNets, Shape
+from gan.errors import TrainingDiverged
+from gan.linear_algebra import allow_tf32, random_stream
+
+
+@dataclass(frozen=True)
+class EpochStatistics:
+    """Means over one epoch's minibatches, in nats where they are losses. D is as trained, dropout on."""
+
+    epoch: int
+    discriminator_loss: float
+    generator_loss: float
+    d_on_data: float
+    d_on_samples: float
+    learning_rate: float
+    momentum: float
+
+
+# An average that is updated every tenth step with the decay's tenth power differs from one updated at every step by
+# less than the weights move in ten steps, and costs a tenth.
+_AVERAGE_EVERY = 10
+
+
+class Training:
+    """One game of one seed, or of several in step: networks, velocities, the generators' averages, random streams."""
+
+    def __init__(self, nets: AdversarialNets, train: Tensor, seed: int | Sequence[int],
+                 device: torch.device | str = "cpu", shape: Shape | None = None,
+                 pretrained: Sequence[Layer] | None = None, *, captured: bool = True,
+                 draws_on: torch.device | str | None = None) -> None:
+        """`train` [N, d] are the training images, of `shape` (C, H, W); they are moved to `device` once.
+
+        `pretrained` are the layers of G that pretraining left; with them goes all of `nets` but `pretraining`.
+        On a GPU updates are `captured`, unless noise and dropout are drawn elsewhere: `draws_on` a CPU they are the
+        numbers that training on that CPU would have. ValueError if the networks do not fit the images.
+        """
+        self.nets, self.recipe, self.device = nets, nets.recipe, torch.device(device)
+        self.seeds = [seed] if isinstance(seed, int) else list(seed)
+        self.train = train.to(self.device)
+        draws_on = torch.device(draws_on or device)
+        game = "" if pretrained is None else "on top of pretraining: "
+        shape = shape or flat(train)
+        self._orders = [random_stream(seed, f"{game}order of the data") for seed in self.seeds]
+        self.noises = [random_stream(seed, f"{game}noise and dropout", draws_on) for seed in self.seeds]
+        weights = [random_stream(seed, f"{game}initial weights") for seed in self.seeds]
+        generators = [generator_layers(nets.generator, nets.noise.dimensions, train, shape, stream)
+                      for stream in weights]
+        discriminators = [discriminator_layers(nets.discriminator, shape, stream, noise)
+                          for stream, noise in zip(weights, self.noises, strict=True)]
+        self.generator = Network([*stack(generators), *(pretrained or [])], self.device)
+        self.discriminator = Network(stack(discriminators), self.device)
+        self._velocities = {layer: [torch.zeros_like(p) for p in layer.parameters]
+                            for network in (self.generator, self.discriminator) for layer in network.layers}
+        self.average = [p.clone() for p in self.generator.parameters]
+        self.epoch = 0
+        self.updates = 0
+        self._position = 0  # images of the running epoch that are done
+        self.order = torch.empty((*self._leading, len(train)), dtype=torch.int64, device=self.device)
+        self.logits = torch.empty(2, len(train), len(self.seeds), device=self.device)  # on data, on samples
+        self._captured = (CapturedUpdates(self) if captured and self.device.type == "cuda"
+                          and draws_on == self.device and len(train) >= self.recipe.batch_size else None)
+
+    @property
+    def _leading(self) -> tuple[int, ...]:
+        """The axis of seeds, where there are several."""
+        return () if len(self.seeds) == 1 else (len(self.seeds),)
+
+    def run_epoch(self, between_updates: Callable[[], None] = lambda: None) -> EpochStatistics:
+        """As `run_epochs`, of the only seed."""
+        [statistics] = self.run_epochs(between_updates)
+        return statistics
+
+    @torch.no_grad()
+    def run_epochs(self, between_updates: Callable[[], None] = lambda: None) -> list[EpochStatistics]:
+        """Every training image once (Algorithm 1: once by each player's updates together), in a new order; each seed's.
+
+        `between_updates` is called between updates, where `state` may be taken. An epoch that was restored is finished.
+        Raises TrainingDiverged when a loss or a weight is no longer a finite number.
+        """
+        if self._position == 0:
+            orders = [torch.randperm(len(self.train), generator=stream) for stream in self._orders]
+            self.order.copy_(torch.stack(orders).view(self.order.shape))
+        momentum = self.recipe.momentum.during(self.epoch + 1)
+        with allow_tf32(self.recipe.precision == "tf32"):
+            while self._position < len(self.train):
+                if self._position:
+                    between_updates()
+                self._run_update(momentum)
+        self._position = 0
+        self.epoch += 1
+        before = self.updates - math.ceil(len(self.train) / self.recipe.batch_size)
+        statistics = [self._statistics(k, self.recipe.learning_rate.after(before), momentum)
+                      for k in range(len(self.seeds))]
+        for of_one_seed in statistics:
+            self._require_finite(of_one_seed)
+        return statistics
+
+    def _run_update(self, momentum: float) -> None:
+        start = self._position
+        stop = min(start + self.recipe.batch_size, len(self.train))
+        moves_generator = (self.updates + 1) % self.recipe.discriminator_steps == 0
+        if self._captured is not None and stop - start == self.recipe.batch_size:
+            self._captured.run(start // self.recipe.batch_size, self.updates, momentum, moves_generator)
+        else:
+            rate = self.recipe.learning_rate.after(self.updates)
+            columns = self.update(self.order[..., start:stop], rate, momentum, moves_generator)
+            self.logits[:, start:stop] = columns.view(2, stop - start, -1)
+        self.updates += 1
+        self._position = stop
+        if self.updates % _AVERAGE_EVERY == 0:
+            torch._foreach_lerp_(self.average, self.generator.parameters,
+                                 1 - self.recipe.average_decay**_AVERAGE_EVERY)
+
+    def update(self, rows: Tensor, rate: float | Tensor, momentum: float | Tensor, moves_generator: bool) -> Tensor:
+        """One update on the training images `rows` [n], of several seeds [S, n].
+
+        Returns D's logits before it, [2n, S]: on the images, on as many samples.
+        """
+        n = rows.shape[-1]
+        data = self.train.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
+        samples = self.generator.forward(self._draw_noise(n))
+        logits = _columns(self.discriminator.forward(torch.cat((data, samples), -2)))
+        by_d = game.discriminator_loss_by_logits(logits, n).mul_(rate)
+        simultaneous = self.recipe.updates == "simultaneous"
+        by_samples = self._step(self.discriminator, torch.ones_like(self._rows(by_d)), momentum, self._rows(by_d),
+                                rows=n if simultaneous else 0)
+        if by_samples is not None:
+            by_g = game.generator_loss_by_logits(logits[n:], self.recipe.objective).mul_(rate)
+            self._step(self.generator, by_samples.mul_(self._rows(by_g)), momentum)
+        elif moves_generator:
+            fresh = _columns(self.discriminator.forward(self.generator.forward(self._draw_noise(n))))
+            by_g = game.generator_loss_by_logits(fresh, self.recipe.objective).mul_(rate)
+            self._step(self.generator, self.discriminator.input_gradient(self._rows(by_g)), momentum)
+        return logits
+
+    def _draw_noise(self, n: int) -> Tensor:
+        """[n, dimensions], of several seeds [S, n, dimensions]"""
+        drawn = [draw_noise(self.nets.noise, n, stream) for stream in self.noises]
+        return (drawn[0] if len(drawn) == 1 else torch.stack(drawn)).to(self.device)
+
+    def _rows(self, columns: Tensor) -> Tensor:
+        """Weights of examples as layers have them: from [n, S] to [n, 1], of several seeds [S, n, 1]."""
+        return columns.t().unsqueeze(-1) if self._leading else columns
+
+    def _step(self, network: Network, gradient: Tensor, momentum: float | Tensor, weights: Tensor | None = None,
+              rows: int = 0) -> Tensor | None:
+        """`network.backward`, and its parameters moved."""
+        if self.device.type == "cpu":
+            below = network.backward(gradient, weights, rows, lambda layer: self._move([layer], momentum))
+        else:
+            below = network.backward(gradient, weights, rows)
+            self._move(network.layers, momentum)
+        if self.recipe.maximum_norm is not None:
+            network.limit_norms(self.recipe.maximum_norm)
+        return below
+
+    def _move(self, layers: Sequence[Layer], momentum: float | Tensor) -> None:
+        parameters, gradients, velocities = (list(itertools.chain.from_iterable(tensors)) for tensors in zip(
+            *((layer.parameters, layer.gradients, self._velocities[layer]) for layer in layers), strict=True))
+        if not parameters:
+            return
+        if isinstance(momentum, float) and momentum > 0 and all(
+                t.is_cpu and t.is_contiguous() for t in parameters + gradients):
+            # Layouts must agree: the fused kernel takes memory as it comes; and it knows no momentum of 0.
+            torch._fused_sgd_(parameters, gradients, velocities, weight_decay=0.0, momentum=momentum, lr=1.0,
+                              dampening=0.0, nesterov=False, maximize=False, is_first_step=False)
+        else:
+            torch._foreach_mul_(velocities, momentum)
+            torch._foreach_add_(velocities, gradients)
+            torch._foreach_sub_(parameters, velocities)
+        for layer in layers:
+            layer.gradients = []  # their memory is for the next ones
+
+    def _statistics(self, k: int, learning_rate: float, momentum: float) -> EpochStatistics:
+        on_data, on_samples = self.logits[0, :, k], self.logits[1, :, k]
+        return EpochStatistics(
+            self.epoch, float(game.discriminator_loss(on_data, on_samples)),
+            float(game.generator_loss(on_samples, self.recipe.objective)),
+            float(on_data.sigmoid().mean()), float(on_samples.sigmoid().mean()), learning_rate, momentum)
+
+    def _require_finite(self, statistics: EpochStatistics) -> None:
+        losses = (statistics.discriminator_loss, statistics.generator_loss)
+        sums = torch.stack([p.sum() for p in self.generator.parameters + self.discriminator.parameters])
+        if not all(map(math.isfinite, losses)) or not bool(sums.isfinite().all()):
+            raise TrainingDiverged(
+                statistics.epoch, f"losses {losses[0]} (D), {losses[1]} (G)"
+                + ("" if bool(sums.isfinite().all()) else ", and weights that are not finite"),
+                "lower learning_rate.initial or momentum.final of this experiment in params.yaml")
+
+    def state(self, k: int = 0) -> dict[str, Tensor]:
+        """Everything that the next updates of the k-th seed depend on, as tensors on the CPU (copies).
+
+        It does not show whether other seeds were trained together with it.
+        """
+        state = {"epoch": torch.tensor(self.epoch), "updates": torch.tensor(self.updates),
+                 "stream.order": self._orders[k].get_state(), "stream.noise": self.noises[k].get_state()}
+        if self._position:
+            state["running.order"] = (self.order[k] if self._leading else self.order).cpu().clone()
+            state["running.logits"] = self.logits[:, :self._position, k].cpu().clone()
+        for name, tensor in self._tensors(k).items():
+            state[name] = tensor.detach().cpu().clone()
+        return state
+
+    def restore(self, state: Mapping[str, Tensor], k: int = 0) -> None:
+        """Take over what `state` returned, for the k-th seed; ValueError if it is of other networks or images.
+
+        With several seeds, each is to be given a state of the same update.
+        """
+        tensors = self._tensors(k)
+        others = ("epoch", "updates", "stream.order", "stream.noise", "running.order", "running.logits")
+        running = state.get("running.order")
+        if {name: t.shape for name, t in state.items() if name not in others} != {
+                name: t.shape for name, t in tensors.items()} or (
+                running is not None and len(running) != len(self.train)):
+            raise ValueError("the saved state is of other networks")
+        for name, tensor in tensors.items():
+            tensor.copy_(state[name])
+        self.epoch, self.updates = int(state["epoch"]), int(state["updates"])
+        self._orders[k].set_state(state["stream.order"])
+        self.noises[k].set_state(state["stream.noise"])
+        self._position = 0
+        if running is not None:
+            self._position = state["running.logits"].shape[1]
+            (self.order[k] if self._leading else self.order).copy_(running)
+            self.logits[:, :self._position, k] = state["running.logits"].to(self.device)
+
+    def _tensors(self, k: int) -> dict[str, Tensor]:
+        """The k-th seed's own part of all tensors that move, by name."""
+        tensors = {}
+        for player, network in (("generator", self.generator), ("discriminator", self.discriminator)):
+            velocities = itertools.chain.from_iterable(self._velocities[layer] for layer in network.layers)
+            for i, (parameter, velocity) in enumerate(zip(network.parameters, velocities, strict=True)):
+                tensors[f"{player}.{i}"] = parameter
+                tensors[f"velocity.{player}.{i}"] = velocity
+        tensors |= {f"average.{i}": parameter for i, parameter in enumerate(self.average)}
+        return {name: tensor[k] for name, tensor in tensors.items()} if self._leading else tensors
+
+
+def _columns(logits: Tensor) -> Tensor:
+    """From D's logits, [n, 1] or [S, n, 1], to [n, S]."""
+    return logits if logits.ndim == 2 else logits.squeeze(-1).t()

@@ -1,0 +1,46 @@
+"""One interface for every row of Table 1: a model can be fitted to a data set and can then draw n samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+BetweenUpdates = Callable[[], None]
+
+
+class Model(Protocol):
+    variants: ClassVar[tuple[str, ...]]
+    """rows that come of one fit: `raw`, and for some models `ema`"""
+    epochs: int
+    """how many there are to be fitted; 0 where nothing is fitted"""
+
+    @property
+    def epoch(self) -> int:
+        """how many are done"""
+
+    @property
+    def selects_epoch(self) -> bool:
+        """whether the epoch is chosen on validation; else the last one is taken"""
+
+    @property
+    def is_looked_at(self) -> bool:
+        """whether the epoch just done can be scored on validation"""
+
+    def fit_epoch(self, between_updates: BetweenUpdates = ...) -> Mapping[str, Any]:
+        """Fit for one epoch, or finish one that was restored, and return its statistics: numbers, or the name of a
+        phase. `between_updates` is called between updates; `state` may be taken there, and it may raise to stop."""
+
+    def weights(self, variant: str) -> dict[str, Tensor]:
+        """What `sample` needs, as it is now. The tensors are the model's own: copy what is to be kept."""
+
+    def sample(self, weights: Mapping[str, Tensor], n: int, stream: torch.Generator) -> Tensor:
+        """n samples [n, d] in the data's scale, with random numbers from `stream` alone."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that further updates depend on, as copies on the CPU."""
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` returned."""

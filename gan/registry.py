@@ -1,0 +1,72 @@
+"""Which models there are, by the word that `kind` has in params.yaml.
+
+A new one is entered here and nowhere else in `gan`. Settings are known without the models' modules, which import torch:
+a model's module is imported when it is made.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gan.adversarial.settings import AdversarialNets, Shape
+from gan.baselines.settings import DeepBeliefNet, DeepGSN, KMeans, StackedCAE, TrainingImages
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from gan.model import Model
+
+Settings = AdversarialNets | DeepBeliefNet | StackedCAE | DeepGSN | TrainingImages | KMeans
+SETTINGS: dict[str, type[Settings]] = {
+    "adversarial_nets": AdversarialNets, "dbn": DeepBeliefNet, "stacked_cae": StackedCAE, "deep_gsn": DeepGSN,
+    "training_images": TrainingImages, "kmeans": KMeans}
+MODELS = {
+    "adversarial_nets": ("gan.adversarial.model", "AdversarialNetsModel"),
+    "dbn": ("gan.baselines.dbn", "DeepBeliefNetModel"),
+    "stacked_cae": ("gan.baselines.stacked_cae", "StackedCAEModel"),
+    "deep_gsn": ("gan.baselines.deep_gsn", "DeepGSNModel"),
+    "training_images": ("gan.baselines.training_images", "TrainingImagesModel"),
+    "kmeans": ("gan.baselines.kmeans", "KMeansModel")}
+"""Module and class of each; a class is called with settings, training images, seed and device, and adversarial nets
+with the images' shape"""
+
+
+def module_of(kind: str) -> str:
+    """The module that a kind of model is made of; with what that imports, it is what the model's results depend on."""
+    return MODELS[kind][0]
+
+
+def create(settings: Settings, train: Tensor, seed: int, device: torch.device | str = "cpu",
+           shape: Shape | None = None) -> Model:
+    """An untrained model for training images [N, d] of `shape` (C, H, W), which convolutions need.
+
+    ValueError if the settings do not fit the images.
+    """
+    import torch
+
+    own = (shape,) if isinstance(settings, AdversarialNets) else ()
+    model: Model = _model_class(settings)(settings, train, seed, torch.device(device), *own)
+    return model
+
+
+def create_together(settings: Settings, train: Tensor, seeds: Sequence[int], device: torch.device | str = "cpu",
+                    shape: Shape | None = None) -> list[Model]:
+    """As `create`, a model for each of `seeds`; where it pays, they are trained as one computation.
+
+    That is on a GPU, and without convolutions, which keep one busy by themselves. A CPU is kept busy by one network.
+    """
+    import torch
+
+    device = torch.device(device)
+    if isinstance(settings, AdversarialNets) and len(seeds) > 1 and device.type != "cpu" and not any(
+            game.has_convolutions for game in settings.games()):
+        return [*_model_class(settings).together(settings, train, seeds, device, shape)]
+    return [create(settings, train, seed, device, shape) for seed in seeds]
+
+
+def _model_class(settings: Settings) -> Any:
+    module, name = MODELS[settings.kind]
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,330 @@
+"""Say what this machine can do, and write it into params.yaml: the profile, and the experiments whose data can be had.
+
+`python -m pipeline.commands.plan` works on nothing and downloads nothing. Environment: GAN_PROFILE names the profile
+instead of the machine; GAN_EXPERIMENTS names the experiments, with commas or spaces between, instead of all that the
+profile runs; GAN_LESSONS the lessons, or `all` or `none`, instead of all of them (none where GAN_EXPERIMENTS names
+experiments).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from gan.adversarial.model import AdversarialNetsModel
+from gan.adversarial.settings import AdversarialNets
+from gan.baselines.chains import VARIANTS
+from gan.baselines.settings import DeepBeliefNet, DeepGSN, KMeans, StackedCAE
+from gan.datasets.sources import Availability
+from gan.evaluation.parzen import search
+from gan.evaluation.settings import Grid
+from gan.lessons import LESSONS
+from gan.registry import create
+from pipeline.artifacts.raw import data_availability, loader_of, local_folders, raw_folder
+from pipeline.runtime import machine, stage
+from pipeline.runtime.progress import duration
+from pipeline.settings import parameters
+from pipeline.settings.parameters import MNIST, PROFILES, Experiment, Parameters, Run
+from pipeline.stages import sample_size
+
+MARKS = {"found": "found in", "downloadable": "to be downloaded from", "unavailable": "not to be had:"}
+SMOKE = "smoke"
+LESSON_SECONDS = {"figure_1": 10, "optimal_discriminator": 15, "global_optimum": 17, "convergence": 2,
+                  "non_saturating": 110, "non_convergence": 2, "mode_collapse": 98, "minibatch_features": 50,
+                  "many_answers": 9, "honest_pictures": 16}
+"""What each took on two cores of an AMD EPYC; lessons are too unlike each other to be timed by a few steps"""
+
+
+def main() -> None:
+    current = parameters.load(run=False)
+    device = machine.choose_device()
+    profile, why = choose_profile(device)
+    print(f"machine      {machine.describe(machine.hardware(device))}")
+    print(f"device       {device}")
+    print(f"profile      {profile} ({why})", flush=True)
+    wanted, left_out = choose_experiments(current, profile)
+    lessons, lessons_left_out = choose_lessons(profile)
+    datasets = _datasets(current, [*wanted, *_asked_for_data(current, profile)])
+    if any(LESSONS[name].NEEDS_DIGITS for name in lessons):
+        datasets = list(dict.fromkeys([*datasets, MNIST]))
+    data = {name: availability(name) for name in datasets}
+    for name, state in data.items():
+        print(f"data         {name}: {MARKS[state.state]} {state.detail}", flush=True)
+        if state.remedy and state.state == "unavailable":
+            print(f"             {state.remedy}")
+    experiments = [name for name in wanted if data[_dataset(current, name)].state != "unavailable"]
+    left_out |= {name: f"no data set {_dataset(current, name)}: "
+                       f"{data[_dataset(current, name)].remedy or data[_dataset(current, name)].detail}"
+                 for name in wanted if name not in experiments}
+    left_out |= lessons_left_out
+    for name in [name for name in lessons if LESSONS[name].NEEDS_DIGITS and data[MNIST].state == "unavailable"]:
+        lessons.remove(name)
+        left_out[f"lesson {name}"] = f"no data set {MNIST}: {data[MNIST].remedy or data[MNIST].detail}"
+    run = Run(_datasets(current, experiments), {name: _dataset(current, name) for name in experiments}, left_out,
+              *([name for name in lessons if LESSONS[name].NEEDS_DIGITS is needs] for needs in (False, True)))
+    if run.lessons_on_mnist and MNIST not in run.datasets:
+        run = replace(run, datasets=[*run.datasets, MNIST])
+    planned = parameters.Parameters(current.raw, profile, run, current.datasets)
+    for folder in ("artifacts", "data/raw", "reports/figures"):  # the report depends on them, even where nothing is run
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    changed = parameters.update(parameters.FILE, profile, run)
+    _print_experiments(planned, device)
+    print(f"params.yaml  {'changed: `git diff params.yaml` shows how' if changed else 'says so already'}", flush=True)
+
+
+def choose_profile(device: torch.device) -> tuple[str, str]:
+    """The profile and the reason for it. ParameterError if GAN_PROFILE names one that does not exist."""
+    named = os.environ.get("GAN_PROFILE", "").strip()
+    if named:
+        parameters.require_known(named, PROFILES, "profile", "GAN_PROFILE")
+        return named, "named by GAN_PROFILE"
+    if device.type == "cuda":
+        return "paper", "there is a CUDA GPU; GAN_PROFILE=cpu or smoke for less"
+    return "cpu", "there is no CUDA GPU; GAN_PROFILE=paper runs the paper's numbers all the same"
+
+
+def choose_experiments(current: Parameters, profile: str) -> tuple[list[str], dict[str, str]]:
+    """The experiments to run if their data can be had, in the order of params.yaml; and why others are left out."""
+    named = os.environ.get("GAN_EXPERIMENTS", "").replace(",", " ").split()
+    known = current.raw["experiments"]
+    for name in named:
+        parameters.require_known(name, known, "experiment", "GAN_EXPERIMENTS")
+    if named:
+        runs = [name for name in known if name in named]
+        return runs, {name: "not among those that GAN_EXPERIMENTS named" for name in known
+                      if name not in named and profile in known[name]["runs_in"]}
+    return [name for name in known if profile in known[name]["runs_in"]], {}
+
+
+def choose_lessons(profile: str) -> tuple[list[str], dict[str, str]]:
+    """The lessons to run if their data can be had, in the order in which they are read; and why others are left out."""
+    named = os.environ.get("GAN_LESSONS", "").replace(",", " ").split()
+    if named == ["all"]:
+        return list(LESSONS), {}
+    if named:
+        for name in named:
+            parameters.require_known(name, [*LESSONS, "all", "none"], "lesson", "GAN_LESSONS")
+        reasons = dict.fromkeys(LESSONS, "not among those that GAN_LESSONS named")
+    elif os.environ.get("GAN_EXPERIMENTS", "").strip():
+        named, reasons = [], dict.fromkeys(LESSONS, "GAN_EXPERIMENTS named experiments; GAN_LESSONS=all adds these")
+    else:  # smoke asks for no data from elsewhere
+        named = [name for name, lesson in LESSONS.items() if profile != SMOKE or not lesson.NEEDS_DIGITS]
+        reasons = dict.fromkeys(LESSONS, f"profile {SMOKE} asks for no data from elsewhere; GAN_LESSONS=all does")
+    return ([name for name in LESSONS if name in named],
+            {f"lesson {name}": reasons[name] for name in LESSONS if name not in named})
+
+
+def _asked_for_data(current: Parameters, profile: str) -> list[str]:
+    """Experiments of the profile, whether wanted or not: the state of their data is worth a line."""
+    return [name for name, entry in current.raw["experiments"].items() if profile in entry["runs_in"]]
+
+
+def availability(dataset: str) -> Availability:
+    """As `data_availability`; what DVC's cache holds counts as found, for `dvc repro` takes it from there."""
+    state = data_availability(dataset)
+    if state.state == "unavailable" and _in_cache(dataset):
+        return Availability("found", "DVC's cache")
+    return state
+
+
+def _in_cache(dataset: str) -> bool:
+    """Whether DVC's cache holds what `prepare` made of a data set, by dvc.lock."""
+    try:
+        lock = YAML(typ="safe").load(Path("dvc.lock").read_text())
+        outs = lock["stages"][f"prepare@{dataset}"]["outs"]
+        return all((Path(".dvc/cache/files/md5") / out["md5"][:2] / out["md5"][2:]).exists() for out in outs)
+    except (OSError, YAMLError, KeyError, TypeError):
+        return False
+
+
+def _dataset(current: Parameters, experiment: str) -> str:
+    return str(current.raw["experiments"][experiment]["dataset"])
+
+
+def _datasets(current: Parameters, experiments: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(_dataset(current, name) for name in experiments))
+
+
+def _print_experiments(planned: Parameters, device: torch.device) -> None:
+    total = 0.0
+    speeds: dict[tuple[int, ...], Speed] = {}
+    changed = changed_stages()
+    todo, lessons = unfinished(planned.run, changed), unfinished_lessons(planned.run, changed)
+    for name in planned.run.experiments:
+        experiment = planned.experiment(name)
+        seconds = estimate(planned, name, experiment, device, speeds) if name in todo else 0.0
+        total += seconds
+        own = f", profile {experiment.profile}" if experiment.profile else ""
+        seeds = f"{len(experiment.train.seeds)} seed{'s' if len(experiment.train.seeds) != 1 else ''}"
+        state = f"about {duration(seconds)}" if name in todo else "done"
+        print(f"experiment   {name}: {experiment.title}, {seeds}{own}, {state}", flush=True)
+    seconds = sum(5 if planned.profile == SMOKE else LESSON_SECONDS[name] for name in lessons)
+    total += seconds
+    if planned.run.lessons or planned.run.lessons_on_mnist:
+        state = f"{len(lessons)} to do, about {duration(seconds)}" if lessons else "done"
+        print(f"lessons      {len(planned.run.lessons) + len(planned.run.lessons_on_mnist)}: {state}")
+    for name, reason in planned.run.left_out.items():
+        print(f"left out     {name}: {reason.partition(':')[0]}")
+    print(f"time         about {duration(total)} on this machine for what is not done yet, measured just now"
+          f"{' (lessons: as measured on two cores of an AMD EPYC)' if lessons else ''}" if todo or lessons
+          else "time         everything is done")
+
+
+def unfinished(run: Run, changed: set[str] | None) -> set[str]:
+    """The experiments of which DVC has a stage to run, or of whose data; all where it cannot say what has `changed`."""
+    if changed is None:
+        return set(run.experiments)
+    owners = {stage.partition("@")[2] for stage in changed if not stage.startswith("lesson")}
+    return {name for name, dataset in run.experiments.items() if {name, dataset} & owners}
+
+
+def unfinished_lessons(run: Run, changed: set[str] | None) -> list[str]:
+    """The lessons that DVC has to run, or for whose data; all where it cannot say."""
+    if changed is None:
+        return [*run.lessons, *run.lessons_on_mnist]
+    data = {f"download@{MNIST}", f"prepare@{MNIST}"} & changed
+    return [name for name, stage in run.lesson_stages.items()
+            if stage in changed or (data and name in run.lessons_on_mnist)]
+
+
+def changed_stages() -> set[str] | None:
+    """What `dvc status` names; None where nothing has run yet, or DVC fails (it will say why when it is to run)."""
+    if not Path("dvc.lock").exists():
+        return None
+    try:
+        status = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], capture_output=True, text=True,
+                                timeout=300, check=True)
+        return {name for name in json.loads(status.stdout) if ":" not in name}  # without searches
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+
+
+ChainModel = DeepBeliefNet | StackedCAE | DeepGSN
+_CHAINS, _STATES = 1000, 50  # of which a few steps are timed
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Of this machine, on images of one size: seconds per pair of image and sample, in k-means and in Parzen."""
+
+    centroid_pair: float
+    parzen_pair: float
+
+
+def estimate(planned: Parameters, name: str, experiment: Experiment, device: torch.device,
+             speeds: dict[tuple[int, ...], Speed]) -> float:
+    """Seconds that the stages of an experiment will take, from a few steps of each kind timed on random images."""
+    loader = loader_of(experiment.dataset)
+    sizes = loader.sizes(raw_folder(experiment.dataset), local_folders())
+    profile, dataset = planned.profile_of(name), experiment.dataset
+    parzen, monitor = planned.parzen(profile, dataset), planned.monitor(profile, dataset)
+    if loader.shape not in speeds:
+        speeds[loader.shape] = measure(math.prod(loader.shape), len(parzen.refined_grid.bandwidths()), device)
+    speed = speeds[loader.shape]
+    seeds, variants = len(experiment.train.seeds), 1
+    model = experiment.train.model
+    fitting = 0.0
+    if isinstance(model, KMeans):
+        fitting = model.iterations * model.clusters * sizes["train"] * speed.centroid_pair
+    elif isinstance(model, ChainModel):
+        variants = len(VARIANTS)
+        looks = 1 if model.chosen_epoch == "last" else fitted_epochs(model) // monitor.every
+        drawing, fitting = seconds_of_chains(model, sizes["train"], loader.shape, device)
+        sampling = drawing * (parzen.samples + max(sample_size.available(
+            parzen.sample_sizes.sizes, model.kind, sizes["train"], chains=True), default=0) / seeds)
+        fitting += sampling + looks * monitor.samples * (drawing + variants * monitor.images * speed.parzen_pair)
+    elif isinstance(model, AdversarialNets):
+        variants = len(AdversarialNetsModel.variants)
+        checks = model.recipe.epochs / monitor.every * variants
+        share = len(monitor.grid.bandwidths()) / len(parzen.refined_grid.bandwidths())
+        fitting = (sum(seconds_per_update(game, loader.shape, device) * game.recipe.epochs
+                       * math.ceil(sizes["train"] / game.recipe.batch_size) for game in games_apart(model))
+                   + checks * monitor.samples * monitor.images * speed.parzen_pair * max(share, 0.3))
+    searched = min(parzen.validation_images, sizes["validation"])
+    scoring = parzen.samples * (searched + 0.2 * sizes["test"]) * speed.parzen_pair
+    more = parzen.sample_sizes
+    counted = sum(sample_size.available(more.sizes, model.kind, sizes["train"], isinstance(model, ChainModel))) * (
+        min(more.validation_images, sizes["validation"]) + 0.2 * min(more.test_images, sizes["test"]))
+    starting = 28.0  # eight stages, each of which starts Python and reads its files
+    return seeds * (fitting + variants * scoring) + variants * counted * speed.parzen_pair + starting
+
+
+def games_apart(model: AdversarialNets) -> list[AdversarialNets]:
+    """The games of a model, each as one that can be played without the other."""
+    if model.pretraining is None:
+        return [model]
+    first, last = model.games()
+    whole = replace(first.generator, hidden=[*last.generator.hidden, *first.generator.hidden])
+    return [first, replace(last, generator=whole, pretraining=None)]
+
+
+def seconds_per_update(model: AdversarialNets, shape: tuple[int, int, int], device: torch.device) -> float:
+    """Of one game: as many updates as take a second, after one to get started."""
+    training = create(model, torch.rand(model.recipe.batch_size, math.prod(shape)), 0, device, shape)
+    training.fit_epoch()
+    start, updates = time.perf_counter(), 0
+    while updates < 20 and (updates == 0 or time.perf_counter() - start < 1):
+        training.fit_epoch()
+        updates += 1
+    return (time.perf_counter() - start) / updates
+
+
+def fitted_epochs(model: ChainModel) -> int:
+    return model.epochs if isinstance(model, DeepGSN) else sum(layer.epochs for layer in model.layers)
+
+
+def seconds_of_chains(model: ChainModel, images: int, shape: tuple[int, int, int], device: torch.device
+                      ) -> tuple[float, float]:
+    """Of one sample by each variant, and of fitting: one update of each layer timed, and a few steps of the chains."""
+    twice: ChainModel
+    match model:
+        case DeepGSN():
+            twice, epochs = replace(model, epochs=2), [model.epochs]
+        case StackedCAE():
+            twice = replace(model, layers=[replace(layer, epochs=2) for layer in model.layers])
+            epochs = [layer.epochs for layer in model.layers]
+        case DeepBeliefNet():
+            twice = replace(model, layers=[replace(layer, epochs=2) for layer in model.layers])
+            epochs = [layer.epochs for layer in model.layers]
+    batch = torch.rand(twice.batch_size, math.prod(shape))
+    fitted = create(twice, batch, 0, device, shape)
+    fitting = 0.0
+    for number in epochs:
+        fitted.fit_epoch()  # to get started
+        start = time.perf_counter()
+        fitted.fit_epoch()
+        fitting += (time.perf_counter() - start) * number * math.ceil(images / twice.batch_size)
+    stream, few = torch.Generator(device).manual_seed(0), 2
+    weights = fitted.weights("parallel") | {"burn_in": torch.tensor(few)}
+    start = time.perf_counter()
+    fitted.sample(weights, _CHAINS, stream)
+    middle = time.perf_counter()
+    fitted.sample(fitted.weights("raw"), _STATES, stream)
+    end = time.perf_counter()
+    return (middle - start) / _CHAINS * model.burn_in / few + (end - middle) / _STATES, fitting
+
+
+def measure(d: int, bandwidths: int, device: torch.device) -> Speed:
+    images, samples = torch.rand(256, d, device=device), torch.rand(2048, d, device=device)
+    kmeans = create(KMeans("kmeans", clusters=1000, iterations=2), samples, 0, device)
+    start = time.perf_counter()
+    kmeans.fit_epoch()
+    middle = time.perf_counter()
+    search(images, samples, [Grid(0.1, 0.5, bandwidths)])
+    end = time.perf_counter()
+    return Speed((middle - start) / (2048 * 1000), (end - middle) / (256 * 2048))
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,79 @@
+"""The Parzen log-likelihood of the test images: the only stage that looks at them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from gan.evaluation import parzen
+from pipeline.artifacts import files
+from pipeline.artifacts.configuration import configuration, folder
+from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.trained import SEARCHES, scored_rows
+from pipeline.runtime import machine, stage
+from pipeline.runtime.progress import Progress
+
+
+def main(experiment: str) -> None:
+    device = machine.choose_device()
+    settings = configuration(experiment, "evaluate")
+    training = files.read_json(folder(experiment) / "training.json")
+    searches = {entry["seed"]: entry["variants"]
+                for entry in files.read_json(folder(experiment) / "bandwidth.json")["seeds"]}
+    dataset = read_dataset(prepared_file(settings["dataset"]))
+    tests = [test.to(device) for _, test in dataset.folds()]
+    epochs = {entry["seed"]: entry["variants"] for entry in training["seeds"]}
+    rows = scored_rows(experiment)
+    n = 0
+    seeds: list[dict[str, Any]] = []
+    with Progress(f"{experiment}, test", sum(map(len, rows.values())) * sum(map(len, tests)), "image") as progress:
+        for seed, variants in rows.items():
+            samples, _ = files.read_tensors(folder(experiment) / "samples" / f"seed-{seed}.safetensors")
+            scores: dict[str, Any] = {}
+            for variant in variants:
+                n = len(samples[variant])
+                found = _scores(searches[seed][variant], tests, samples[variant].to(device), progress.advance)
+                scores[variant] = {"epoch": epochs[seed][variant]["epoch"], **found}
+            seeds.append({"seed": seed, "variants": scores})
+    files.write_json(folder(experiment) / "evaluation.json", {
+        "title": settings["title"], "note": settings["note"], "model": training["model"],
+        "dataset": settings["dataset"], "dimensions": dataset.test.shape[1], "scale": dataset.scale,
+        "duplicates": dict(dataset.duplicates), "profile": settings["profile"], "differences": settings["differences"],
+        "samples": n, "test_images": sum(map(len, tests)), "folds": len(tests), "hardware": training["hardware"],
+        "seeds": seeds})
+
+
+def _scores(searches: dict[str, Any], tests: Sequence[torch.Tensor], samples: torch.Tensor,
+            advance: Callable[[int], None]) -> dict[str, Any]:
+    """By search, the score of a fold's test images [m, d] with that fold's σ, or of all folds together."""
+    each: dict[str, list[dict[str, Any]]] = {name: [] for name in SEARCHES}
+    for i, test in enumerate(tests):
+        chosen = [searches[name]["folds"][i] if len(tests) > 1 else searches[name] for name in SEARCHES]
+        rows = parzen.log_likelihood(test, samples, [search["chosen"] for search in chosen], advance)
+        for name, search, log_likelihoods in zip(SEARCHES, chosen, rows, strict=True):
+            each[name].append(_score(search, log_likelihoods))
+    return {name: folds[0] if len(folds) == 1 else _over_folds(folds) for name, folds in each.items()}
+
+
+def _score(search: dict[str, Any], log_likelihoods: torch.Tensor) -> dict[str, Any]:
+    mean, error = parzen.mean_and_standard_error(log_likelihoods)
+    return {"bandwidth": search["chosen"], "validation_log_likelihood": search["validation_log_likelihood"],
+            "test_log_likelihood": mean, "standard_error": error, "test_images": len(log_likelihoods)}
+
+
+def _over_folds(folds: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and standard error over the folds, as the paper reports TFD; the geometric mean of their bandwidths."""
+    n = len(folds)
+    mean = {key: math.fsum(fold[key] for fold in folds) / n
+            for key in ("test_log_likelihood", "validation_log_likelihood")}
+    variance = math.fsum((fold["test_log_likelihood"] - mean["test_log_likelihood"])**2 for fold in folds) / (n - 1)
+    return {"bandwidth": math.exp(math.fsum(math.log(fold["bandwidth"]) for fold in folds) / n), **mean,
+            "standard_error": math.sqrt(variance / n), "test_images": sum(fold["test_images"] for fold in folds),
+            "folds": list(folds)}
+
+
+if __name__ == "__main__":
+    stage.run(main)

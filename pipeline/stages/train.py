@@ -1,0 +1,266 @@
+"""Fit an experiment's model with each of its seeds; the epoch is chosen on validation images.
+
+After a kill, the same command goes on from the last checkpoint and ends with the same bytes
+(`pipeline.runtime.checkpoints`); checkpoints are deleted when the stage has succeeded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas
+import torch
+from pydantic import TypeAdapter
+from ruamel.yaml import YAML
+from torch import Tensor
+
+from gan.datasets.dataset import Dataset
+from gan.errors import ReproductionError, TrainingDiverged
+from gan.evaluation.settings import Monitor
+from gan.fit import Fit
+from gan.linear_algebra import random_stream
+from gan.registry import create_together
+from pipeline.artifacts import files
+from pipeline.artifacts.configuration import configuration
+from pipeline.artifacts.configuration import folder as artifacts
+from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.trained import model_settings, settings_mismatch
+from pipeline.runtime import checkpoints, machine, process_lock, stage
+from pipeline.runtime.checkpoints import Checkpoint
+from pipeline.runtime.interruption import Interruption
+from pipeline.runtime.progress import Progress
+from pipeline.tracking import runs
+
+IMAGES_IN_A_PICTURE = 64
+CURVES = ["seed", "epoch", "discriminator_loss", "generator_loss", "d_on_data", "d_on_samples", "learning_rate",
+          "momentum", "validation_log_likelihood", "validation_log_likelihood_ema"]
+
+
+def main(experiment: str, seed: str | None = None) -> None:
+    """Fit all seeds and write the outputs; or only `seed`, up to its last checkpoint, which the stage then finds."""
+    machine.reuse_freed_memory()
+    device = machine.choose_device()
+    settings = configuration(experiment, "train")
+    seeds = settings["seeds"] if seed is None else [_known(experiment, seed, settings["seeds"])]
+    dataset = read_dataset(prepared_file(settings["dataset"]))
+    inputs = inputs_digest(experiment, settings["dataset"])
+    folder = checkpoints.folder(experiment)
+    lock = folder.with_name(f"{experiment}.lock" if seed is None else f"{experiment}.seed-{seed}.lock")
+    with process_lock.holding(lock, f"training of {experiment}"):
+        training = _Experiment(experiment, settings, dataset, inputs, device)
+        fits = training.fit(seeds)
+        if seed is None:
+            _write(experiment, settings, fits, inputs, device)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _known(experiment: str, seed: str, seeds: Sequence[int]) -> int:
+    if seed not in map(str, seeds):
+        raise ReproductionError(f"{experiment} has no seed {seed}", expected=", ".join(map(str, seeds)), found=seed,
+                                remedy="name one of these, or none for all of them")
+    return int(seed)
+
+
+def inputs_digest(experiment: str, dataset: str) -> str:
+    """SHA-256 of the files that the stage reads, as dvc.yaml names them."""
+    root = Path(__file__).parents[2]
+    stages = YAML(typ="safe").load((root / "dvc.yaml").read_text())["stages"]
+    digest = hashlib.sha256()
+    for name in stages["train"]["do"]["deps"]:
+        name = name.replace("${key}", experiment).replace("${item}", dataset)
+        digest.update(f"{name} {files.sha256(root / name if name.endswith('.py') else Path(name))}\n".encode())
+    return digest.hexdigest()
+
+
+class _Experiment:
+    """What all seeds of an experiment share, and how they are fitted."""
+
+    def __init__(self, name: str, settings: dict[str, Any], dataset: Dataset, inputs: str, device: torch.device
+                 ) -> None:
+        self.name, self.settings, self.dataset, self.inputs, self.device = name, settings, dataset, inputs, device
+        self._seconds = checkpoints.seconds_between()
+        self._folder = checkpoints.folder(name)
+
+    def fit(self, seeds: Sequence[int]) -> list[Fit]:
+        """The fit of each seed: one after another on a CPU, together on a GPU."""
+        if self.device.type == "cpu":
+            return [self._fit_in_step([seed])[0] for seed in seeds]
+        finished = {seed: fit for seed in seeds if (fit := self._finished(seed)) is not None}
+        others = [seed for seed in seeds if seed not in finished]
+        fitted = dict(zip(others, self._fit_in_step(others), strict=True)) if others else {}
+        return [(finished | fitted)[seed] for seed in seeds]
+
+    def _finished(self, seed: int) -> Fit | None:
+        """A fit that came to its end earlier."""
+        if not self._checkpoint([seed]).exists():
+            return None
+        [fit] = self._restored([seed])
+        return fit if fit.is_finished else None
+
+    def _checkpoint(self, seeds: Sequence[int]) -> Checkpoint:
+        return Checkpoint(self._folder, f"seed{'' if len(seeds) == 1 else 's'}-{'-'.join(map(str, seeds))}",
+                          self.inputs)
+
+    def _start(self, seeds: Sequence[int]) -> list[Fit]:
+        monitor = TypeAdapter(Monitor).validate_python(self.settings["monitor"])
+        try:
+            models = create_together(model_settings(self.settings["model"]), self.dataset.train, seeds, self.device,
+                                     self.dataset.shape)
+        except ValueError as error:
+            raise settings_mismatch(self.name, error) from error
+        validation = self.dataset.validation.to(self.device)
+        return [Fit(model, validation, seed, monitor) for model, seed in zip(models, seeds, strict=True)]
+
+    def _restored(self, seeds: Sequence[int]) -> list[Fit]:
+        """Fits as the newest whole checkpoint has them, or at their start."""
+        checkpoint = self._checkpoint(seeds)
+        for other in checkpoint.others():
+            print(f"{other} is of other parameters, code or data and is not used", flush=True)
+        for path, tensors, about in checkpoint.candidates():
+            fits = self._start(seeds)
+            try:
+                for fit in fits:
+                    own = {name.removeprefix(f"{fit.seed}/"): tensor for name, tensor in tensors.items()
+                           if name.startswith(f"{fit.seed}/")}
+                    fit.restore(own, about[str(fit.seed)])
+            except (ValueError, KeyError, TypeError, RuntimeError) as error:
+                print(f"{path} is not used: {error}", flush=True)
+                continue
+            print(f"going on from epoch {fits[0].model.epoch} ({path})", flush=True)
+            return fits
+        if checkpoint.exists():
+            print("no checkpoint is whole, training starts anew", flush=True)
+        return self._start(seeds)
+
+    def _fit_in_step(self, seeds: Sequence[int]) -> list[Fit]:
+        fits, checkpoint = self._restored(seeds), self._checkpoint(seeds)
+        words = f"{self.name}, seed{'' if len(seeds) == 1 else 's'} {', '.join(map(str, seeds))}"
+        with (
+            Interruption() as interruption,
+            contextlib.ExitStack() as trackers,
+            Progress(words, fits[0].model.epochs, "epoch", done=fits[0].model.epoch) as progress,
+        ):
+            running = _Running(fits, [trackers.enter_context(self._tracker(seed)) for seed in seeds], checkpoint,
+                               progress, interruption, self._seconds)
+            try:
+                running.run(self._show)
+            except TrainingDiverged as error:
+                raise _with_last_good_state(error, checkpoint) from None
+            except ValueError as error:
+                raise settings_mismatch(self.name, error) from error
+        if len(seeds) > 1:  # each can then be found alone
+            for fit in fits:
+                _save([fit], self._checkpoint([fit.seed]))
+        return fits
+
+    def _tracker(self, seed: int) -> runs.Tracker:
+        return runs.start(self.name, seed, self.inputs, profile=self.settings["profile"], parameters=self.settings,
+                              dataset=runs.describe(prepared_file(self.dataset.name)),
+                              hardware=machine.hardware(self.device))
+
+    def _show(self, fit: Fit, tracker: runs.Tracker) -> None:
+        """Pictures of samples from the same noise at each look, by a random stream of their own: training's bytes are
+        the same with and without them."""
+        images = min(IMAGES_IN_A_PICTURE, fit.monitor.samples)
+        for variant in fit.model.variants:
+            stream = random_stream(fit.seed, "pictures of training", self.device)
+            samples = fit.model.sample(fit.model.weights(variant), images, stream)
+            tracker.picture(f"samples_{variant}", samples.to("cpu", copy=True), self.dataset, step=fit.model.epoch)
+
+
+@dataclass
+class _Running:
+    """Fits on their way: rows to their trackers, checkpoints when it is time, an end when one is asked for."""
+
+    fits: Sequence[Fit]
+    trackers: Sequence[runs.Tracker]
+    checkpoint: Checkpoint
+    progress: Progress
+    interruption: Interruption
+    seconds: float
+    _saved: float = field(default_factory=time.monotonic)
+    _updates: int = 0  # of the running epoch, in this process
+
+    def run(self, show: Callable[[Fit, runs.Tracker], None]) -> None:
+        rows = {fit: fit.run(self._between_updates) for fit in self.fits}
+        while rows:
+            for fit, tracker in zip(self.fits, self.trackers, strict=True):
+                row = next(rows[fit], None) if fit in rows else None
+                if row is None:
+                    rows.pop(fit, None)
+                    continue
+                tracker.metrics({k: v for k, v in row.items() if k not in ("seed", "epoch", "game")},
+                                step=row["epoch"])
+                if "validation_log_likelihood" in row and tracker.active:
+                    show(fit, tracker)
+            if rows:
+                self._updates = 0
+                self.progress.advance(1, _note(self.fits[0]))
+                # The first epoch is kept at once, to be there should the second diverge.
+                self._keep(at_once=not self.checkpoint.exists())
+        if self.fits[0].model.epochs:
+            _save(self.fits, self.checkpoint)  # a finished seed is not fitted again if a later one fails
+
+    def _between_updates(self) -> None:
+        self._updates += 1
+        self._keep()
+        self.progress.advance(0, f"epoch {self.fits[0].model.epoch + 1} under way, {self._updates:,} updates of it")
+
+    def _keep(self, at_once: bool = False) -> None:
+        if at_once or self.interruption.requested or time.monotonic() - self._saved >= self.seconds:
+            _save(self.fits, self.checkpoint)
+            self._saved = time.monotonic()
+        self.interruption.check()
+
+
+def _note(fit: Fit) -> str:
+    chosen = ", ".join(f"{variant} {choice.validation_log_likelihood:.1f} (epoch {choice.epoch})"
+                       for variant, choice in fit.choices.items())
+    return f"{'best ' if fit.model.selects_epoch else ''}on validation: {chosen} nats" if chosen else ""
+
+
+def _save(fits: Sequence[Fit], checkpoint: Checkpoint) -> None:
+    """Keep a state, unless it has diverged, which the end of the epoch will tell."""
+    tensors: dict[str, Tensor] = {}
+    about = {}
+    for fit in fits:
+        own, about[str(fit.seed)] = fit.state()
+        tensors |= {f"{fit.seed}/{name}": tensor for name, tensor in own.items()}
+    if all(bool(tensor.isfinite().all()) for tensor in tensors.values() if tensor.is_floating_point()):
+        checkpoint.save(tensors, about)
+
+
+def _with_last_good_state(error: TrainingDiverged, checkpoint: Checkpoint) -> TrainingDiverged:
+    kept = f"; the last good state is kept in {checkpoint.path}" if checkpoint.exists() else ""
+    return TrainingDiverged(error.epoch, error.found, error.remedy + kept)
+
+
+def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], inputs: str, device: torch.device) -> None:
+    models = artifacts(experiment) / "models"
+    for fit in fits:
+        tensors = {f"{variant}.{name}": tensor for variant, choice in fit.choices.items()
+                   for name, tensor in choice.weights.items()}
+        files.write_tensors(models / f"seed-{fit.seed}.safetensors", tensors)
+    rows = pandas.DataFrame([row for fit in fits for row in fit.rows], columns=None if any(
+        fit.rows for fit in fits) else CURVES)
+    extra = [column for column in rows.columns if column not in CURVES]
+    files.write_text(artifacts(experiment) / "curves.csv",
+                     rows.reindex(columns=CURVES + extra).to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    files.write_json(artifacts(experiment) / "training.json", {
+        "model": settings["model"]["kind"], "dataset": settings["dataset"], "profile": settings["profile"],
+        "settings": settings, "inputs": inputs, "hardware": machine.hardware(device),
+        "seeds": [{"seed": fit.seed, "updates": getattr(fit.model, "updates", None), "variants": {
+            variant: {"epoch": choice.epoch if fit.model.is_looked_at else None,
+                      "validation_log_likelihood": choice.validation_log_likelihood}
+            for variant, choice in fit.choices.items()}} for fit in fits]})
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,423 @@
+"""pipeline.commands.plan: what this machine can do, said and written into params.yaml; no network here."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan.datasets.sources import Availability
+from gan.errors import DataError, ParameterError, ReproductionError
+from gan.lessons import LESSONS
+from pipeline.artifacts.raw import data_availability
+from pipeline.commands import plan
+from pipeline.commands.plan import measure, seconds_of_chains, seconds_per_update
+from pipeline.settings import parameters
+
+ROOT = Path(__file__).parents[3]
+FOUND, DOWNLOADABLE = Availability("found", "data/raw"), Availability("downloadable", "a mirror")
+ON_MNIST = [name for name, lesson in LESSONS.items() if lesson.NEEDS_DIGITS]
+WITHOUT_DATA = [name for name in LESSONS if name not in ON_MNIST]
+UNAVAILABLE = Availability("unavailable", "a mirror: no answer", "connect to the network, or set GAN_DATA: a folder")
+
+
+@pytest.fixture(autouse=True)
+def repository(tmp_path, monkeypatch, own_settings):
+    """The committed params.yaml in a folder of its own, on a machine without a GPU, where all data can be had."""
+    monkeypatch.delenv("GAN_DEVICE")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    have_gpus(0, monkeypatch)
+    have_data(monkeypatch)
+    monkeypatch.setattr(plan, "measure", lambda d, bandwidths, device: plan.Speed(1e-9, 2e-9))
+    monkeypatch.setattr(plan, "seconds_per_update", lambda model, d, device: 0.01)
+    monkeypatch.setattr(plan, "seconds_of_chains", lambda model, images, shape, device: (0.001, 60.0))
+
+
+def have_gpus(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: number > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: number)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: "NVIDIA H200")
+
+
+def have_data(monkeypatch: pytest.MonkeyPatch, **states: Availability) -> None:
+    """The named data sets are as said, all others found."""
+    monkeypatch.setattr(plan, "data_availability", lambda name: states.get(name, FOUND))
+
+
+def runs_in(profile: str) -> list[str]:
+    experiments = parameters.load(ROOT / "params.yaml").raw["experiments"]
+    return [name for name, entry in experiments.items() if profile in entry["runs_in"]]
+
+
+def graph() -> set[str]:
+    """The stages that DVC makes of dvc.yaml with the params.yaml here."""
+    shutil.copy(ROOT / "dvc.yaml", ".")
+    Path(".dvc").mkdir()
+    Path(".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+    listed = subprocess.run([sys.executable, "-m", "dvc", "stage", "list", "--name-only"], capture_output=True,
+                            text=True, timeout=60)
+    assert listed.returncode == 0, listed.stderr
+    return set(listed.stdout.split())
+
+
+# The profile.
+
+def test_a_machine_without_a_gpu_gets_the_profile_cpu(capsys):
+    plan.main()
+    assert parameters.load().profile == "cpu"
+    assert re.search(r"^profile +cpu \(there is no CUDA GPU", capsys.readouterr().out, re.M)
+
+
+def test_a_machine_with_a_gpu_gets_the_profile_paper(monkeypatch, capsys):
+    have_gpus(1, monkeypatch)
+    plan.main()
+    assert parameters.load().profile == "paper"
+    said = capsys.readouterr().out
+    assert re.search(r"^machine .*NVIDIA H200", said, re.M)
+    assert re.search(r"^device +cuda$", said, re.M)
+    assert re.search(r"^profile +paper \(there is a CUDA GPU", said, re.M)
+
+
+@pytest.mark.parametrize(("gpus", "profile"), [(0, "paper"), (1, "cpu"), (1, "smoke")])
+def test_a_profile_that_is_named_is_taken_whatever_the_machine(monkeypatch, capsys, gpus, profile):
+    have_gpus(gpus, monkeypatch)
+    monkeypatch.setenv("GAN_PROFILE", f" {profile} ")
+    plan.main()
+    assert parameters.load().profile == profile
+    assert list(parameters.load().run.experiments) == runs_in(profile)
+    assert f"{profile} (named by GAN_PROFILE)" in capsys.readouterr().out
+
+
+def test_a_gpu_that_is_not_to_be_used_is_as_none(monkeypatch):
+    have_gpus(1, monkeypatch)
+    monkeypatch.setenv("GAN_DEVICE", "cpu")
+    plan.main()
+    assert parameters.load().profile == "cpu"
+
+
+def test_an_empty_setting_is_as_none(monkeypatch):
+    monkeypatch.setenv("GAN_PROFILE", "")
+    monkeypatch.setenv("GAN_EXPERIMENTS", " ")
+    plan.main()
+    assert (parameters.load().profile, list(parameters.load().run.experiments)) == ("cpu", runs_in("cpu"))
+
+
+def test_an_unknown_profile_is_named_with_the_nearest_and_nothing_changes(monkeypatch):
+    monkeypatch.setenv("GAN_PROFILE", "papr")
+    with pytest.raises(ParameterError, match=r"GAN_PROFILE: unknown profile 'papr'[\s\S]*paper, cpu, smoke"
+                                             r"[\s\S]*did you mean 'paper'"):
+        plan.main()
+    assert Path("params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+def test_a_device_that_is_not_there_is_named_and_nothing_changes(monkeypatch):
+    monkeypatch.setenv("GAN_DEVICE", "cuda:3")
+    with pytest.raises(ReproductionError, match="GAN_DEVICE=cuda:3"):
+        plan.main()
+    assert Path("params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+# The experiments.
+
+@pytest.mark.parametrize("text", ["digits_kmeans mnist", "mnist,digits_kmeans", " mnist , digits_kmeans,mnist"])
+def test_experiments_that_are_named_run_in_the_order_of_the_file(monkeypatch, text):
+    monkeypatch.setenv("GAN_EXPERIMENTS", text)
+    plan.main()
+    run = parameters.load().run
+    assert run.experiments == {"mnist": "mnist", "digits_kmeans": "digits"}
+    assert list(run.experiments) == ["mnist", "digits_kmeans"]
+    assert run.datasets == ["mnist", "digits"]
+
+
+def test_experiments_that_are_not_named_are_left_out_with_that_reason(monkeypatch, capsys):
+    monkeypatch.setenv("GAN_EXPERIMENTS", "mnist")
+    plan.main()
+    left_out = parameters.load().run.left_out
+    assert set(left_out) == (set(runs_in("cpu")) - {"mnist"}) | {f"lesson {name}" for name in LESSONS}
+    assert all("GAN_EXPERIMENTS" in reason for reason in left_out.values())
+    assert re.search(r"^left out +mnist_kmeans: not among those that GAN_EXPERIMENTS named$",
+                     capsys.readouterr().out, re.M)
+
+
+def test_an_unknown_experiment_is_named_with_the_nearest_and_nothing_changes(monkeypatch):
+    monkeypatch.setenv("GAN_EXPERIMENTS", "mnist mnist_kmaens")
+    with pytest.raises(ParameterError, match=r"GAN_EXPERIMENTS: unknown experiment 'mnist_kmaens'"
+                                             r"[\s\S]*did you mean 'mnist_kmeans'"):
+        plan.main()
+    assert Path("params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+def test_an_experiment_with_a_profile_of_its_own_says_so(capsys):
+    path = Path("params.yaml")
+    text = path.read_text()
+    block = text.index("\n  mnist_kmeans:")
+    path.write_text(text[:block] + re.sub(r"profile:.*", "profile: paper", text[block:], count=1))
+    plan.main()
+    assert re.search(r"^experiment +mnist_kmeans: .*, profile paper, about ", capsys.readouterr().out, re.M)
+    assert parameters.load().profile_of("mnist_kmeans") == "paper"
+    assert parameters.load().profile_of("mnist_training_images") == "cpu"
+
+
+# Data.
+
+@pytest.mark.parametrize(("state", "text"), [
+    (FOUND, r"mnist: found in data/raw"), (DOWNLOADABLE, r"mnist: to be downloaded from a mirror"),
+    (UNAVAILABLE, r"mnist: not to be had: a mirror: no answer\n +connect to the network, or set GAN_DATA")])
+def test_the_state_of_each_data_set_is_said(monkeypatch, capsys, state, text):
+    have_data(monkeypatch, mnist=state)
+    plan.main()
+    assert re.search(rf"^data +{text}", capsys.readouterr().out, re.M)
+
+
+def test_experiments_whose_data_cannot_be_had_are_left_out_with_reason_and_cure_and_others_run(monkeypatch, capsys):
+    have_data(monkeypatch, mnist=UNAVAILABLE)
+    monkeypatch.setenv("GAN_EXPERIMENTS", "mnist mnist_kmeans digits digits_kmeans")
+    plan.main()
+    run = parameters.load().run
+    assert run.experiments == {"digits": "digits", "digits_kmeans": "digits"}
+    assert run.datasets == ["digits"]
+    for name in ("mnist", "mnist_kmeans"):
+        assert "no data set mnist" in run.left_out[name]
+        assert UNAVAILABLE.remedy in run.left_out[name]
+    said = capsys.readouterr().out
+    assert re.search(r"^left out +mnist: no data set mnist", said, re.M)
+    assert re.search(r"^experiment +digits: ", said, re.M)
+    assert graph() == {"collect", "report", "download@digits", "prepare@digits"} | {
+        f"{stage}@{name}" for name in run.experiments
+        for stage in ("configure", "train", "sample", "bandwidth", "evaluate", "sample_size", "figures")}
+
+
+def test_where_no_data_can_be_had_the_graph_is_still_one(monkeypatch):
+    have_data(monkeypatch, **dict.fromkeys(parameters.load().datasets, UNAVAILABLE))
+    plan.main()
+    run = parameters.load().run
+    assert (run.datasets, run.experiments) == ([], {})
+    assert set(run.left_out) == {*runs_in("cpu"), *(f"lesson {name}" for name in ON_MNIST)}
+    assert graph() == {"collect", "report", *(f"lesson@{name}" for name in WITHOUT_DATA)}
+
+
+# The lessons.
+
+def test_all_lessons_run_where_their_data_can_be_had(capsys):
+    plan.main()
+    run = parameters.load().run
+    assert (run.lessons, run.lessons_on_mnist) == (WITHOUT_DATA, ON_MNIST)
+    assert set(run.lesson_stages.values()) == {stage for stage in graph() if stage.startswith("lesson")}
+    assert re.search(r"^lessons +10: 10 to do, about 5 min", capsys.readouterr().out, re.M)
+
+
+def test_lessons_on_mnist_are_left_out_without_it_with_reason_and_cure(monkeypatch):
+    have_data(monkeypatch, mnist=UNAVAILABLE)
+    plan.main()
+    run = parameters.load().run
+    assert (run.lessons, run.lessons_on_mnist) == (WITHOUT_DATA, [])
+    for name in ON_MNIST:
+        assert run.left_out[f"lesson {name}"] == f"no data set mnist: {UNAVAILABLE.remedy}"
+
+
+def test_smoke_asks_for_no_data_that_only_lessons_want(monkeypatch):
+    monkeypatch.setenv("GAN_PROFILE", "smoke")
+    plan.main()
+    run = parameters.load().run
+    assert (run.datasets, run.lessons, run.lessons_on_mnist) == (["digits"], WITHOUT_DATA, [])
+
+
+@pytest.mark.parametrize(("named", "experiments", "chosen"), [
+    ("honest_pictures, convergence", "", ["convergence", "honest_pictures"]), ("all", "digits", list(LESSONS)),
+    ("none", "", []), ("", "digits", []), ("figure_1", "digits", ["figure_1"])])
+def test_lessons_that_are_named_run_in_the_order_in_which_they_are_read(monkeypatch, named, experiments, chosen):
+    monkeypatch.setenv("GAN_LESSONS", named)
+    monkeypatch.setenv("GAN_EXPERIMENTS", experiments)
+    plan.main()
+    run = parameters.load().run
+    assert [name for name in LESSONS if name in run.lesson_stages] == chosen
+    assert ("mnist" in run.datasets) is (not experiments or bool(run.lessons_on_mnist))
+    assert {name for name in run.left_out if name.startswith("lesson ")} == {
+        f"lesson {name}" for name in LESSONS if name not in chosen}
+
+
+def test_an_unknown_lesson_is_named_with_the_nearest_and_nothing_changes(monkeypatch):
+    monkeypatch.setenv("GAN_LESSONS", "convergance")
+    with pytest.raises(ParameterError, match=r"GAN_LESSONS: unknown lesson 'convergance'[\s\S]*mean 'convergence'"):
+        plan.main()
+    assert Path("params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+@pytest.mark.parametrize(("changed", "todo"), [
+    (None, {*WITHOUT_DATA, *ON_MNIST}), (set(), set()), ({"lesson@convergence", "train@mnist"}, {"convergence"}),
+    ({"prepare@mnist"}, set(ON_MNIST)), ({"prepare@cifar10"}, set())])
+def test_lessons_are_done_when_dvc_has_nothing_to_run_for_them(changed, todo):
+    plan.main()
+    assert set(plan.unfinished_lessons(parameters.load().run, changed)) == todo
+
+
+def test_data_that_can_be_had_again_puts_the_file_back_as_it_was(monkeypatch):
+    plan.main()
+    before = Path("params.yaml").read_text()
+    have_data(monkeypatch, mnist=UNAVAILABLE)
+    plan.main()
+    assert Path("params.yaml").read_text() != before
+    have_data(monkeypatch, mnist=DOWNLOADABLE)
+    plan.main()
+    assert Path("params.yaml").read_text() == before
+
+
+def test_data_in_the_cache_of_dvc_counts_as_found(monkeypatch, capsys):
+    have_data(monkeypatch, mnist=UNAVAILABLE)
+    md5 = "0123456789abcdef" * 2
+    Path("dvc.lock").write_text(f"schema: '2.0'\nstages:\n  prepare@mnist:\n    outs:\n    - md5: {md5}\n")
+    assert plan.availability("mnist") == UNAVAILABLE
+    cached = Path(".dvc/cache/files/md5") / md5[:2] / md5[2:]
+    cached.parent.mkdir(parents=True)
+    cached.touch()
+    assert plan.availability("mnist") == Availability("found", "DVC's cache")
+    assert plan.availability("digits") == FOUND
+
+
+@pytest.mark.parametrize("lock", [None, "", "torn: [", "stages: {}", "- 1", "stages: {prepare@mnist: {outs: [{}]}}"])
+def test_a_lock_that_says_nothing_of_the_data_is_no_cache(monkeypatch, lock):
+    have_data(monkeypatch, mnist=UNAVAILABLE)
+    if lock is not None:
+        Path("dvc.lock").write_text(lock)
+    assert plan.availability("mnist") == UNAVAILABLE
+
+
+def test_a_data_folder_that_does_not_exist_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(plan, "data_availability", data_availability)
+    monkeypatch.setenv("GAN_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("GAN_PROFILE", "smoke")
+    with pytest.raises(DataError, match=r"GAN_DATA names a folder that cannot be opened: .*nowhere"):
+        plan.main()
+
+
+def test_digits_need_no_network(monkeypatch, capsys):
+    monkeypatch.setattr(plan, "data_availability", data_availability)
+    monkeypatch.setenv("GAN_PROFILE", "smoke")
+    plan.main()
+    assert re.search(r"^data +digits: found in scikit-learn", capsys.readouterr().out, re.M)
+
+
+# The estimate, and the file.
+
+def test_each_experiment_and_the_whole_get_an_estimate(capsys):
+    plan.main()
+    said = capsys.readouterr().out
+    seeds = len(parameters.load().experiment("mnist").train.seeds)
+    assert re.search(rf"^experiment +mnist: Adversarial nets, {seeds} seeds?, about [\dhmins ]+$", said, re.M)
+    assert re.search(r"^experiment +mnist_kmeans: k-means centroids, 1 seed, about [\dhmins ]+$", said, re.M)
+    assert re.search(r"^time +about \d[\dhmins ]+ on this machine", said, re.M)
+
+
+def test_the_estimate_grows_with_epochs_seeds_and_time_a_step(monkeypatch):
+    def seconds(changes) -> float:
+        text = (ROOT / "params.yaml").read_text()
+        for old, new in changes.items():
+            assert old in text
+            text = text.replace(old, new)
+        Path("params.yaml").write_text(text)
+        checked = parameters.load()
+        one = parameters.Parameters(checked.raw, "paper", checked.run, checked.datasets)
+        return plan.estimate(one, "mnist", one.experiment("mnist"), torch.device("cpu"), {})
+    whole = seconds({})
+    assert seconds({"epochs: 500": "epochs: 250"}) < 0.6 * whole
+    assert seconds({"seeds: [1, 2, 3]": "seeds: [1]"}) < 0.4 * whole
+    monkeypatch.setattr(plan, "seconds_per_update", lambda model, d, device: 0.02)
+    assert seconds({}) > 1.5 * whole
+
+
+def test_the_estimate_is_measured_on_this_machine(monkeypatch):
+    monkeypatch.setattr(plan, "measure", measure)
+    monkeypatch.setattr(plan, "seconds_per_update", seconds_per_update)
+    checked = parameters.load()
+    seconds = [plan.estimate(checked, name, checked.experiment(name), torch.device("cpu"), {})
+               for name in ("digits", "digits_training_images", "digits_kmeans")]
+    assert all(0 < each < 3600 for each in seconds)
+
+
+def test_nothing_is_downloaded_made_or_trained(tmp_path):
+    plan.main()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["artifacts", "data", "params.yaml", "reports"]
+    assert not any(path.is_file() for name in ("artifacts", "data", "reports") for path in (tmp_path / name).rglob("*"))
+
+
+def test_a_second_plan_changes_nothing_and_says_so(monkeypatch, capsys):
+    monkeypatch.setenv("GAN_PROFILE", "smoke")
+    plan.main()
+    assert re.search(r"^params.yaml +changed: `git diff params.yaml` shows how$", capsys.readouterr().out, re.M)
+    first = Path("params.yaml").read_bytes()
+    plan.main()
+    assert re.search(r"^params.yaml +says so already$", capsys.readouterr().out, re.M)
+    assert Path("params.yaml").read_bytes() == first
+
+
+@pytest.mark.parametrize("block", [
+    "experiments:\n    mnist: digits\n", "experiments:\n    gone: mnist\n", "experiments:\n    digits: digits\n"])
+def test_a_plan_mends_the_block_that_it_writes(block):
+    """An experiment was renamed, or got another data set: the error says to run `make plan`."""
+    path = Path("params.yaml")
+    path.write_text(re.sub(r"datasets: .*\n  experiments:.*\n(    .*\n)+", f"datasets: [mnist]\n  {block}",
+                           path.read_text(), count=1))
+    with pytest.raises(ParameterError):
+        parameters.load()
+    plan.main()
+    assert list(parameters.load().run.experiments) == runs_in("cpu")
+
+
+def test_an_error_in_the_parameters_is_named_before_anything_else(monkeypatch):
+    path = Path("params.yaml")
+    path.write_text(path.read_text().replace("batch_size: 100", "batch_sise: 100", 1))
+    with pytest.raises(ParameterError, match=r"batch_sise: unknown key[\s\S]*did you mean 'batch_size'"):
+        plan.main()
+
+
+# What is done already.
+
+@pytest.mark.parametrize("name", ["digits_dbn", "digits_stacked_cae", "digits_deep_gsn"])
+def test_the_time_of_chains_grows_with_epochs_and_burn_in(name):
+    model = parameters.load().experiment(name).train.model
+    longer = plan.replace(model, burn_in=1000 * model.burn_in)
+    drawing, fitting = seconds_of_chains(model, 1000, (1, 8, 8), torch.device("cpu"))
+    assert drawing > 0
+    assert fitting > 0
+    assert seconds_of_chains(longer, 1000, (1, 8, 8), torch.device("cpu"))[0] > 10 * drawing
+    assert seconds_of_chains(model, 1_000_000, (1, 8, 8), torch.device("cpu"))[1] > 10 * fitting
+
+
+def test_what_is_done_is_neither_measured_nor_counted(monkeypatch, capsys):
+    measured = []
+
+    def seconds_per_update(model, shape, device):
+        measured.append(shape)
+        return 0.01
+    monkeypatch.setattr(plan, "seconds_per_update", seconds_per_update)
+    monkeypatch.setattr(plan, "changed_stages", lambda: {"figures@mnist_kmeans", "prepare@cifar10", "report"})
+    plan.main()
+    said = capsys.readouterr().out
+    assert re.search(r"^experiment +mnist: Adversarial nets, 3 seeds, done$", said, re.M)
+    for name in ("mnist_kmeans", "cifar10_fully_connected", "cifar10_training_images"):
+        assert re.search(rf"^experiment +{name}: .*, about ", said, re.M)
+    assert set(measured) == {(3, 32, 32)}
+    assert re.search(r"^time +about ", said, re.M)
+
+
+def test_where_everything_is_done_that_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(plan, "changed_stages", lambda: {"report"})
+    plan.main()
+    said = capsys.readouterr().out
+    assert re.search(r"^time +everything is done$", said, re.M)
+    assert "about" not in said
+
+
+@pytest.mark.parametrize("lock", [None, "", "torn: ["])
+def test_where_dvc_cannot_say_nothing_counts_as_done(lock):
+    if lock is not None:
+        Path("dvc.lock").write_text(lock)
+    assert plan.changed_stages() is None  # there is no repository here
+    run = parameters.load().run
+    assert plan.unfinished(run, None) == set(run.experiments)

@@ -1,0 +1,132 @@
+"""pipeline.runtime.stage: how a stage ends when something is wrong."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from gan.errors import DataError
+from pipeline.runtime import machine, run_log, stage
+
+ROOT = Path(__file__).parents[3]
+BEGINNING = "import sys, time\nfrom gan.errors import DataError\nfrom pipeline import stage\n"
+
+
+def run_script(main: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", f"{BEGINNING}{main}\nstage.run(main)", *words], cwd=ROOT,
+                          capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture(autouse=True)
+def same_signal_handlers():
+    """`stage.run` is made for a process of its own: it sets a signal handler."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_stage_gets_the_words_of_its_command_line(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["stage", "mnist", "more"])
+    got = []
+    stage.run(lambda *words: got.extend(words))
+    assert got == ["mnist", "more"]
+
+
+def test_success_exits_with_0_and_says_nothing_of_its_own():
+    ended = run_script("def main(name): print(name)", "mnist")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "mnist\n", "")
+
+
+def test_an_error_that_the_user_can_mend_is_one_message_and_exit_status_1():
+    ended = run_script("def main(): raise DataError('a.json is torn', expected='JSON', found='x', remedy='delete it')")
+    assert ended.returncode == 1
+    assert ended.stderr == "\nerror: a.json is torn\n  expected: JSON\n  found: x\n  what to do: delete it\n"
+    assert ended.stdout == ""
+
+
+def test_an_error_with_a_cause_shows_no_traceback_either(monkeypatch, capsys):
+    def main() -> None:
+        try:
+            raise OSError("below")
+        except OSError as error:
+            raise DataError("above") from error
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    with pytest.raises(SystemExit) as ended:
+        stage.run(main)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "\nerror: above\n"
+
+
+def test_a_defect_of_ours_is_a_traceback():
+    ended = run_script("def main(): {}['nothing']")
+    assert ended.returncode == 1
+    assert "Traceback" in ended.stderr
+    assert "KeyError: 'nothing'" in ended.stderr
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stage_that_is_stopped_cleans_up_and_says_so_by_its_exit_status(number, status):
+    main = ("def main():\n"
+            "    try:\n"
+            "        print('at work', flush=True)\n"
+            "        time.sleep(60)\n"
+            "    finally:\n"
+            "        print('cleaned up', flush=True)\n")
+    process = subprocess.Popen([sys.executable, "-c", f"{BEGINNING}{main}\nstage.run(main)"], cwd=ROOT, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == "at work\n"
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == status
+    assert output == "cleaned up\n"
+    assert errors == "\nstopped; the same command goes on from the last checkpoint\n"
+
+
+def run_stage(monkeypatch: pytest.MonkeyPatch, folder: Path, main: object, name: str | None) -> dict[str, dict]:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    if name:
+        monkeypatch.setenv("DVC_STAGE", name)
+    stage.run(main)
+    return run_log.read("stages")
+
+
+def test_how_long_a_stage_of_the_graph_took_is_kept_with_where_and_from_which_commit(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "commit", lambda: ("a" * 40, True))
+    kept = run_stage(monkeypatch, tmp_path, lambda: time.sleep(0.11), "train@mnist")
+    assert list(kept) == ["train@mnist"]
+    assert set(kept["train@mnist"]) == {"name", "seconds", "started", "host", "commit", "clean"}
+    assert kept["train@mnist"]["seconds"] >= 0.1
+    assert datetime.fromisoformat(kept["train@mnist"]["started"]).utcoffset() is not None
+    assert (kept["train@mnist"]["commit"], kept["train@mnist"]["clean"]) == ("a" * 40, True)
+
+
+def test_the_commit_kept_is_that_of_the_beginning(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "commit", lambda: ("a" * 40, True))
+
+    def main() -> None:
+        monkeypatch.setattr(machine, "commit", lambda: ("b" * 40, False))
+    assert run_stage(monkeypatch, tmp_path, main, "train@mnist")["train@mnist"]["commit"] == "a" * 40
+
+
+def test_what_dvc_did_not_start_is_no_stage_and_leaves_nothing(monkeypatch, tmp_path):
+    assert run_stage(monkeypatch, tmp_path, lambda: None, None) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stage_that_fails_leaves_no_duration(monkeypatch, tmp_path):
+    def main() -> None:
+        raise DataError("torn")
+    with pytest.raises(SystemExit):
+        run_stage(monkeypatch, tmp_path, main, "train@mnist")
+    assert run_log.read("stages") == {}

@@ -1,0 +1,298 @@
+"""The stage `lesson` on ten short lessons: what it writes, prints and refuses, and the chapter made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import jinja2
+import numpy as np
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from gan.datasets.mnist import TEST_LABELS_FILE, TRAINING_LABELS_FILE, idx_bytes
+from gan.errors import DataError, ParameterError
+from gan.lessons import LESSONS
+from pipeline.artifacts import files
+from pipeline.artifacts.prepared import prepared_file
+from pipeline.page.provenance import Provenance
+from pipeline.results import results
+from pipeline.stages import lesson, report
+from pipeline.tracking import runs
+
+TEMPLATE = Path(__file__).parents[3] / "reports" / "page" / "lessons.html"
+SHORT = {
+    "figure_1": {"seeds": [1, 2], "alone": 20, "between": 3, "rounds": 12, "frames": 6},
+    "optimal_discriminator": {"seeds": [1, 2], "batch": 128, "steps": 20},
+    "global_optimum": {"seeds": [1, 2], "points": 5, "batch": 64, "steps": 20, "rounds": 12},
+    "convergence": {"rounds": 40},
+    "non_saturating": {"seeds": [1], "batch": 20, "frozen": 4, "narrower": 12, "steps": 3, "looks": 2, "judged": 20},
+    "non_convergence": {"steps": 300},
+    "mode_collapse": {"seeds": [1, 2], "batch": 32, "steps": 6, "unrolled": 2, "inner": 2},
+    "minibatch_features": {"ring_seeds": [1, 2], "batch": 16, "ring_steps": 6, "digit_seeds": [1], "digit_batch": 16,
+                           "digit_steps": 4, "judge_steps": 10, "judged": 50},
+    "many_answers": {"seeds": [1, 2], "steps": 20, "judged": 100},
+    "honest_pictures": {"batch": 16, "steps": 4, "drawn": 60, "shown": 10, "judge_steps": 10},
+}
+
+
+ALL = {name: dataclasses.asdict(module.Settings()) for name, module in LESSONS.items()}
+
+
+def write_parameters(**changes):
+    """params.yaml with all ten lessons, short in profile smoke; `changes` replace its blocks."""
+    lessons = {**ALL, "profiles": {"smoke": SHORT}}
+    content = {"profile": "smoke", "lessons": lessons} | changes
+    with Path("params.yaml").open("w") as file:
+        YAML(typ="safe").dump(content, file)
+
+
+def write_digits(labels=(200, 60)):
+    stream = torch.Generator().manual_seed(0)
+    images = {name: torch.randint(256, (n, 784), dtype=torch.uint8, generator=stream)
+              for name, n in (("train", 180), ("validation", 20), ("test", 60))}
+    files.write_tensors(prepared_file("mnist"), images, {"name": "mnist", "shape": [1, 28, 28], "divisor": 255})
+    for name, n in zip((TRAINING_LABELS_FILE, TEST_LABELS_FILE), labels, strict=True):
+        files.write_bytes(Path("data/raw/mnist") / name, idx_bytes(np.arange(n, dtype=np.uint8) % 10))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder where every lesson has run."""
+    folder = tmp_path_factory.mktemp("lessons")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("GAN_TRACKING", "off")
+        write_parameters()
+        write_digits()
+        for name in LESSONS:
+            lesson.main(name)
+        yield folder
+
+
+@pytest.fixture
+def short_lessons(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GAN_TRACKING", "off")
+    write_parameters()
+    write_digits()
+
+
+def outputs(folder, name):
+    """Everything a lesson wrote, by its path."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for top in ("artifacts/lessons", "reports/figures/lessons")
+        for path in sorted((folder / top / name).rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("name", list(LESSONS))
+def test_a_lesson_writes_its_criteria_its_figure_and_the_numbers_behind_it(finished, name):
+    found = outputs(finished, name)
+    content = json.loads(found[f"artifacts/lessons/{name}/lesson.json"])
+    assert content["lesson"] == name
+    assert content["profile"] == "smoke"
+    assert content["settings"] == dataclasses.asdict(dataclasses.replace(LESSONS[name].Settings(), **SHORT[name]))
+    assert content["criteria"]
+    for criterion in content["criteria"]:
+        holds = {"<": criterion["measured"] < criterion["bound"], ">": criterion["measured"] > criterion["bound"]}
+        assert criterion["holds"] is holds[criterion["relation"]]
+    figure = content["figure"]
+    assert found[figure["file"]].startswith(b"\x89PNG")
+    assert figure["alt"]
+    assert figure["caption"].endswith(".")
+    assert figure["data"]
+    for path in figure["data"]:
+        header, *rows = found[path].decode().splitlines()
+        assert rows
+        assert all(row.count(",") == header.count(",") for row in rows)
+    assert set(found) == {f"artifacts/lessons/{name}/lesson.json", figure["file"], *figure["data"],
+                          *([figure["animation"]] if figure["animation"] else [])}
+
+
+@pytest.mark.parametrize("name", list(LESSONS))
+def test_a_second_run_gives_the_same_bytes(finished, name):
+    folder = finished
+    first = outputs(folder, name)
+    lesson.main(name)
+    assert outputs(folder, name) == first
+
+
+def test_the_number_of_threads_outside_changes_nothing(finished):
+    folder = finished
+    first, threads = outputs(folder, "many_answers"), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        lesson.main("many_answers")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert outputs(folder, "many_answers") == first
+
+
+def test_every_criterion_is_printed_with_its_value_and_verdict(short_lessons, capsys):
+    lesson.main("non_convergence")
+    said = capsys.readouterr().out
+    assert "  holds         alternating: largest radius: 1.026, bound < 1.051" in said
+    assert "  does not hold optimistic: last radius: 0.2203, bound < 0.01" in said
+
+
+def test_what_an_earlier_run_left_is_removed(short_lessons):
+    stale = Path("reports/figures/lessons/non_convergence/old.csv")
+    files.write_text(stale, "old\n")
+    lesson.main("non_convergence")
+    assert not stale.exists()
+
+
+def test_a_lesson_is_a_run_in_mlflow(short_lessons, monkeypatch):
+    monkeypatch.setenv("GAN_TRACKING", "on")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd() / 'runs.db'}")
+    lesson.main("non_convergence")
+    from mlflow import MlflowClient
+    client = MlflowClient(tracking_uri=f"sqlite:///{Path.cwd() / 'runs.db'}")
+    experiment = client.get_experiment_by_name(runs.heading())
+    run, = client.search_runs([experiment.experiment_id])
+    content = json.loads(Path("artifacts/lessons/non_convergence/lesson.json").read_text())
+    assert run.info.run_name == "lesson non_convergence · smoke"
+    assert run.data.metrics["criterion 2"] == content["criteria"][1]["measured"]
+    assert run.data.params["criterion 2"] == content["criteria"][1]["statement"]
+    assert run.data.metrics["criteria that hold"] == sum(one["holds"] for one in content["criteria"])
+    assert [file.path for file in client.list_artifacts(run.info.run_id, "figures")] == ["figures/figure.png"]
+
+
+# The animation.
+
+def test_the_animation_is_a_small_picture_without_scripts(finished):
+    text = (finished / "reports/figures/lessons/figure_1/animation.svg").read_text()
+    assert len(text.encode()) < 300_000
+    root = ElementTree.fromstring(text)
+    assert root.tag == "svg"
+    assert root.get("aria-label")
+    assert not [element for element in root.iter() if element.tag == "script" or "href" in "".join(element.keys())]
+    animated = [element for element in root.iter() if element.tag == "animate"]
+    assert animated
+    for element in animated:
+        values = element.get("values").split(";")
+        keys = [float(key) for key in (element.get("keyTimes") or "0;1").split(";")]
+        assert len(keys) == len(values)
+        assert keys[0] == 0
+        assert keys[-1] == 1
+        assert keys == sorted(keys)
+
+
+def test_the_full_animation_stays_small():
+    """As many frames as are run, of the widest numbers."""
+    settings = LESSONS["figure_1"].Settings()
+    points, curves, bytes_a_point = 67, 2, len("616.0 268.0L")
+    assert (settings.frames + 3) * points * curves * bytes_a_point < 200_000
+
+
+# The chapter.
+
+def render(lessons):
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+                                     lstrip_blocks=True)
+    return environment.from_string(TEMPLATE.read_text()).render(lessons=lessons)
+
+
+def test_the_chapter_reads_every_lesson_in_order(finished):
+    lessons = lesson.chapter()
+    assert [one["name"] for one in lessons] == list(LESSONS)
+    assert [one["number"] for one in lessons] == list(range(1, 11))
+    assert {one["status"] for one in lessons} == {"done"}
+    page = render(lessons)
+    for one in lessons:
+        assert f'id="lesson-{one["name"]}"' in page
+        assert page.count(one["image"]) == 1
+    assert page.count("<figure>") == page.count("alt=") == len(LESSONS)
+    assert "does not hold" in page
+    assert page.count('<svg class="lesson-animation"') == 1
+    assert "<script" not in page
+
+
+def test_the_page_has_the_chapter_and_a_row_for_each_lesson(finished, monkeypatch):
+    monkeypatch.chdir(finished)
+    plan = results.Plan.read()
+    page = report.render({}, plan, [], Provenance.read(plan), lesson.chapter())
+    for name in LESSONS:
+        assert f'<section class="lesson" id="lesson-{name}"' in page
+        assert f'<a href="#lesson-{name}">lesson ' in page
+    assert "A claim of the theory or of a slide holds if" in page
+    without = report.render({}, plan, [], Provenance.read(plan))
+    assert "No lesson has been run" in without
+    assert "lesson-figure_1" not in without
+
+
+def test_the_chapter_says_what_has_not_been_run(short_lessons):
+    lesson.main("non_convergence")
+    lessons = lesson.chapter()
+    assert [one["name"] for one in lessons if one["status"] == "done"] == ["non_convergence"]
+    page = render(lessons)
+    assert page.count("This lesson has not been run.") == 9
+    assert page.count("<code>make lessons</code>") == 9
+
+
+def test_indices_are_set_as_such_and_all_else_is_escaped():
+    assert lesson.typeset("p_g = p_data < 1, (p_g + p_data)/2, grasp_go") == (
+        "p<sub>g</sub> = p<sub>data</sub> &lt; 1, (p<sub>g</sub> + p<sub>data</sub>)/2, grasp_go")
+
+
+def test_what_a_lesson_says_is_escaped(finished):
+    lessons = lesson.chapter()
+    lessons[0]["statement"] = "a < b & c"
+    assert "a &lt; b &amp; c" in render(lessons)
+
+
+# Numbers as text.
+
+@pytest.mark.parametrize(("value", "text"), [
+    (0, "0"), (7, "7"), (0.0146, "0.0146"), (-1.38629, "−1.386"), (0.05, "0.05"), (1e-9, "1 × 10⁻⁹"),
+    (3.22e-15, "3.2 × 10⁻¹⁵"), (-4.9e-17, "−4.9 × 10⁻¹⁷"), (1234567, "1.2 × 10⁶"), (None, "not a number")])
+def test_numbers_are_readable(value, text):
+    assert lesson.number(value) == text
+
+
+# What is refused.
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"lessons": None}, "lessons is not right"),
+    ({"lessons": {"figure_1": {}}}, "optimal_discriminator is missing"),
+    ({"lessons": {**ALL, "convergance": {}}}, r"convergance: unknown key[\s\S]*did you mean 'convergence'"),
+    ({"lessons": {**ALL, "convergence": ALL["convergence"] | {"round": 3}}}, "lessons.convergence.round: unknown key"),
+    ({"lessons": {**ALL, "convergence": {"rounds": 3}}}, "lessons.convergence.bins is missing"),
+    ({"lessons": {**ALL, "convergence": ALL["convergence"] | {"rounds": "3"}}}, "lessons.convergence.rounds"),
+    ({"lessons": {**ALL, "convergence": ALL["convergence"] | {"rounds": True}}}, "lessons.convergence.rounds"),
+    ({"lessons": {**ALL, "convergence": ALL["convergence"] | {"rounds": 0}}}, "rounds must be at least 1"),
+    ({"lessons": {**ALL, "profiles": {"smok": {}}}}, "did you mean 'smoke'"),
+    ({"profile": "fast"}, "unknown profile 'fast'")])
+def test_wrong_parameters_are_named(short_lessons, changes, said):
+    write_parameters(**changes)
+    with pytest.raises(ParameterError, match=said):
+        lesson.main("convergence")
+
+
+def test_a_profile_may_change_a_lesson(short_lessons):
+    convergence = ALL["convergence"] | {"profiles": {"cpu": {"rounds": 60}}}
+    write_parameters(profile="cpu", lessons={**ALL, "convergence": convergence})
+    lesson.main("convergence")
+    assert json.loads(Path("artifacts/lessons/convergence/lesson.json").read_text())["settings"]["rounds"] == 60
+
+
+def test_an_unknown_lesson_is_refused(short_lessons):
+    with pytest.raises(ParameterError, match="did you mean 'convergence'"):
+        lesson.main("convergense")
+
+
+def test_labels_that_do_not_fit_the_images_are_refused(short_lessons):
+    write_digits(labels=(200, 59))
+    with pytest.raises(DataError, match="does not fit"):
+        lesson.main("honest_pictures")
+
+
+def test_missing_digits_are_named(short_lessons):
+    prepared_file("mnist").unlink()
+    with pytest.raises(DataError, match=r"mnist\.safetensors is missing"):
+        lesson.main("honest_pictures")
