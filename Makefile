@@ -56,15 +56,15 @@ $(VENV)/.complete: requirements.lock
 
 # Not while a run goes on here: it would read what this writes. DVC waits at a stage's end for whoever reads the graph.
 plan: setup
-	@python -m pipeline.lock free
-	@python -m pipeline.plan
+	@python -m pipeline.commands.who free
+	@python -m pipeline.commands.plan
 
 reproduce: plan
 	@$(if $(CLUSTER),python -m pipeline.cluster $(CLUSTER) $(OPTIONS),dvc --wait-for-lock repro --keep-going)
-	@python -m pipeline.report table
+	@python -m pipeline.stages.report table
 
 sweep: setup
-	@python -m pipeline.lock free
+	@python -m pipeline.commands.who free
 	@python -m pipeline.cluster.sweep '$(GRID)' $(or $(CLUSTER),local) $(OPTIONS)
 
 cancel: setup
@@ -76,27 +76,27 @@ scaling: setup
 # Experiments stay as they are: the page is written with whatever there is of them.
 lessons: export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS),all)
 lessons: plan
-	@dvc --wait-for-lock repro --keep-going $$(python -m pipeline.lesson stages)
+	@dvc --wait-for-lock repro --keep-going $$(python -m pipeline.stages.lesson stages)
 	@dvc --wait-for-lock repro --single-item --force report
-	@python -m pipeline.lesson table
+	@python -m pipeline.stages.lesson table
 
 # DVC runs no frozen stage, also when asked: the command is run as DVC would, and what it wrote is entered in the lock.
 search: export DVC_STAGE := reports/searches/dvc.yaml:search@$(EXPERIMENT)
 search: setup
-	@python -m pipeline.search $(EXPERIMENT)
+	@python -m pipeline.commands.search $(EXPERIMENT)
 	@dvc --wait-for-lock commit --force $(DVC_STAGE)
 
 who: setup
-	@python -m pipeline.lock
+	@python -m pipeline.commands.who
 
 table: setup
-	@python -m pipeline.report table
+	@python -m pipeline.stages.report table
 
 ui: setup
-	@python -m pipeline.tracking_ui $(PORT)
+	@python -m pipeline.commands.ui $(PORT)
 
 compare: setup
-	@python -m pipeline.compare '$(A)' '$(B)'
+	@python -m pipeline.commands.compare '$(A)' '$(B)'
 
 # Of DVC's columns, which are every parameter and every file that a stage reads: results, profile, and what differs.
 experiments: setup
@@ -106,7 +106,7 @@ faults: setup
 	@python tests/faults/faults.py
 
 verify: setup
-	@python -m pipeline.verify
+	@python -m pipeline.commands.verify
 
 # Two processes of one thread each: most of the time goes into starting stages, which one core does.
 test: setup lint types
@@ -137,7 +137,7 @@ types: setup
 
 # Keep the finished results of one experiment, with their parameters, commit and hardware: make record EXPERIMENT=mnist
 record: setup
-	@python -m pipeline.record $(EXPERIMENT)
+	@python -m pipeline.commands.record $(EXPERIMENT)
 
 # Pin every package with its hashes, for all platforms and Python versions that pyproject.toml admits.
 lock: setup

@@ -23,10 +23,9 @@ import torch
 from gan.adversarial.settings import AdversarialNets
 from gan.datasets.sources import LOCAL_FOLDERS
 from gan.errors import ReproductionError
-from pipeline.artifacts.files import read_json
 from pipeline.artifacts.raw import local_folders
 from pipeline.cluster import FOLDER, LOCK
-from pipeline.cluster.coordinator import HISTORY, JOB, Coordinator, Options, Work, dvc_repro
+from pipeline.cluster.coordinator import HISTORY, JOB, Coordinator, Options, Work, dvc_repro, settings_of
 from pipeline.cluster.executors import DAY, Executor, Local, Slurm, SlurmOptions
 from pipeline.cluster.graph import Graph
 from pipeline.cluster.task import OUTCOME
@@ -35,6 +34,7 @@ from pipeline.cluster.watch import Watch
 from pipeline.commands import verify
 from pipeline.commands.plan import ChainModel
 from pipeline.runtime import checkpoints, machine, process_lock, stage
+from pipeline.runtime.files import read_json
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
 from pipeline.settings.parameters import Parameters
@@ -61,7 +61,7 @@ def reproduce(asked: argparse.Namespace) -> None:
     graph = Graph(Path.cwd(), remote=options.data == "remote")
     if options.data == "remote":
         graph.take_run_cache()
-    work = Work(graph, "", commit, Path(parameters.FILE).read_bytes(), seeds_apart(planned, asked, executor, on_gpus),
+    work = Work(graph, "", commit, settings_of(Path()), seeds_apart(planned, asked, executor, on_gpus),
                 checkpoint_folder(), set(graph) - graph.here)
     coordinator = coordinate([work], executor, options)
     print(f"workers      {coordinator.finished} tasks done, {coordinator.restarted} started again "
@@ -179,7 +179,7 @@ def seeds_apart(planned: Parameters, asked: argparse.Namespace, executor: Execut
     if asked.split_seeds == "no" or (asked.split_seeds == "auto" and (on_gpus or executor.slots == 1)):
         return {}
     found: dict[str, Sequence[int]] = {}
-    for name in planned.run.experiments:
+    for name in planned.plan.experiments:
         train = planned.experiment(name).train
         if len(train.seeds) > 1 and isinstance(train.model, AdversarialNets | ChainModel):
             found[f"train@{name}"] = train.seeds

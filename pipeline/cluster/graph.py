@@ -25,7 +25,7 @@ from dvc.utils.serialize import dumps_yaml
 from dvc_data.hashfile.hash_info import HashInfo
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
+from pipeline.runtime import files
 
 CURE_REMOTE = ("`dvc remote add --default shared /folder/that/all/nodes/see` (or s3://…, ssh://…), commit "
                ".dvc/config, then run the same command again")

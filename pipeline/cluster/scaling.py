@@ -25,12 +25,11 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
 from pipeline.cluster import FOLDER
 from pipeline.cluster.coordinator import HISTORY
 from pipeline.cluster.times import longest_paths
 from pipeline.results import results
-from pipeline.runtime import machine, stage
+from pipeline.runtime import files, machine, stage
 from pipeline.runtime.progress import duration
 from pipeline.stages.figures import BLUE, DPI, GREY, STYLE, VERMILION, WIDTH
 

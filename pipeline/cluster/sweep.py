@@ -45,18 +45,19 @@ from ruamel.yaml.error import YAMLError
 
 from gan.errors import ParameterError, ReproductionError
 from gan.settings import ParameterBlock
-from pipeline.artifacts import files
 from pipeline.cluster import FOLDER, LOCK
 from pipeline.cluster import __main__ as cluster
-from pipeline.cluster.coordinator import Work
+from pipeline.cluster.coordinator import Work, settings_of
 from pipeline.cluster.graph import Graph
 from pipeline.cluster.worker import ini
 from pipeline.commands.compare import picture_source
 from pipeline.page.charts import Axis, Chart, Line, around
 from pipeline.results import results
-from pipeline.runtime import machine, process_lock, stage
+from pipeline.runtime import files, machine, process_lock, stage
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
+from pipeline.settings.explain import changed, place_of
+from pipeline.settings.validation import require_known
 from pipeline.stages.report import environment, style_and_script
 
 PAGES = Path("comparison")
@@ -139,7 +140,7 @@ def main(*words: str) -> None:
 def run(sweep: Sweep, asked: argparse.Namespace) -> None:
     commit = cluster.clean_commit()
     planned = parameters.load()
-    parameters.require_known(sweep.experiment, planned.run.experiments, "planned experiment",
+    require_known(sweep.experiment, planned.plan.experiments, "planned experiment",
                              "the grid (make plan EXPERIMENTS=… plans others)")
     executor, options, on_gpus = cluster.prepare(asked)
     remote = options.data == "remote"
@@ -157,7 +158,7 @@ def run(sweep: Sweep, asked: argparse.Namespace) -> None:
         targets = {f"{verb}@{sweep.experiment}" for verb in STAGES}
         targets |= {need for target in targets for need in graph.ancestors(target)}
         split = cluster.seeds_apart(content, asked, executor, on_gpus)
-        work = Work(graph, name, _head(root), (root / parameters.FILE).read_bytes(),
+        work = Work(graph, name, _head(root), settings_of(root),
                     {key: seeds for key, seeds in split.items() if key in targets},
                     cluster.checkpoint_folder() / "sweeps" / name, targets - graph.here)
         points.append(Point(name, settings, root, work))
@@ -184,33 +185,8 @@ def changes(raw: Mapping[str, Any], profile: str, experiment: str, settings: Map
 
     ParameterError names one that the experiment does not have.
     """
-    block, found = raw["experiments"][experiment], {}
-    resolved = parameters.resolved(block, profile)
-    for name, value in settings.items():
-        override = (block.get("profiles") or {}).get(profile) or {}
-        place = f"profiles.{profile}.{name}" if _has(override, name) else name
-        if not _has(resolved, name) or not _has(block, place):
-            raise ParameterError(f"the experiment {experiment} has no setting {name!r}",
-                                 expected="a name below it in params.yaml, such as train.seeds", found=name,
-                                 remedy="correct the grid")
-        found[f"experiments.{experiment}.{place}"] = value
-    return found
-
-
-def changed(raw: Any, change: Mapping[str, Any]) -> Any:
-    """A copy of params.yaml's content with the values under whole names replaced; YAML's aliases stay apart."""
-    return parameters.with_settings(json.loads(json.dumps(raw)), change)
-
-
-def _has(block: Any, name: str) -> bool:
-    for part in name.split("."):
-        if isinstance(block, list) and part.isdecimal() and int(part) < len(block):
-            block = block[int(part)]
-        elif isinstance(block, dict) and part in block:
-            block = block[part]
-        else:
-            return False
-    return True
+    known = parameters.check(raw)
+    return {place_of(known, experiment, name, profile): value for name, value in settings.items()}
 
 
 def make_clone(name: str, commit: str, content: Any, settings: dict[str, Any], cache: str) -> Path:
@@ -289,7 +265,7 @@ def rank(points: Sequence[Point], sweep: Sweep) -> list[Ranked]:
                              for name, score in best.items()}))
     known = list(dict.fromkeys(name for each in found for name in each.variants))
     if known:
-        parameters.require_known(sweep.by, known, "variant", "the grid: by")
+        require_known(sweep.by, known, "variant", "the grid: by")
 
     def order(ranked: Ranked) -> float:
         mean = ranked.mean(sweep.by)

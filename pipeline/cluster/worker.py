@@ -27,8 +27,8 @@ import psutil
 from filelock import FileLock, Timeout
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
-from pipeline.cluster.task import LOCK, LOG, PARAMETERS, STARTED, Outcome, Task
+from pipeline.cluster.task import LOCK, LOG, SETTINGS, STARTED, Outcome, Task
+from pipeline.runtime import files
 from pipeline.runtime.run_log import FOLDER as CIRCUMSTANCES
 
 PREFIX = "gan-worker-"
@@ -192,7 +192,7 @@ class _Stop:
 
 @contextlib.contextmanager
 def _clone(task: Task, place: Path) -> Iterator[Path]:
-    """A clone at the task's commit, with params.yaml and dvc.lock as the coordinator has them; removed afterwards."""
+    """A clone at the task's commit, with settings and dvc.lock as the coordinator has them; removed afterwards."""
     if task.scratch:
         Path(task.scratch).mkdir(parents=True, exist_ok=True)
     parent = Path(task.scratch or tempfile.gettempdir())
@@ -204,8 +204,8 @@ def _clone(task: Task, place: Path) -> Iterator[Path]:
         root = folder / "clone"
         _git("clone", "--quiet", "--shared", "--no-checkout", task.origin, str(root))
         _git("-C", str(root), "checkout", "--quiet", "--detach", task.commit)
-        shutil.copyfile(place / PARAMETERS, root / PARAMETERS)
-        shutil.copyfile(place / LOCK, root / LOCK)
+        for name in (*SETTINGS, LOCK):
+            shutil.copyfile(place / name, root / name)
         files.write_text(root / ".dvc/config.local", ini(task.dvc))
         yield root
     finally:

@@ -26,9 +26,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gan.errors import DataError, ReproductionError
-from pipeline.artifacts.files import write_text
 from pipeline.results import results
 from pipeline.runtime import stage
+from pipeline.runtime.files import write_text
 from pipeline.stages.report import environment
 
 TEMPLATE = "compare.html"

@@ -10,10 +10,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gan.errors import ParameterError, ReproductionError
-from pipeline.artifacts import files
 from pipeline.artifacts.configuration import folder
 from pipeline.results import results
-from pipeline.runtime import machine, stage
+from pipeline.runtime import files, machine, stage
 
 
 def main(experiment: str = "", note: str = "") -> None:

@@ -1,8 +1,9 @@
 """Try settings of a model, and score each on validation images: `make search EXPERIMENT=mnist_stacked_cae`.
 
-For what a paper leaves open. A search stands with its experiment in params.yaml; it begins from the experiment as the
-profile `paper` has it, trains on training images, and reads no test image. Its stage is in reports/searches/dvc.yaml,
-which a plain `dvc repro` does not run; what it chose is written into params.yaml by hand, with a note.
+For what a paper leaves open. A search stands in searches.yaml by the name of its experiment; it begins from the
+experiment as the profile `paper` has it, trains on training images, and reads no test image. Its stage is in
+reports/searches/dvc.yaml, which a plain `dvc repro` does not run; what it chose is written into params.yaml by hand,
+with a note.
 """
 
 from __future__ import annotations
@@ -24,14 +25,12 @@ from gan.errors import ParameterError, TrainingDiverged
 from gan.evaluation import parzen
 from gan.linear_algebra import random_stream
 from gan.model import Model
-from pipeline.artifacts import files
 from pipeline.artifacts.prepared import prepared_file, read_dataset
 from pipeline.artifacts.trained import model_settings, settings_mismatch
-from pipeline.runtime import machine, stage
+from pipeline.runtime import code, files, machine, stage
 from pipeline.runtime.progress import Progress
-from pipeline.settings import parameters
-from pipeline.settings.parameters import Search
-from pipeline.stages.configure import ROOT
+from pipeline.settings import parameters, searches
+from pipeline.settings.schema import SettingsSearch
 
 FOLDER = Path("reports/searches")
 KEPT = Path("checkpoints/searches")
@@ -44,9 +43,9 @@ Scores = dict[str, dict[str, float]]
 
 @torch.no_grad()
 def main(experiment: str) -> None:
-    checked = parameters.load()
-    search = checked.search(experiment)
-    settings = checked.searched(experiment)
+    checked = parameters.load(plan=False)
+    search = searches.load(checked, experiment)
+    settings = searches.start(checked, experiment)
     dataset = read_dataset(prepared_file(settings["dataset"]))
     device = machine.choose_device()
     machine.reuse_freed_memory()
@@ -117,7 +116,7 @@ def _fit(content: dict[str, Any], dataset: Dataset, seed: int, device: torch.dev
     return key, model
 
 
-def _scores(model: Model, dataset: Dataset, search: Search, estimate: Mapping[str, Any], device: torch.device
+def _scores(model: Model, dataset: Dataset, search: SettingsSearch, estimate: Mapping[str, Any], device: torch.device
             ) -> Scores:
     grid = TypeAdapter(parzen.Grid).validate_python(estimate["refined_grid"])
     images = dataset.validation[:estimate["validation_images"]].to(device)
@@ -129,12 +128,11 @@ def _scores(model: Model, dataset: Dataset, search: Search, estimate: Mapping[st
     return scores
 
 
-def _digest(search: Search, settings: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+def _digest(search: SettingsSearch, settings: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     """Of all that a setting's scores come from."""
-    code = [*registry.code(model["kind"]), Path(__file__), *(ROOT / "gan" / name for name in (
-        "linear_algebra.py", "models.py", "parzen.py"))]
-    content = [{path.name: files.sha256(path) for path in code}, files.sha256(prepared_file(settings["dataset"])),
-               settings["parzen"], model, search.seed, search.samples]
+    modules = ["pipeline.commands.search", registry.module_of(model["kind"])]
+    content = [code.digest(modules), files.sha256(prepared_file(settings["dataset"])), settings["parzen"], model,
+               search.seed, search.samples]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

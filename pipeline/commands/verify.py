@@ -31,10 +31,11 @@ from pipeline.commands import plan
 from pipeline.runtime import machine, stage
 from pipeline.runtime.progress import Progress
 from pipeline.settings import parameters
+from pipeline.settings import plan as plan_file
 
-PARAMETERS, LOCK = Path(parameters.FILE), Path("dvc.lock")
+PARAMETERS, PLAN, LOCK = Path(parameters.FILE), plan_file.FILE, Path("dvc.lock")
 CHOICES = ("GAN_PROFILE", "GAN_EXPERIMENTS", "GAN_LESSONS")
-WRITTEN_BY_PLAN = ("profile", "run")
+WRITTEN_BY_PLAN = ("profile",)
 TAIL = 30
 """Lines of a failed run that are shown"""
 
@@ -119,8 +120,8 @@ def clean_commit(what: str = "what is verified") -> str:
     """The commit of this checkout, which is `what`. ReproductionError if tracked files differ from it, in more than
     `make plan` and runs write into them."""
     head = _git("rev-parse", "HEAD")
-    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(top,exclude){PARAMETERS}",
-                   *(f":(top,exclude){name}" for name in machine.RESULTS)).splitlines()
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ":/",
+                   *(f":(top,exclude){name}" for name in (PARAMETERS, *machine.RESULTS))).splitlines()
     committed = YAML(typ="safe").load(_git("show", f"HEAD:{PARAMETERS}"))
     if {key: value for key, value in _yaml(PARAMETERS).items() if key not in WRITTEN_BY_PLAN} != {
             key: value for key, value in committed.items() if key not in WRITTEN_BY_PLAN}:
@@ -138,7 +139,8 @@ def make_clone(origin: Checkout, clone: Checkout, commit: str, profile: str, pla
     _git("-C", str(clone.root), "checkout", "--quiet", "--detach", commit)
     (clone.root / LOCK).unlink(missing_ok=True)
     if planned_by:
-        shutil.copy(planned_by.root / PARAMETERS, clone.root / PARAMETERS)
+        for name in (PARAMETERS, PLAN):
+            shutil.copy(planned_by.root / name, clone.root / name)
         for folder in ("artifacts", "data/raw", "reports/figures"):
             (clone.root / folder).mkdir(parents=True, exist_ok=True)
     else:
@@ -149,8 +151,8 @@ def make_clone(origin: Checkout, clone: Checkout, commit: str, profile: str, pla
 
 def take_raw_data(origin: Checkout, clone: Checkout) -> None:
     """Have `clone` take from `origin`'s DVC cache the raw files that it would have to download."""
-    datasets = (_yaml(clone.root / PARAMETERS).get("run") or {}).get("datasets") or []
-    known = parameters.load(run=False).datasets if datasets else {}
+    datasets = (_yaml(clone.root / PLAN).get("run") or {}).get("datasets") or []
+    known = parameters.load(plan=False).datasets if datasets else {}
     entries = _yaml(origin.root / LOCK).get("stages") or {}
     wanted = [f"download@{name}" for name in datasets
               if known[name].availability(local_folders(), probe=False).state != "found"]

@@ -29,9 +29,8 @@ from ruamel.yaml.error import YAMLError
 from voluptuous import Invalid
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
 from pipeline.cluster import LOCK
-from pipeline.runtime import process_lock, stage
+from pipeline.runtime import files, process_lock, stage
 from pipeline.runtime.process_lock import describe
 from pipeline.runtime.progress import duration
 

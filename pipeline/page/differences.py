@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts.files import read_json
 from pipeline.page.experiments import Section
 from pipeline.page.pictures import takes_last_epoch
 from pipeline.page.words import lookup, value_text
 from pipeline.results import results
+from pipeline.runtime.files import read_json
 
 RAW = Path("data/raw")
 PAPER_DATA = (*results.PAPER_DATASETS, "cifar10")

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from gan.errors import DataError
-from pipeline.artifacts.files import read_json
+from pipeline.artifacts.configuration import CODE
+from pipeline.artifacts.configuration import FOLDER as CONFIGURATION
 from pipeline.page.pictures import Figure, Numbering, pictures, result_of
 from pipeline.page.words import anchor, flatten
 from pipeline.results import results
 from pipeline.results.results import ARTIFACTS, Entry
 from pipeline.runtime import machine
+from pipeline.runtime.files import read_json
 
 SEARCHES = Path("reports/searches")
 SCORE, SIGMA = "validation_log_likelihood_", "bandwidth_"
@@ -83,7 +85,7 @@ class Section:
             duplicates=results.duplicates_text(evaluation.get("duplicates", {})), folds=_folds(evaluation),
             edges=_edges(there.get("bandwidth.json", {})),
             figures=[] if entry is None else pictures(name, evaluation, numbers),
-            parameters=_parameters(folder / "configuration"), tried=tried(name))
+            parameters=_parameters(CONFIGURATION / name), tried=tried(name))
 
     @property
     def id(self) -> str:
@@ -151,4 +153,5 @@ def _parameters(folder: Path) -> dict[str, list[tuple[str, str]]]:
     files = {path.stem: path for path in folder.glob("*.json")}
     order = ["train", "sample", "bandwidth", "evaluate", "figures"]
     names = [name for name in order if name in files] + sorted(set(files) - set(order))
-    return {name: list(flatten(read_json(files[name]))) for name in names}
+    return {name: list(flatten({key: value for key, value in read_json(files[name]).items() if key != CODE}))
+            for name in names}

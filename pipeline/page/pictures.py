@@ -15,11 +15,11 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from gan.errors import DataError
-from pipeline.artifacts.files import read_json
 from pipeline.page.charts import BREAK, Axis, Chart, Key, Line, Mark, Rule, around
 from pipeline.page.words import sentence
 from pipeline.results import results
 from pipeline.results.results import ARTIFACTS, FIGURES, with_error
+from pipeline.runtime.files import read_json
 
 PAPER_FIGURES = {"mnist": "2a", "tfd": "2b", "cifar10_fully_connected": "2c", "cifar10_convolutional": "2d"}
 """Which part of the paper's figure 2 an experiment's samples are to be compared with"""

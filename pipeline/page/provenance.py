@@ -21,11 +21,12 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.artifacts.files import read_json
+from pipeline.artifacts.trained import inputs_digest
 from pipeline.page.words import first_of, flatten
 from pipeline.results import results
 from pipeline.results.results import ARTIFACTS, PARAMETERS, Entry, Plan
 from pipeline.runtime import machine, run_log
+from pipeline.runtime.files import read_json
 from pipeline.runtime.progress import duration
 
 LOCK = Path("dvc.lock")
@@ -256,7 +257,7 @@ def _tracked(plan: Plan) -> list[TrackedRun]:
     for name in plan.experiments:
         path = ARTIFACTS / name / "training.json"
         if path.is_file():
-            inputs[name] = read_json(path).get("inputs")
+            inputs[name] = inputs_digest(name, read_json(path)["dataset"])
     found = []
     for content in run_log.read("runs").values():
         experiment, url = str(content.get("experiment", "")), str(content.get("url") or "")

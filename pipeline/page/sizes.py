@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.artifacts.files import read_json
 from pipeline.page.charts import Axis, Chart, Key, Line, Mark, around
 from pipeline.page.pictures import Numbering
 from pipeline.page.words import row_label
 from pipeline.results import results
 from pipeline.results.results import ARTIFACTS, Plan, with_error
+from pipeline.runtime.files import read_json
 
 COLOURS = 6
 MARGIN = 1.1  # of the axis of sizes, on both sides

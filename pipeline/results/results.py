@@ -17,8 +17,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gan.errors import DataError, ParameterError
-from pipeline.artifacts.files import read_json
+from pipeline.runtime.files import read_json
 from pipeline.runtime.machine import describe
+from pipeline.settings.inheritance import plain as plain_values
+from pipeline.settings.inheritance import resolve
+from pipeline.settings.plan import FILE as PLAN
+from pipeline.settings.schema import PROFILES
 
 PARAMETERS = Path("params.yaml")
 ARTIFACTS = Path("artifacts")
@@ -271,7 +275,7 @@ def phase_ends(curves: Path) -> dict[int, str]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What params.yaml asked for."""
+    """What plan.yaml asked for, of what params.yaml offers."""
 
     profile: str
     datasets: tuple[str, ...]
@@ -284,12 +288,13 @@ class Plan:
     @classmethod
     def read(cls, path: Path = PARAMETERS) -> Plan:
         parameters = read_yaml(path)
-        run = parameters.get("run") or {}
+        content = read_yaml(path.with_name(PLAN.name))
+        run = content.get("run") or {}
         return cls(profile=str(parameters.get("profile", "")),
                    datasets=tuple(str(name) for name in run.get("datasets") or ()),
                    experiments=tuple(str(name) for name in run.get("experiments") or ()),
-                   left_out={str(name): str(reason) for name, reason in (run.get("left_out") or {}).items()},
-                   kinds=_kinds(parameters.get("experiments")),
+                   left_out={str(name): str(reason) for name, reason in (content.get("left_out") or {}).items()},
+                   kinds=_kinds(parameters),
                    lessons=tuple(str(name) for key in ("lessons", "lessons_on_mnist") for name in run.get(key) or ()))
 
     @property
@@ -301,11 +306,12 @@ class Plan:
         return together
 
 
-def _kinds(experiments: Any) -> dict[str, tuple[str, str]]:
+def _kinds(parameters: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """What params.yaml offers; an entry that is not well formed is for `configure` to complain of."""
     found: dict[str, tuple[str, str]] = {}
-    for name, entry in experiments.items() if isinstance(experiments, dict) else ():
-        with contextlib.suppress(KeyError, TypeError):
+    for name in parameters.get("experiments") or {}:
+        with contextlib.suppress(KeyError, TypeError, ParameterError):
+            entry: Any = plain_values(resolve(parameters, f"experiments.{name}", "paper", PROFILES, str(PARAMETERS)))
             found[str(name)] = (str(entry["train"]["model"]["kind"]), str(entry["dataset"]))
     return found
 

@@ -20,7 +20,7 @@ from gan.errors import ReproductionError
 GIB = 2**30
 
 # What a run of the pipeline itself rewrites: a change there is no change of what made the result.
-RESULTS = ("dvc.lock", "reports/metrics.json", "reports/summary.json", "reports/index.html")
+RESULTS = ("plan.yaml", "dvc.lock", "reports/metrics.json", "reports/summary.json", "reports/index.html")
 
 
 def hardware(device: torch.device) -> dict[str, Any]:

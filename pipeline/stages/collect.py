@@ -15,9 +15,8 @@ from typing import Any
 
 import pandas
 
-from pipeline.artifacts import files
 from pipeline.results import results
-from pipeline.runtime import stage
+from pipeline.runtime import files, stage
 
 SUMMARY = Path("reports/summary.json")
 PLOTS = Path("reports/plots")

@@ -30,8 +30,9 @@ from PIL import Image
 
 from gan.baselines.chains import autocorrelation
 from gan.errors import DataError
-from pipeline.artifacts.files import read_json, read_tensors, write_bytes, write_json, write_text
+from pipeline.artifacts.configuration import configuration
 from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.trained import inputs_digest
 from pipeline.results.results import (
     ARTIFACTS,
     CHAIN_MODELS,
@@ -42,6 +43,7 @@ from pipeline.results.results import (
     variant_name,
     variants,
 )
+from pipeline.runtime.files import read_json, read_tensors, write_bytes, write_json, write_text
 from pipeline.runtime.progress import Progress
 from pipeline.runtime.stage import run
 from pipeline.tracking import logged_model, runs
@@ -89,7 +91,7 @@ class Experiment:
     @classmethod
     def read(cls, name: str) -> Experiment:
         folder = ARTIFACTS / name
-        return cls(name, settings=read_json(folder / "configuration/figures.json"),
+        return cls(name, settings=configuration(name, "figures"),
                    training=read_json(folder / "training.json"), evaluation=read_json(folder / "evaluation.json"),
                    bandwidth=read_json(folder / "bandwidth.json"), folder=folder)
 
@@ -148,10 +150,11 @@ def _track(experiment: Experiment, written: Iterable[Path]) -> None:
     evaluation, training = experiment.evaluation, experiment.training
     dataset = runs.describe(prepared_file(evaluation["dataset"]))
     shown = {variant: experiment.seed(variant) for variant in variants(evaluation)}
+    inputs = inputs_digest(experiment.name, evaluation["dataset"])
 
     def resume(seed: int | None) -> runs.Tracker:
-        return runs.resume(experiment.name, seed, training["inputs"], profile=evaluation["profile"],
-                               parameters=training["settings"], dataset=dataset, hardware=training["hardware"])
+        return runs.resume(experiment.name, seed, inputs, profile=evaluation["profile"],
+                           parameters=training["settings"], dataset=dataset, hardware=training["hardware"])
 
     for entry in evaluation["seeds"]:
         with resume(entry["seed"]) as tracker:

@@ -24,20 +24,23 @@ from typing import Any
 import matplotlib
 import torch
 from markupsafe import Markup, escape
+from pydantic import TypeAdapter
 
 from gan.datasets.mnist import TEST_LABELS_FILE, TRAINING_LABELS_FILE, read_idx
 from gan.errors import DataError
 from gan.lessons import LESSONS, Criterion, Lesson, Outcome, texts
 from gan.lessons.digits import Digits
 from gan.lessons.lesson import LessonSettings
-from pipeline.artifacts.files import read_json, write_json, write_text
+from pipeline.artifacts.configuration import configuration
 from pipeline.artifacts.prepared import prepared_file, read_dataset
 from pipeline.artifacts.raw import raw_folder
 from pipeline.figures import lesson_animation, lesson_figures
-from pipeline.results.results import ARTIFACTS, FIGURES, PAGE, PARAMETERS, read_yaml
+from pipeline.results.results import ARTIFACTS, FIGURES, PAGE
+from pipeline.runtime.files import read_json, write_json, write_text
 from pipeline.runtime.progress import Progress
 from pipeline.runtime.stage import run
-from pipeline.settings.parameters import MNIST, lesson_settings, load, require_known
+from pipeline.settings.parameters import MNIST, load
+from pipeline.settings.validation import require_known
 from pipeline.stages.figures import STYLE, save_figure, write_csv
 from pipeline.tracking import runs
 
@@ -51,7 +54,7 @@ def main(what: str) -> None:
     if what == "table":
         print("\n\n".join(table()))
     elif what == "stages":
-        print(" ".join(load().run.lesson_stages.values()))
+        print(" ".join(load().plan.lesson_stages.values()))
     else:
         run_lesson(what)
 
@@ -107,10 +110,10 @@ def one_thread() -> Iterator[None]:
 # Settings and data.
 
 def read_settings(name: str) -> tuple[LessonSettings, str]:
-    """The lesson's settings from params.yaml, profile applied, and the profile's name."""
-    content = read_yaml(PARAMETERS)
-    profile = str(content.get("profile"))
-    return lesson_settings(content.get("lessons"), name, profile), profile
+    """The lesson's settings, profile applied, and the profile's name."""
+    content = configuration("lessons", name)
+    settings: LessonSettings = TypeAdapter(LESSONS[name].Settings).validate_python(content["settings"])
+    return settings, str(content["profile"])
 
 
 def read_digits() -> Digits:

@@ -11,15 +11,14 @@ from collections.abc import Mapping
 import torch
 
 from gan.datasets.dataset import FOLDS, SPLITS
-from pipeline.artifacts import files
 from pipeline.artifacts.prepared import check_splits, prepared_file
-from pipeline.artifacts.raw import loader_of, raw_folder
-from pipeline.runtime import stage
+from pipeline.artifacts.raw import configured_loader, raw_folder
+from pipeline.runtime import files, stage
 
 
 def main(name: str) -> None:
     """Write the splits of data set `name`, after checking its raw files once more."""
-    loader, folder = loader_of(name), raw_folder(name)
+    loader, folder = configured_loader(name, "prepare"), raw_folder(name)
     loader.verify(folder)
     splits = loader.splits(folder)
     check_splits(splits, loader.shape, str(folder))

@@ -20,7 +20,6 @@ import jinja2
 from markupsafe import Markup
 
 from gan.errors import ParameterError
-from pipeline.artifacts.files import write_json, write_text
 from pipeline.page import words
 from pipeline.page.claims import RULE, answer, claims, counts
 from pipeline.page.differences import differences
@@ -33,10 +32,11 @@ from pipeline.page.scores import Estimate, dot_plots, measurements, not_measured
 from pipeline.page.sizes import sample_sizes
 from pipeline.results import results
 from pipeline.results.results import Entry, Plan, Recorded
+from pipeline.runtime.files import write_json, write_text
 from pipeline.runtime.stage import run
 from pipeline.stages.lesson import chapter
 
-TEMPLATES = Path(__file__).parents[2] / "reports"
+TEMPLATES = Path(__file__).parents[1] / "page/templates"
 
 
 def main(what: str = "page") -> None:
@@ -66,7 +66,7 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
     shown = lessons if any(one["status"] == "done" for one in lessons) else ()
     found = claims(metrics, plan, recorded, experiments, list(lesson_claims(shown, plan.left_out)))
     style, script, script_digest = style_and_script()
-    return environment().get_template("template.html").render(
+    return environment().get_template("report.html").render(
         plan=plan, answer=answer(metrics, recorded), counts=counts(found), claims=found,
         rule=f"{RULE} {LESSON_RULE}" if shown else RULE,
         plots=dot_plots(metrics, recorded), measurements=measured, experiments=experiments, recorded=recorded,
@@ -99,7 +99,7 @@ def style_and_script(*more: str) -> tuple[Markup, Markup, str]:
 
 
 def _text(name: str) -> Markup:
-    return Markup((TEMPLATES / "page" / name).read_text())
+    return Markup((TEMPLATES / name).read_text())
 
 
 if __name__ == "__main__":

@@ -7,18 +7,15 @@ After a kill, the same command goes on from the last checkpoint and ends with th
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas
 import torch
 from pydantic import TypeAdapter
-from ruamel.yaml import YAML
 from torch import Tensor
 
 from gan.datasets.dataset import Dataset
@@ -27,12 +24,11 @@ from gan.evaluation.settings import Monitor
 from gan.fit import Fit
 from gan.linear_algebra import random_stream
 from gan.registry import create_together
-from pipeline.artifacts import files
 from pipeline.artifacts.configuration import configuration
 from pipeline.artifacts.configuration import folder as artifacts
 from pipeline.artifacts.prepared import prepared_file, read_dataset
-from pipeline.artifacts.trained import model_settings, settings_mismatch
-from pipeline.runtime import checkpoints, machine, process_lock, stage
+from pipeline.artifacts.trained import inputs_digest, model_settings, settings_mismatch
+from pipeline.runtime import checkpoints, files, machine, process_lock, stage
 from pipeline.runtime.checkpoints import Checkpoint
 from pipeline.runtime.interruption import Interruption
 from pipeline.runtime.progress import Progress
@@ -57,7 +53,7 @@ def main(experiment: str, seed: str | None = None) -> None:
         training = _Experiment(experiment, settings, dataset, inputs, device)
         fits = training.fit(seeds)
         if seed is None:
-            _write(experiment, settings, fits, inputs, device)
+            _write(experiment, settings, fits, device)
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -66,17 +62,6 @@ def _known(experiment: str, seed: str, seeds: Sequence[int]) -> int:
         raise ReproductionError(f"{experiment} has no seed {seed}", expected=", ".join(map(str, seeds)), found=seed,
                                 remedy="name one of these, or none for all of them")
     return int(seed)
-
-
-def inputs_digest(experiment: str, dataset: str) -> str:
-    """SHA-256 of the files that the stage reads, as dvc.yaml names them."""
-    root = Path(__file__).parents[2]
-    stages = YAML(typ="safe").load((root / "dvc.yaml").read_text())["stages"]
-    digest = hashlib.sha256()
-    for name in stages["train"]["do"]["deps"]:
-        name = name.replace("${key}", experiment).replace("${item}", dataset)
-        digest.update(f"{name} {files.sha256(root / name if name.endswith('.py') else Path(name))}\n".encode())
-    return digest.hexdigest()
 
 
 class _Experiment:
@@ -242,7 +227,7 @@ def _with_last_good_state(error: TrainingDiverged, checkpoint: Checkpoint) -> Tr
     return TrainingDiverged(error.epoch, error.found, error.remedy + kept)
 
 
-def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], inputs: str, device: torch.device) -> None:
+def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], device: torch.device) -> None:
     models = artifacts(experiment) / "models"
     for fit in fits:
         tensors = {f"{variant}.{name}": tensor for variant, choice in fit.choices.items()
@@ -255,7 +240,7 @@ def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], input
                      rows.reindex(columns=CURVES + extra).to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     files.write_json(artifacts(experiment) / "training.json", {
         "model": settings["model"]["kind"], "dataset": settings["dataset"], "profile": settings["profile"],
-        "settings": settings, "inputs": inputs, "hardware": machine.hardware(device),
+        "settings": settings, "hardware": machine.hardware(device),
         "seeds": [{"seed": fit.seed, "updates": getattr(fit.model, "updates", None), "variants": {
             variant: {"epoch": choice.epoch if fit.model.is_looked_at else None,
                       "validation_log_likelihood": choice.validation_log_likelihood}

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import files
+from pipeline.runtime import files
 from pipeline.tracking import gan_generator
 
 NAME = "generator"

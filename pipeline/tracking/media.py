@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from gan.datasets.dataset import SPLITS, Dataset
-from pipeline.artifacts import files
+from pipeline.runtime import files
 from pipeline.tracking.names import LONGEST_DATASET_DIGEST, LONGEST_DATASET_NAME, Point, as_text, finite
 
 PICTURE_WIDTH = 512  # pixels, at least, where images are enlarged

@@ -19,8 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
-from pipeline.runtime import machine
+from pipeline.runtime import files, machine
 from pipeline.stages.figures import BLUE, DPI, GREY, STYLE, WIDTH
 from tests import benchmarks
 from tests.benchmarks import table

@@ -14,10 +14,10 @@ import torch
 from ruamel.yaml import YAML
 
 from gan.errors import DataError, ReproductionError
-from pipeline.artifacts.files import write_json
 from pipeline.cluster import __main__ as cluster
 from pipeline.cluster.coordinator import Work
 from pipeline.cluster.executors import Local, Slurm
+from pipeline.runtime.files import write_json
 from pipeline.settings import parameters
 
 

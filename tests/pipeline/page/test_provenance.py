@@ -12,11 +12,11 @@ import pytest
 from finished_page import rendered
 from finished_run import FinishedRun
 
-from pipeline.artifacts.files import read_json
 from pipeline.page.provenance import Change, Provenance
 from pipeline.results import results
 from pipeline.results.results import Plan
 from pipeline.runtime import machine, run_log
+from pipeline.runtime.files import read_json
 
 
 def stage(deps: list[str], outs: dict[str, str]) -> dict[str, Any]:

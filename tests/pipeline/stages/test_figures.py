@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gan.errors import DataError
-from pipeline.artifacts.files import read_json, read_tensors, write_tensors
+from pipeline.runtime.files import read_json, read_tensors, write_tensors
 from pipeline.stages import figures
 
 

@@ -16,10 +16,10 @@ from ruamel.yaml import YAML
 from gan.datasets.mnist import TEST_LABELS_FILE, TRAINING_LABELS_FILE, idx_bytes
 from gan.errors import DataError, ParameterError
 from gan.lessons import LESSONS
-from pipeline.artifacts import files
 from pipeline.artifacts.prepared import prepared_file
 from pipeline.page.provenance import Provenance
 from pipeline.results import results
+from pipeline.runtime import files
 from pipeline.stages import lesson, report
 from pipeline.tracking import runs
 

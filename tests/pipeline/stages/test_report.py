@@ -17,9 +17,9 @@ from finished_run import NORMALISED, NOTE, REDUCED, TWO_SEEDS, FinishedRun
 
 from gan.errors import DataError, ParameterError
 from pipeline.artifacts.file_differences import without_varying
-from pipeline.artifacts.files import read_json, write_json
 from pipeline.results import results
 from pipeline.runtime import machine, run_log
+from pipeline.runtime.files import read_json, write_json
 from pipeline.stages import figures, report
 
 # metrics.json

@@ -1,0 +1,147 @@
+"""How blocks of params.yaml take over from each other: `like`, `profiles`, and overrides of single entries of a list.
+
+Three rules, everywhere in the file:
+
+- `like: path` in a block takes over the block at that dotted path, `profiles` in it included. What stands beside `like`
+  overrides it, key by key.
+- `profiles: {name: overrides}` is what a profile changes in the block around it.
+- An override of a list is a whole list, or a mapping from places to overrides: `{0: {units: 8}}` changes the first
+  entry and leaves the others.
+
+Every value carries the path at which it stands in the file, so that one can tell where to change it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gan.errors import ParameterError
+
+LIKE, PROFILES_KEY = "like", "profiles"
+
+
+@dataclass(frozen=True)
+class Value:
+    """A scalar or null, and its dotted path in the file."""
+
+    value: Any
+    path: str
+
+
+Tree = Value | dict[str, "Tree"] | list["Tree"]
+
+
+def resolve(content: Mapping[str, Any], path: str, profile: str, profiles: Iterable[str], file: str) -> Tree:
+    """The block at `path` of a file's `content` as `profile` has it. ParameterError where a rule is broken."""
+    tree = _expanded(content, path, (), file)
+    return _with_profile(tree, profile, list(profiles), f"{file}: {path}")
+
+
+def plain(tree: Tree) -> Any:
+    """The values alone."""
+    if isinstance(tree, Value):
+        return tree.value
+    if isinstance(tree, dict):
+        return {key: plain(each) for key, each in tree.items()}
+    return [plain(each) for each in tree]
+
+
+def merged(base: Any, override: Any, where: str = "") -> Any:
+    """`override` laid over `base`, of plain values or of trees; ParameterError for a place that a list lacks."""
+    if isinstance(base, dict) and isinstance(override, dict):
+        return base | {key: merged(base[key], value, f"{where}.{key}") if key in base else value
+                       for key, value in override.items()}
+    if isinstance(base, list) and isinstance(override, dict) and override and all(
+            str(key).isdecimal() for key in override):
+        entries = list(base)
+        for key, value in override.items():
+            if int(key) >= len(entries):
+                raise ParameterError(f"{where}.{key} overrides an entry that is not there",
+                                     expected=f"a place from 0 to {len(entries) - 1}", found=str(key),
+                                     remedy="correct the place, or give the whole list")
+            entries[int(key)] = merged(entries[int(key)], value, f"{where}.{key}")
+        return entries
+    return override
+
+
+def _expanded(content: Mapping[str, Any], path: str, on_the_way: tuple[str, ...], file: str) -> Tree:
+    """The block at a path, everything that it takes over in its place."""
+    if path in on_the_way:
+        raise ParameterError(f"{file}: {path} is like itself", found=" → ".join([*on_the_way, path]),
+                             remedy="take one `like` of these out, and write the block there")
+    return _tree(content, _at(content, path, on_the_way, file), path, (*on_the_way, path), file)
+
+
+def _tree(content: Mapping[str, Any], block: Any, path: str, on_the_way: tuple[str, ...], file: str) -> Tree:
+    if isinstance(block, list):
+        return [_tree(content, each, f"{path}.{i}", on_the_way, file) for i, each in enumerate(block)]
+    if not isinstance(block, dict):
+        return Value(block, path)
+    own = {key: _tree(content, each, f"{path}.{key}", on_the_way, file) for key, each in block.items() if key != LIKE}
+    if LIKE not in block:
+        return own
+    if not isinstance(block[LIKE], str):
+        raise ParameterError(f"{file}: {path}.{LIKE} is not right", expected="the dotted path of a block",
+                             found=repr(block[LIKE]), remedy=f"for instance {LIKE}: experiments.mnist")
+    base: Tree = merged(_expanded(content, block[LIKE], on_the_way, file), own, f"{file}: {path}")
+    return base
+
+
+def _at(content: Mapping[str, Any], path: str, on_the_way: tuple[str, ...], file: str) -> Any:
+    """What stands at a path, by way of `like` where a block on it takes that part over."""
+    block: Any = content
+    names = path.split(".")
+    for i, name in enumerate(names):
+        if isinstance(block, list) and name.isdecimal() and int(name) < len(block):
+            block = block[int(name)]
+        elif isinstance(block, dict) and name in block:
+            block = block[name]
+        elif isinstance(block, dict) and isinstance(block.get(LIKE), str):
+            return _at(content, ".".join([block[LIKE], *names[i:]]), on_the_way, file)
+        else:
+            known = [str(key) for key in block] if isinstance(block, dict) else []
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            where = on_the_way[-1] if on_the_way else path
+            raise ParameterError(f"{file}: {where} is like {path}, which is not there", found=".".join(names[:i + 1]),
+                                 remedy=f"did you mean {'.'.join([*names[:i], near[0]])}?" if near
+                                 else "name a block of this file")
+    return block
+
+
+def _with_profile(tree: Tree, profile: str, profiles: list[str], where: str) -> Tree:
+    """Overrides of a profile merged in, and no `profiles` left."""
+    if isinstance(tree, list):
+        return [_with_profile(each, profile, profiles, where) for each in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if PROFILES_KEY in tree:
+        overrides = tree[PROFILES_KEY]
+        tree = {key: each for key, each in tree.items() if key != PROFILES_KEY}
+        if not isinstance(overrides, Value):
+            chosen = _overrides(overrides, profiles, f"{where}.{PROFILES_KEY}").get(profile)
+            if chosen is not None and not isinstance(chosen, Value):
+                tree = merged(tree, chosen, where)
+        elif overrides.value is not None:
+            raise _no_mapping(f"{where}.{PROFILES_KEY}", overrides)
+    return {key: _with_profile(each, profile, profiles, f"{where}.{key}") for key, each in tree.items()}
+
+
+def _overrides(overrides: Tree, profiles: list[str], where: str) -> dict[str, Tree]:
+    if not isinstance(overrides, dict):
+        raise _no_mapping(where, overrides)
+    for name, each in overrides.items():
+        if name not in profiles:
+            near = difflib.get_close_matches(str(name), profiles, n=1, cutoff=0.5)
+            raise ParameterError(f"{where}: unknown profile {name!r}", expected=f"one of {', '.join(profiles)}",
+                                 remedy=f"did you mean {near[0]!r}?" if near else "remove it")
+        if isinstance(each, list) or (isinstance(each, Value) and each.value is not None):
+            raise _no_mapping(f"{where}.{name}", each)
+    return overrides
+
+
+def _no_mapping(where: str, found: Tree) -> ParameterError:
+    return ParameterError(f"{where} is not right", expected="a mapping", found=repr(plain(found)),
+                          remedy="correct it, or see `git diff params.yaml`")
