@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,6 @@ from gan.errors import ParameterError
 from pipeline.settings import parameters
 from pipeline.settings.inheritance import Tree, Value, plain
 from pipeline.settings.parameters import Parameters
-
-BLOCKS = ("parzen", "monitor", "figures")
-"""shared by all experiments"""
 
 
 @dataclass(frozen=True)
@@ -29,21 +26,33 @@ class Setting:
     path: str
     """where it stands in params.yaml"""
     place: str
-    """where it is to be set for this experiment alone"""
-    is_inherited: bool
-    """whether nothing stands at `place` yet, so that `dvc exp run -S` needs a `+`"""
+    """where it is to be set: for this experiment alone, or in a block that it shares with others for all of them"""
+    is_absent: bool
+    """whether DVC finds nothing at `place` yet, so that `dvc exp run -S` needs a `+`: the value is inherited, or stands
+    below a place in a list that an override names, which is a number, and DVC looks for text"""
 
     @property
     def override(self) -> str:
-        """What sets it, in DVC's words, but for the value."""
-        return f"-S '+{self.place}=…'" if self.is_inherited else f"-S '{_in_brackets(self.place)}=…'"
+        """What sets it, in DVC's words, but for the value. Places in lists are parts like others: hidden.0.units."""
+        return f"-S '{'+' if self.is_absent else ''}{self.place}=…'"
 
 
 def settings(known: Parameters, experiment: str, profile: str = "") -> list[Setting]:
     """All effective values of an experiment under a profile, by default its own. Raises ParameterError."""
     profile = profile or known.profile_of(experiment)
-    return [_setting(known, experiment, profile, name, leaf)
+    return [_setting(known, name, leaf, _place(experiment, name, [leaf], profile))
             for name, leaf in _leaves(known.tree(experiment, profile))]
+
+
+def shared_settings(known: Parameters, experiment: str, profile: str = "") -> list[Setting]:
+    """As `settings`, of the blocks that experiments share: `parzen` and `monitor` for its data set, and `figures`, of
+    which an experiment may have values of its own. What is set in the first two holds for whoever reads it there."""
+    profile = profile or known.profile_of(experiment)
+    dataset = known.dataset_of(experiment)
+    rows = [_setting(known, name, leaf, leaf.path) for block in ("parzen", "monitor")
+            for name, leaf in _leaves(known.shared(block, profile, dataset), block)]
+    return rows + [_setting(known, name, leaf, _place(experiment, name, [leaf], profile))
+                   for name, leaf in _leaves(known.figures_tree(experiment, profile), "figures")]
 
 
 def place_of(known: Parameters, experiment: str, name: str, profile: str) -> str:
@@ -59,9 +68,7 @@ def place_of(known: Parameters, experiment: str, name: str, profile: str) -> str
             raise ParameterError(f"the experiment {experiment} has no setting {name!r}",
                                  expected=f"a name as `python -m pipeline settings {experiment}` prints it, such as "
                                           "train.seeds", found=name, remedy="correct the name")
-    leaves = [leaf for _, leaf in _leaves(tree)]
-    by_profile = any(f".profiles.{profile}." in leaf.path for leaf in leaves)
-    return f"experiments.{experiment}.{f'profiles.{profile}.' if by_profile else ''}{name}"
+    return _place(experiment, name, [leaf for _, leaf in _leaves(tree)], profile)
 
 
 def changed(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,21 +99,23 @@ def main(experiment: str, profile: str = "") -> None:
     print(f"{experiment} under profile {profile}: each value, and where it stands in params.yaml\n")
     for row in rows:
         print(f"{row.name:<{width}}  {_text(row.value):<{values}}  {row.path}")
-    shared = {"parzen": known.for_dataset("parzen", profile, dataset), "monitor": known.for_dataset(
-        "monitor", profile, dataset), "figures": known.figures(experiment, profile)}
+    shared = shared_settings(known, experiment, profile)
     print(f"\nshared with others, for data set {dataset}:\n")
-    for block in BLOCKS:
-        for name, leaf in _leaves(shared[block], block):
-            print(f"{name:<{width}}  {_text(leaf.value)}")
-    own, inherited = (next((row for row in rows if row.is_inherited is each), None) for each in (False, True))
-    print("\nto change one for this experiment alone:")
-    for row in filter(None, (own, inherited)):
-        print(f"  dvc exp run {row.override}" + ("   (+: it is inherited)" if row.is_inherited else ""))
+    for row in shared:
+        print(f"{row.name:<{width}}  {_text(row.value):<{values}}  {row.path}")
+    own, absent = (next((row for row in rows if row.is_absent is each), None) for each in (False, True))
+    print("\nto change one for this experiment, and those that are like it:")
+    for row in filter(None, (own, absent)):
+        print(f"  dvc exp run {row.override}" + ("   (+: nothing stands there yet)" if row.is_absent else ""))
 
 
-def _setting(known: Parameters, experiment: str, profile: str, name: str, leaf: Value) -> Setting:
-    place = place_of(known, experiment, name, profile)
-    return Setting(name, leaf.value, leaf.path, place, not _stands_at(known.raw, place))
+def _setting(known: Parameters, name: str, leaf: Value, place: str) -> Setting:
+    return Setting(name, leaf.value, leaf.path, place, not _dvc_finds(known.raw, place))
+
+
+def _place(experiment: str, name: str, leaves: Sequence[Value], profile: str) -> str:
+    by_profile = any(f".profiles.{profile}." in leaf.path for leaf in leaves)
+    return f"experiments.{experiment}.{f'profiles.{profile}.' if by_profile else ''}{name}"
 
 
 def _leaves(tree: Tree | Any, name: str = "") -> Iterator[tuple[str, Value]]:
@@ -138,20 +147,16 @@ def _key(block: Mapping[Any, Any], name: str) -> Any:
     return int(name) if name.isdecimal() and int(name) in block else name
 
 
-def _stands_at(raw: Any, path: str) -> bool:
+def _dvc_finds(raw: Any, path: str) -> bool:
+    """Whether `dvc exp run -S` without a `+` finds something at a path: in a mapping it looks for text."""
     for part in path.split("."):
         if isinstance(raw, list) and part.isdecimal() and int(part) < len(raw):
             raw = raw[int(part)]
-        elif isinstance(raw, dict) and _key(raw, part) in raw:
-            raw = raw[_key(raw, part)]
+        elif isinstance(raw, dict) and part in raw:
+            raw = raw[part]
         else:
             return False
     return True
-
-
-def _in_brackets(path: str) -> str:
-    """Places in lists as DVC's overrides name them: hidden[0].units."""
-    return "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in path.split(".")).lstrip(".")
 
 
 def _text(value: Any) -> str:

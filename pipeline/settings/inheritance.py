@@ -80,7 +80,11 @@ def _tree(content: Mapping[str, Any], block: Any, path: str, on_the_way: tuple[s
         return [_tree(content, each, f"{path}.{i}", on_the_way, file) for i, each in enumerate(block)]
     if not isinstance(block, dict):
         return Value(block, path)
-    own = {key: _tree(content, each, f"{path}.{key}", on_the_way, file) for key, each in block.items() if key != LIKE}
+    own: dict[str, Tree] = {}
+    for key, each in block.items():
+        if key != LIKE:  # 0, as the file names a place in a list, and '0', as `dvc exp run -S` does, are one
+            entry, name = _tree(content, each, f"{path}.{key}", on_the_way, file), str(key)
+            own[name] = merged(own[name], entry, f"{file}: {path}.{key}") if name in own else entry
     if LIKE not in block:
         return own
     if not isinstance(block[LIKE], str):

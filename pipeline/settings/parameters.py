@@ -85,21 +85,34 @@ class Parameters:
 
     def for_dataset(self, name: str, profile: str, dataset: str) -> dict[str, Any]:
         """The block `parzen` or `monitor` as `profile` has it for a data set's images."""
-        block = plain(resolve(self.raw, name, profile, PROFILES, str(FILE)))
-        require_mapping(block, name)
-        overrides = block.pop("datasets", None) or {}
-        require_mapping(overrides, f"{name}.datasets")
+        block: dict[str, Any] = plain(self.shared(name, profile, dataset))
+        return block
+
+    def shared(self, name: str, profile: str, dataset: str) -> dict[str, Tree]:
+        """As `for_dataset`, each value with its place in params.yaml."""
+        block = resolve(self.raw, name, profile, PROFILES, str(FILE))
+        overrides = block.pop("datasets", {}) if isinstance(block, dict) else {}
+        require_mapping(plain(block), name)
+        require_mapping(plain(overrides) or {}, f"{name}.datasets")
+        if not isinstance(overrides, dict):
+            overrides = {}
         for known in overrides:
             require_known(known, self.datasets, "data set", f"{FILE}: {name}.datasets")
-        laid_over: dict[str, Any] = merged(block, overrides.get(dataset) or {}, f"{FILE}: {name}")
+        own = overrides.get(dataset)
+        laid_over: dict[str, Tree] = merged(block, own, f"{FILE}: {name}") if own and plain(own) else block
         return laid_over
 
     def figures(self, experiment: str, profile: str) -> dict[str, Any]:
         """The block `figures`, with what an experiment overrides of it."""
-        block = plain(resolve(self.raw, "figures", profile, PROFILES, str(FILE)))
-        overrides = self.entry(experiment, profile).get("figures") or {}
-        figures = read_block(Figures, f"experiments.{experiment}.figures", merged(block, overrides), profile)
-        return dataclasses.asdict(figures)
+        block = plain(self.figures_tree(experiment, profile))
+        return dataclasses.asdict(read_block(Figures, f"experiments.{experiment}.figures", block, profile))
+
+    def figures_tree(self, experiment: str, profile: str) -> Tree:
+        """As `figures`, each value with its place in params.yaml."""
+        block = resolve(self.raw, "figures", profile, PROFILES, str(FILE))
+        own = self.tree(experiment, profile).get("figures")
+        laid_over: Tree = merged(block, own, f"{FILE}: figures") if own and plain(own) else block
+        return laid_over
 
     def configuration(self, experiment: str) -> dict[str, dict[str, Any]]:
         """What each stage of `experiment` reads, by stage: plain values, everything resolved."""

@@ -1,0 +1,221 @@
+"""Every effective value of every experiment can be set by `dvc exp run -S`, in the words of `settings EXPERIMENT`, and
+exactly that one changes: for the experiment, and for those that are `like` it and have no value of their own.
+
+The overrides go through DVC's own function. tests/end_to_end has it by `dvc exp run` itself.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import itertools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc.exceptions import InvalidArgumentError
+from dvc.utils import hydra, serialize
+
+from pipeline.settings import explain, parameters
+from pipeline.settings.explain import Setting
+from pipeline.settings.inheritance import LIKE
+from pipeline.settings.parameters import Parameters
+from pipeline.settings.schema import PROFILES
+
+ROOT = Path(__file__).parents[3]
+Key = tuple[str, str, str]
+"""Experiment, profile, the setting's name"""
+IN_RANGE_WITH_OTHERS = {"discriminator_steps": "1 with simultaneous updates", "pool_stride": "at most pool"}
+"""Numbers that cannot be changed alone"""
+
+
+@pytest.fixture(scope="module")
+def known() -> Parameters:
+    return parameters.check(parameters.read_yaml(ROOT / parameters.FILE))
+
+
+@pytest.fixture
+def apply(known: Parameters, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """params.yaml's content after `-S`, by DVC. DVC is given the one entry that the path leads into, as its time goes
+    with the size of the file."""
+    here: dict[str, Any] = {}
+
+    @contextmanager
+    def in_memory(path: object) -> Iterator[dict[str, Any]]:
+        yield here
+
+    monkeypatch.setitem(serialize.MODIFIERS, ".yaml", in_memory)
+
+    def apply(override: str) -> dict[str, Any]:
+        raw = known.raw
+        block, entry = override.lstrip("+").split(".")[:2]
+        here.clear()
+        here[block] = copy.deepcopy({entry: raw[block][entry]} if block == "experiments" else raw[block])
+        hydra.apply_overrides("params.yaml", [override])
+        return {**raw, block: {**raw[block], **here[block]}}
+
+    return apply
+
+
+def words(setting: Setting, text: str) -> str:
+    """The override as a shell hands it to DVC."""
+    return setting.override.removeprefix("-S '").removesuffix("'").replace("…", text)
+
+
+def another(value: Any) -> tuple[Any, str]:
+    """A value of the same kind that is in range wherever the first one is, and how it is written in an override."""
+    match value:
+        case bool():
+            new: Any = not value
+        case int():
+            new = value + 1
+        case float():
+            new = value * (1.0625 if value > 1 else 0.9375)
+        case list():
+            return [another(each)[0] for each in value], f"[{','.join(another(each)[1] for each in value)}]"
+        case None:
+            new = 0.25
+        case str():
+            new = next((other for other in PROFILES if value in PROFILES and other != value), "another")
+    return new, str(new).lower() if isinstance(new, bool) else str(new)
+
+
+def test_lists_and_texts_have_another_value_too():
+    assert another([1, 0.5, True]) == ([2, 0.46875, False], "[2,0.46875,false]")
+    assert another("smoke") == ("paper", "paper")
+    assert another(None) == (0.25, "0.25")
+
+
+def likes(block: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Each block that takes over another, with that one."""
+    if isinstance(block, dict):
+        if LIKE in block:
+            yield path, block[LIKE]
+        for key, each in block.items():
+            yield from likes(each, f"{path}.{key}" if path else str(key))
+
+
+def taken_over(place: str, pairs: list[tuple[str, str]]) -> set[str]:
+    """A path, and those at which blocks take it over, directly or by way of others."""
+    found: set[str] = set()
+    waiting = [place]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += [block + path[len(base):] for block, base in pairs if path.startswith(f"{base}.")]
+    return found
+
+
+def places(known: Parameters, place: str, pairs: list[tuple[str, str]]) -> set[Key]:
+    """Where a value at this path of params.yaml may hold."""
+    found = set()
+    for path in taken_over(place, pairs):
+        _, experiment, *parts = path.split(".")
+        of_profile = parts[:1] == ["profiles"]
+        for profile in [parts[1]] if of_profile else PROFILES:
+            found.add((experiment, profile, ".".join(parts[2:] if of_profile else parts)))
+    return found
+
+
+Settings = Callable[[Parameters, str, str], list[Setting]]
+"""Of an experiment in a profile"""
+
+
+def trees(known: Parameters) -> dict[tuple[str, str], Any]:
+    """All that the settings of each experiment in each profile are read from."""
+
+    @functools.cache
+    def shared(profile: str, dataset: str) -> list[Any]:
+        return [known.shared(block, profile, dataset) for block in ("parzen", "monitor")]
+
+    found = {}
+    for name, profile in itertools.product(known.raw["experiments"], PROFILES):
+        tree = known.tree(name, profile)
+        found[name, profile] = tree, shared(profile, tree["dataset"].value), known.figures_tree(name, profile)
+    return found
+
+
+class Watch:
+    """What was effective for every experiment in every profile, and what changes."""
+
+    def __init__(self, known: Parameters, settings: Settings) -> None:
+        self.known, self.settings = known, settings
+        self.trees = trees(known)
+        self.before = {(name, profile, setting.name): setting for name, profile in self.trees
+                       for setting in settings(known, name, profile)}
+
+    def changes(self, raw: dict[str, Any]) -> dict[Key, Any]:
+        """The values that are not what they were."""
+        now = replace(self.known, raw=raw)
+        found = {}
+        for (name, profile), tree in trees(now).items():
+            if tree != self.trees[name, profile]:
+                here = {setting.name: setting.value for setting in self.settings(now, name, profile)}
+                assert here.keys() == {each for *of, each in self.before if of == [name, profile]}
+                found |= {(name, profile, each): value for each, value in here.items()
+                          if value != self.before[name, profile, each].value}
+        return found
+
+
+def due(settings: Mapping[Key, Setting]) -> list[tuple[Key, Setting]]:
+    """One setting for each place at which there is something to set: a fifth of them each day, so that all have had
+    their turn after five; all at once by HYPOTHESIS_PROFILE=thorough."""
+    by_override = list({setting.override: (key, setting) for key, setting in settings.items()}.values())
+    assert len(by_override) > 100
+    if os.environ.get("HYPOTHESIS_PROFILE") == "thorough":
+        return by_override
+    return by_override[datetime.now(UTC).toordinal() % 5::5]
+
+
+def test_each_is_set_by_one_override_and_changes_there_and_where_it_is_taken_over(known, apply):
+    watch, pairs = Watch(known, explain.settings), list(likes(known.raw))
+    for (name, profile, _), setting in due(watch.before):
+        value, text = another(setting.value)
+        raw = apply(words(setting, text))
+        changed = watch.changes(raw)
+        where = f"{words(setting, text)}, for {name} in {profile}"
+        assert (name, profile, setting.name) in changed, where
+        assert changed.keys() == {key for key in places(known, setting.place, pairs)
+                                  if key in watch.before and watch.before[key].path == setting.path}, where
+        assert all(each == value for each in changed.values()), where
+        if isinstance(setting.value, int | float) and setting.name.rpartition(".")[2] not in IN_RANGE_WITH_OTHERS:
+            replace(known, raw=raw).entry(name, profile)  # it can be used
+
+
+def test_what_experiments_share_changes_for_whoever_reads_it_there(known, apply):
+    """`parzen` and `monitor` by their place in the file; `figures` for one experiment and those that are like it."""
+    watch, pairs = Watch(known, explain.shared_settings), list(likes(known.raw))
+    for (name, profile, _), setting in due(watch.before):
+        value, text = another(setting.value)
+        readers = {key for key, each in watch.before.items() if each.path == setting.path}
+        if setting.name.startswith("figures"):
+            readers &= places(known, setting.place, pairs)
+        assert watch.changes(apply(words(setting, text))) == dict.fromkeys(readers, value), setting
+        assert (name, profile, setting.name) in readers
+
+
+def test_an_override_in_the_other_form_is_refused_by_dvc(known, apply):
+    """So that a `+` too many or too few is told, and never lost."""
+    rows = {setting.name: setting for setting in explain.settings(known, "digits", "smoke")}
+    own, inherited = rows["train.model.noise.dimensions"], rows["train.model.recipe.batch_size"]
+    below_a_number = rows["train.model.generator.hidden.0.units"]
+    assert [row.is_absent for row in (own, inherited, below_a_number)] == [False, True, True]
+    for row in (own, inherited, below_a_number):
+        text = words(row, another(row.value)[1])
+        with pytest.raises(InvalidArgumentError):
+            apply(text.removeprefix("+") if row.is_absent else f"+{text}")
+
+
+def test_an_override_of_one_that_another_is_like_leaves_what_that_one_has_of_its_own(known, apply):
+    """tfd_dbn has its own learning rate of the first layer, mnist_dbn's is another."""
+    raw = apply("experiments.mnist_dbn.train.model.layers.0.learning_rate=0.5")
+    now = replace(known, raw=raw)
+    rates = {name: now.entry(name, "paper")["train"]["model"]["layers"][0]["learning_rate"]
+             for name in ("mnist_dbn", "tfd_dbn", "digits_dbn")}
+    assert rates == {"mnist_dbn": 0.5, "tfd_dbn": 0.003, "digits_dbn": 0.5}
