@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from gan.lessons import Outcome, Table
+from gan.lessons.lesson import Outcome, Table
 
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, FLOOR, LINE, CLOCK = 24, 616, 34, 268, 340, 378

@@ -16,7 +16,7 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from gan.lessons import Outcome, Table
+from gan.lessons.lesson import Outcome, Table
 from gan.lessons.one_dimension import LOG_4
 from gan.lessons.ring import RADIUS, centres
 from pipeline.stages.figures import BLACK, BLUE, GREEN, GREY, PURPLE, VERMILION, WIDTH

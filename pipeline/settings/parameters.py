@@ -25,8 +25,8 @@ from ruamel.yaml.tokens import AliasToken, AnchorToken
 from gan.datasets.registry import DatasetSettings
 from gan.errors import ParameterError
 from gan.evaluation.settings import Monitor
-from gan.lessons import LESSONS
-from gan.lessons.lesson import LessonSettings
+from gan.lessons.catalogue import LESSONS
+from gan.lessons.settings import LessonSettings
 from pipeline.runtime import files
 from pipeline.settings.inheritance import Tree, merged, plain, resolve
 from pipeline.settings.plan import Plan
@@ -176,7 +176,7 @@ def load(path: Path = FILE, *, plan: bool = True) -> Parameters:
         return parameters
     chosen = Plan.read()
     chosen.require_fits({name: parameters.dataset_of(name) for name in parameters.raw["experiments"]},
-                        {name: lesson.NEEDS_DIGITS for name, lesson in LESSONS.items()}, MNIST)
+                        {name: lesson.needs_digits for name, lesson in LESSONS.items()}, MNIST)
     return replace(parameters, plan=chosen)
 
 
@@ -234,7 +234,7 @@ def lesson_settings(raw: Mapping[str, Any], name: str, profile: str) -> LessonSe
     require_names(entries, LESSONS, "lessons")
     require_mapping(entries[name], f"lessons.{name}")
     # The defaults in the code are for the code: here every number must stand.
-    kind: Any = LESSONS[name].Settings
+    kind: Any = LESSONS[name].settings
     require_names(entries[name], [field.name for field in dataclasses.fields(kind)], f"lessons.{name}")
     settings: LessonSettings = read_block(kind, f"lessons.{name}", entries[name], profile)
     return settings

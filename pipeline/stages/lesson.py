@@ -28,9 +28,11 @@ from pydantic import TypeAdapter
 
 from gan.datasets.mnist import TEST_LABELS_FILE, TRAINING_LABELS_FILE, read_idx
 from gan.errors import DataError
-from gan.lessons import LESSONS, Criterion, Lesson, Outcome, texts
+from gan.lessons import catalogue
+from gan.lessons.catalogue import LESSONS
 from gan.lessons.digits import Digits
-from gan.lessons.lesson import LessonSettings
+from gan.lessons.lesson import Criterion, Lesson, Outcome, texts
+from gan.lessons.settings import LessonSettings
 from pipeline.artifacts.configuration import configuration
 from pipeline.artifacts.prepared import prepared_file, read_dataset
 from pipeline.artifacts.raw import raw_folder
@@ -62,11 +64,12 @@ def main(what: str) -> None:
 def run_lesson(name: str) -> None:
     lesson = lesson_of(name)
     settings, profile = read_settings(name)
-    digits = [read_digits()] if lesson.NEEDS_DIGITS else []
+    digits = [read_digits()] if LESSONS[name].needs_digits else []
     with one_thread():
         outcome = lesson.run(settings, Progress, *digits)
     content = {
-        "lesson": name, "profile": profile, **texts(lesson, settings), "settings": vars(settings),
+        "lesson": name, "profile": profile, "title": LESSONS[name].title, **texts(lesson, settings),
+        "settings": vars(settings),
         "criteria": [_criterion(one) for one in outcome.criteria],
         "numbers": {label: _finite(value) for label, value in outcome.numbers.items()},
         "figure": draw(name, outcome, settings)}
@@ -93,7 +96,7 @@ def track(content: Mapping[str, Any]) -> None:
 def lesson_of(name: str) -> Lesson:
     """The lesson of that name; ParameterError if there is none."""
     require_known(name, LESSONS, "lesson", "python -m pipeline.stages.lesson")
-    return LESSONS[name]
+    return catalogue.lesson(name)
 
 
 @contextmanager
@@ -112,7 +115,7 @@ def one_thread() -> Iterator[None]:
 def read_settings(name: str) -> tuple[LessonSettings, str]:
     """The lesson's settings, profile applied, and the profile's name."""
     content = configuration("lessons", name)
-    settings: LessonSettings = TypeAdapter(LESSONS[name].Settings).validate_python(content["settings"])
+    settings: LessonSettings = TypeAdapter(LESSONS[name].settings).validate_python(content["settings"])
     return settings, str(content["profile"])
 
 
@@ -216,12 +219,11 @@ def chapter(folder: Path = RESULTS) -> list[dict[str, Any]]:
 
     `status` is "done" or "not run"; a lesson that has not been run has its title and number alone.
     """
-    return [_section(i, name, lesson, folder / name / "lesson.json")
-            for i, (name, lesson) in enumerate(LESSONS.items(), 1)]
+    return [_section(i, name, folder / name / "lesson.json") for i, name in enumerate(LESSONS, 1)]
 
 
-def _section(place: int, name: str, lesson: Lesson, path: Path) -> dict[str, Any]:
-    section: dict[str, Any] = {"number": place, "name": name, "title": typeset(lesson.TITLE),
+def _section(place: int, name: str, path: Path) -> dict[str, Any]:
+    section: dict[str, Any] = {"number": place, "name": name, "title": typeset(LESSONS[name].title),
                                "status": "not run"}
     if not path.is_file():
         return section
@@ -234,7 +236,7 @@ def _section(place: int, name: str, lesson: Lesson, path: Path) -> dict[str, Any
                  "holds": one["holds"], "verdict": verdict(one)} for one in content["criteria"]]
     return section | {
         "status": "done", "profile": content["profile"], "smoke": content["profile"] == SMOKE,
-        **{key: typeset(content[key]) for key in ("title", "source", "statement", "experiment", "takeaway")},
+        **{key: typeset(content[key]) for key in ("source", "statement", "experiment", "takeaway")},
         "criteria": criteria, "numbers": {label: number(value) for label, value in content["numbers"].items()},
         "image": "data:image/png;base64," + base64.b64encode(png).decode(), "width": width // 2, "height": height // 2,
         "alt": figure["alt"], "caption": typeset(figure["caption"]), "data": figure["data"],

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from gan.datasets.mnist import TEST_LABELS_FILE, TRAINING_LABELS_FILE, idx_bytes
 from gan.errors import DataError, ParameterError
-from gan.lessons import LESSONS
+from gan.lessons.catalogue import LESSONS
 from pipeline.artifacts.prepared import prepared_file
 from pipeline.page.provenance import Provenance
 from pipeline.results import results
@@ -39,7 +39,7 @@ SHORT = {
 }
 
 
-ALL = {name: dataclasses.asdict(module.Settings()) for name, module in LESSONS.items()}
+ALL = {name: dataclasses.asdict(entry.settings()) for name, entry in LESSONS.items()}
 
 
 def write_parameters(**changes):
@@ -95,7 +95,7 @@ def test_a_lesson_writes_its_criteria_its_figure_and_the_numbers_behind_it(finis
     content = json.loads(found[f"artifacts/lessons/{name}/lesson.json"])
     assert content["lesson"] == name
     assert content["profile"] == "smoke"
-    assert content["settings"] == dataclasses.asdict(dataclasses.replace(LESSONS[name].Settings(), **SHORT[name]))
+    assert content["settings"] == dataclasses.asdict(dataclasses.replace(LESSONS[name].settings(), **SHORT[name]))
     assert content["criteria"]
     for criterion in content["criteria"]:
         holds = {"<": criterion["measured"] < criterion["bound"], ">": criterion["measured"] > criterion["bound"]}
@@ -185,7 +185,7 @@ def test_the_animation_is_a_small_picture_without_scripts(finished):
 
 def test_the_full_animation_stays_small():
     """As many frames as are run, of the widest numbers."""
-    settings = LESSONS["figure_1"].Settings()
+    settings = LESSONS["figure_1"].settings()
     points, curves, bytes_a_point = 67, 2, len("616.0 268.0L")
     assert (settings.frames + 3) * points * curves * bytes_a_point < 200_000
 
