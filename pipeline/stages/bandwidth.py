@@ -53,4 +53,4 @@ def _choice(search: parzen.Search) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment")

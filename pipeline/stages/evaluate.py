@@ -76,4 +76,4 @@ def _over_folds(folds: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment")

@@ -773,4 +773,4 @@ def save_figure(figure: Figure, path: Path, in_full: bool = False) -> Path:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "experiment")

@@ -244,4 +244,4 @@ def typeset(text: str) -> Markup:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "what")

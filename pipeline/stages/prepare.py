@@ -63,4 +63,4 @@ def count_duplicates(splits: Mapping[str, torch.Tensor]) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "name")

@@ -103,4 +103,4 @@ def _text(name: str) -> Markup:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, optional=["what"])

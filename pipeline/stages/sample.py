@@ -46,4 +46,4 @@ def main(experiment: str) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment")

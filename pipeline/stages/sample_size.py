@@ -107,4 +107,4 @@ def score(folds: Folds, samples: torch.Tensor, grid: parzen.Grid, advance: Calla
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment")

@@ -263,4 +263,4 @@ def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], input
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment", optional=["seed"])
