@@ -1,6 +1,6 @@
 """Two revisions side by side on one page: parameters, measurements, stages' outputs and figures.
 
-    python -m pipeline.commands.compare HEAD workspace
+    python -m pipeline compare HEAD workspace
 
 Each is a git commit, branch or tag, a DVC experiment, or `workspace`. What differs in parameters and metrics is what
 `dvc params diff` and `dvc metrics diff` say; figures are read by DVC from its cache or remote. Nothing is run or
@@ -9,7 +9,6 @@ checked out, and the page, comparison/index.html, is tracked by neither git nor 
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import subprocess
@@ -27,8 +26,8 @@ from ruamel.yaml.error import YAMLError
 
 from gan.errors import DataError, ReproductionError
 from pipeline.artifacts.files import write_text
+from pipeline.page.embedding import picture_source
 from pipeline.results import results
-from pipeline.runtime import stage
 from pipeline.stages.report import environment
 
 TEMPLATE = "compare.html"
@@ -254,11 +253,6 @@ def pairs(revisions: tuple[Revision, Revision], folder: str, drawn: tuple[bool, 
         for revision, figures, was_drawn in zip(revisions, found, drawn, strict=True))) for name in names]
 
 
-def picture_source(picture: bytes | None) -> str:
-    """A PNG as a data URI; empty if there is none."""
-    return f"data:image/png;base64,{base64.b64encode(picture).decode()}" if picture else ""
-
-
 def _why_lacking(revision: Revision, folder: str, drawn: bool, not_listed: bool) -> str:
     if not drawn or not_listed:
         return "not drawn in this revision"
@@ -288,7 +282,3 @@ def _signed(value: float | None) -> str:
 
 def _setting(value: Any) -> str:
     return "–" if value is None else results.setting_text(value)
-
-
-if __name__ == "__main__":
-    stage.run(main)

@@ -1,6 +1,6 @@
 """Say what this machine can do, and write it into params.yaml: the profile, and the experiments whose data can be had.
 
-`python -m pipeline.commands.plan` works on nothing and downloads nothing. Environment: GAN_PROFILE names the profile
+`python -m pipeline plan` works on nothing and downloads nothing. Environment: GAN_PROFILE names the profile
 instead of the machine; GAN_EXPERIMENTS names the experiments, with commas or spaces between, instead of all that the
 profile runs; GAN_LESSONS the lessons, or `all` or `none`, instead of all of them (none where GAN_EXPERIMENTS names
 experiments).
@@ -25,14 +25,14 @@ from ruamel.yaml.error import YAMLError
 from gan.adversarial.model import AdversarialNetsModel
 from gan.adversarial.settings import AdversarialNets
 from gan.baselines.chains import VARIANTS
-from gan.baselines.settings import DeepBeliefNet, DeepGSN, KMeans, StackedCAE
+from gan.baselines.settings import ChainModel, DeepBeliefNet, DeepGSN, KMeans, StackedCAE
 from gan.datasets.sources import Availability
 from gan.evaluation.parzen import search
 from gan.evaluation.settings import Grid
 from gan.lessons import LESSONS
 from gan.registry import create
 from pipeline.artifacts.raw import data_availability, loader_of, local_folders, raw_folder
-from pipeline.runtime import machine, stage
+from pipeline.runtime import machine
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
 from pipeline.settings.parameters import MNIST, PROFILES, Experiment, Parameters, Run
@@ -210,7 +210,6 @@ def changed_stages() -> set[str] | None:
         return None
 
 
-ChainModel = DeepBeliefNet | StackedCAE | DeepGSN
 _CHAINS, _STATES = 1000, 50  # of which a few steps are timed
 
 
@@ -324,7 +323,3 @@ def measure(d: int, bandwidths: int, device: torch.device) -> Speed:
     search(images, samples, [Grid(0.1, 0.5, bandwidths)])
     end = time.perf_counter()
     return Speed((middle - start) / (2048 * 1000), (end - middle) / (256 * 2048))
-
-
-if __name__ == "__main__":
-    stage.run(main)

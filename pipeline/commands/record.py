@@ -1,6 +1,6 @@
 """Keep an experiment's finished results in git, in reports/recorded/: what a long run measured, and how.
 
-    python -m pipeline.commands.record mnist ["a note to stand beside the numbers"]
+    python -m pipeline record mnist ["a note to stand beside the numbers"]
 
 Every later report shows them as a row of their own, whatever profile it is made with.
 """
@@ -13,10 +13,10 @@ from gan.errors import ParameterError, ReproductionError
 from pipeline.artifacts import files
 from pipeline.artifacts.configuration import folder
 from pipeline.results import results
-from pipeline.runtime import machine, stage
+from pipeline.runtime import machine
 
 
-def main(experiment: str = "", note: str = "") -> None:
+def main(experiment: str, note: str = "") -> None:
     metrics = files.read_json(results.METRICS)
     if experiment not in metrics:
         raise ParameterError(f"there are no results of experiment {experiment!r} to record",
@@ -32,7 +32,3 @@ def main(experiment: str = "", note: str = "") -> None:
         "recorded": datetime.now(UTC).date().isoformat(), "note": note, "hardware": training["hardware"],
         "settings": training["settings"], "metrics": metrics[experiment]})
     print(f"{path} holds the results of {experiment}; add it to git")
-
-
-if __name__ == "__main__":
-    stage.run(main)

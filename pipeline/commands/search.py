@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,19 +28,27 @@ from gan.model import Model
 from pipeline.artifacts import files
 from pipeline.artifacts.prepared import prepared_file, read_dataset
 from pipeline.artifacts.trained import model_settings, settings_mismatch
-from pipeline.runtime import machine, stage
+from pipeline.runtime import code, machine, process, stage
 from pipeline.runtime.progress import Progress
 from pipeline.settings import parameters
 from pipeline.settings.parameters import Search
-from pipeline.stages.configure import ROOT
 
 FOLDER = Path("reports/searches")
+DEFINITION = "dvc.yaml"
 KEPT = Path("checkpoints/searches")
 SAMPLING = {"noise", "burn_in", "starts"}
 """Settings of chains, which can differ without another fit; but the deep GSN's noise is in its training too"""
 
 Point = dict[str, Any]
 Scores = dict[str, dict[str, float]]
+
+
+def run(experiment: str) -> None:
+    """The search, as DVC would run it, who runs no frozen stage also when asked; what it wrote goes into the lock."""
+    name = os.environ.setdefault(process.STAGE, f"{FOLDER / DEFINITION}:search@{experiment}")
+    with stage.recorded():
+        main(experiment)
+    process.dvc("commit", "--force", name)
 
 
 @torch.no_grad()
@@ -131,16 +140,10 @@ def _scores(model: Model, dataset: Dataset, search: Search, estimate: Mapping[st
 
 def _digest(search: Search, settings: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     """Of all that a setting's scores come from."""
-    code = [*registry.code(model["kind"]), Path(__file__), *(ROOT / "gan" / name for name in (
-        "linear_algebra.py", "models.py", "parzen.py"))]
-    content = [{path.name: files.sha256(path) for path in code}, files.sha256(prepared_file(settings["dataset"])),
-               settings["parzen"], model, search.seed, search.samples]
+    content = [code.digest([__name__, registry.module_of(model["kind"])]),
+               files.sha256(prepared_file(settings["dataset"])), settings["parzen"], model, search.seed, search.samples]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _text(point: Point) -> str:
     return ", ".join(f"{name} {value}" for name, value in point.items())
-
-
-if __name__ == "__main__":
-    stage.run(main)
