@@ -12,7 +12,7 @@ import pytest
 
 from gan.errors import ReproductionError
 from pipeline.commands import who
-from pipeline.runtime import process_lock
+from pipeline.runtime import dvc_adapter, process_lock
 from pipeline.runtime.process_lock import CLUSTER
 
 ROOT = Path(__file__).parents[3]
@@ -229,3 +229,14 @@ def test_a_whole_dvc_lock_and_an_unfinished_merge_are_left_alone(finished, capsy
     who.free()
     assert (folder / "dvc.lock").read_bytes() == before
     assert capsys.readouterr().out == ""
+
+
+def test_a_lock_whose_end_is_whole_is_told_without_asking_dvc(monkeypatch):
+    whole = (ROOT / "dvc.lock").read_bytes()
+    asked = []
+    monkeypatch.setattr(dvc_adapter, "is_lock", lambda content: asked.append(len(content)) or False)
+    assert who.is_whole(whole)
+    assert asked == []
+    for length in (0, 30, len(whole) // 2, len(whole) - 1):
+        assert not who.is_whole(whole[:length]) or whole[:length].endswith(b"\n")
+    assert asked
