@@ -19,7 +19,7 @@ from gan.lessons import LESSONS
 from pipeline.artifacts import files
 from pipeline.artifacts.prepared import prepared_file
 from pipeline.page.provenance import Provenance
-from pipeline.results import results
+from pipeline.results.plan import Plan
 from pipeline.stages import lesson, report
 from pipeline.tracking import runs
 
@@ -215,7 +215,7 @@ def test_the_chapter_reads_every_lesson_in_order(finished):
 
 def test_the_page_has_the_chapter_and_a_row_for_each_lesson(finished, monkeypatch):
     monkeypatch.chdir(finished)
-    plan = results.Plan.read()
+    plan = Plan.read()
     page = report.render({}, plan, [], Provenance.read(plan), lesson.chapter())
     for name in LESSONS:
         assert f'<section class="lesson" id="lesson-{name}"' in page
