@@ -11,7 +11,9 @@ import pytest
 from browser import CHROMIUM, Browser, chromium
 from test_lesson import write_parameters
 
+from pipeline.page.lessons import chapter
 from pipeline.page.provenance import Provenance
+from pipeline.page.report import render
 from pipeline.results.plan import Plan
 from pipeline.stages import lesson, report
 
@@ -71,7 +73,7 @@ def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
             lesson.main(name)
         plan = Plan.read()
         page = Path("index.html").absolute()
-        page.write_text(report.render({}, plan, [], Provenance.read(plan), lesson.chapter()))
+        page.write_text(render({}, plan, [], Provenance.read(plan), chapter()))
     return page
 
 

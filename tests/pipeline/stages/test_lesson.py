@@ -18,9 +18,12 @@ from gan.errors import DataError, ParameterError
 from gan.lessons import LESSONS
 from pipeline.artifacts import files
 from pipeline.artifacts.prepared import prepared_file
+from pipeline.page.lessons import chapter, typeset
 from pipeline.page.provenance import Provenance
+from pipeline.page.report import render
+from pipeline.results.lessons import number
 from pipeline.results.plan import Plan
-from pipeline.stages import lesson, report
+from pipeline.stages import lesson
 from pipeline.tracking import runs
 
 TEMPLATE = Path(__file__).parents[3] / "reports" / "page" / "lessons.html"
@@ -199,7 +202,7 @@ def render(lessons):
 
 
 def test_the_chapter_reads_every_lesson_in_order(finished):
-    lessons = lesson.chapter()
+    lessons = chapter()
     assert [one["name"] for one in lessons] == list(LESSONS)
     assert [one["number"] for one in lessons] == list(range(1, 11))
     assert {one["status"] for one in lessons} == {"done"}
@@ -216,19 +219,19 @@ def test_the_chapter_reads_every_lesson_in_order(finished):
 def test_the_page_has_the_chapter_and_a_row_for_each_lesson(finished, monkeypatch):
     monkeypatch.chdir(finished)
     plan = Plan.read()
-    page = report.render({}, plan, [], Provenance.read(plan), lesson.chapter())
+    page = render({}, plan, [], Provenance.read(plan), chapter())
     for name in LESSONS:
         assert f'<section class="lesson" id="lesson-{name}"' in page
         assert f'<a href="#lesson-{name}">lesson ' in page
     assert "A claim of the theory or of a slide holds if" in page
-    without = report.render({}, plan, [], Provenance.read(plan))
+    without = render({}, plan, [], Provenance.read(plan))
     assert "No lesson has been run" in without
     assert "lesson-figure_1" not in without
 
 
 def test_the_chapter_says_what_has_not_been_run(short_lessons):
     lesson.main("non_convergence")
-    lessons = lesson.chapter()
+    lessons = chapter()
     assert [one["name"] for one in lessons if one["status"] == "done"] == ["non_convergence"]
     page = render(lessons)
     assert page.count("This lesson has not been run.") == 9
@@ -236,12 +239,12 @@ def test_the_chapter_says_what_has_not_been_run(short_lessons):
 
 
 def test_indices_are_set_as_such_and_all_else_is_escaped():
-    assert lesson.typeset("p_g = p_data < 1, (p_g + p_data)/2, grasp_go") == (
+    assert typeset("p_g = p_data < 1, (p_g + p_data)/2, grasp_go") == (
         "p<sub>g</sub> = p<sub>data</sub> &lt; 1, (p<sub>g</sub> + p<sub>data</sub>)/2, grasp_go")
 
 
 def test_what_a_lesson_says_is_escaped(finished):
-    lessons = lesson.chapter()
+    lessons = chapter()
     lessons[0]["statement"] = "a < b & c"
     assert "a &lt; b &amp; c" in render(lessons)
 
@@ -252,7 +255,7 @@ def test_what_a_lesson_says_is_escaped(finished):
     (0, "0"), (7, "7"), (0.0146, "0.0146"), (-1.38629, "−1.386"), (0.05, "0.05"), (1e-9, "1 × 10⁻⁹"),
     (3.22e-15, "3.2 × 10⁻¹⁵"), (-4.9e-17, "−4.9 × 10⁻¹⁷"), (1234567, "1.2 × 10⁶"), (None, "not a number")])
 def test_numbers_are_readable(value, text):
-    assert lesson.number(value) == text
+    assert number(value) == text
 
 
 # What is refused.

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import itertools
 import json
 import re
 import shutil
-import statistics
 from pathlib import Path
 
 import pytest
 from finished_page import add_sizes, metrics, rendered
-from finished_run import NORMALISED, NOTE, REDUCED, TWO_SEEDS, FinishedRun
+from finished_run import NORMALISED, NOTE, TWO_SEEDS, FinishedRun
 
 from gan.errors import DataError, ParameterError
 from pipeline.artifacts.file_differences import without_varying
 from pipeline.artifacts.files import read_json, write_json
-from pipeline.results.curves import phase_ends
-from pipeline.results.metrics import ENTRY_KEYS, SHARED, by_variant, gather, headline, read_metrics
+from pipeline.page.environment import TEMPLATES
+from pipeline.results.metrics import ENTRY_KEYS, SHARED, by_variant, gather, read_metrics
 from pipeline.results.plan import Plan
-from pipeline.results.published import PAPER_TABLE, dataset_name, published_text
+from pipeline.results.published import dataset_name
 from pipeline.results.recorded import recorded_runs
 from pipeline.results.table import table_text
-from pipeline.results.text import change_in_words, duplicates_text, seeds_text
+from pipeline.results.text import seeds_text
 from pipeline.runtime import machine, run_log
 from pipeline.stages import figures, report
 
@@ -65,37 +63,12 @@ def test_mean_and_deviation_over_seeds(place: Path) -> None:
     assert raw["bandwidth"] == 0.202
 
 
-def test_deviation_is_that_of_a_sample_for_three_seeds() -> None:
-    tests = [1.0, 4.0, 11.5]
-    scores = {"bandwidth": 0.2, "standard_error": 1.0, "validation_log_likelihood": 0.0}
-    evaluation = {"model": "kmeans", "dataset": "mnist", "profile": "cpu", "hardware": {}, "seeds": [
-        {"seed": seed, "variants": {"raw": {"epoch": None, **{
-            search: scores | {"test_log_likelihood": test} for search in ("refined", "paper_grid")}}}}
-        for seed, test in enumerate(tests)]}
-    entry = headline(evaluation)
-    assert entry["seed_mean"] == 5.5
-    assert entry["seed_sd"] == round(statistics.stdev(tests), 4) == 5.4083
-
-
 def test_one_seed_has_no_deviation_and_models_without_epochs_no_epoch(place: Path) -> None:
     report.main()
     entry = metrics()["mnist_kmeans"]
     assert entry["seed_sd"] is None
     assert entry["epoch"] is None
     assert "ema" not in entry
-
-
-def test_metrics_say_once_what_holds_for_every_variant(elsewhere: Path) -> None:
-    entry = gather(["cifar10_convolutional"])["cifar10_convolutional"]
-    assert (entry["scale"], entry["dimensions"], entry["folds"], entry["note"]) == (NORMALISED, 192, 1, "")
-    assert entry["duplicates"] == {"test": 12, "train": 1, "validation": 3}
-    assert entry["differences"][:5] == [
-        "generator.hidden[0].units 1200 (paper: 8000)", "generator.hidden[1].activation relu (paper: sigmoid)",
-        "discriminator.hidden[0].convolution.pool_stride 2 (paper: none)", "recipe.epochs 12 (paper: 500)",
-        "seeds 1, 2 (paper: 1, 2, 3)"]
-    assert gather(["tfd"])["tfd"]["folds"] == 5
-    ema = {"test_log_likelihood": 1.0}
-    assert by_variant(entry | {"ema": ema})["ema"]["scale"] == NORMALISED
 
 
 def test_what_an_earlier_version_measured_is_read_with_what_it_lacks(place: Path) -> None:
@@ -112,54 +85,10 @@ def test_what_an_earlier_version_measured_is_read_with_what_it_lacks(place: Path
         assert set(SHARED) <= set(run.metrics)
 
 
-def test_change_in_words() -> None:
-    assert [change_in_words(one) for one in REDUCED] == [
-        "generator, hidden layer 1, units: 1200 (paper: 8000)",
-        "generator, hidden layer 2, activation: relu (paper: sigmoid)",
-        "discriminator, hidden layer 1, convolution, pool stride: 2 (paper: none)",
-        "recipe, epochs: 12 (paper: 500)", "seeds: 1, 2 (paper: 1, 2, 3)"]
-
-
-@pytest.mark.parametrize(("duplicates", "expected"), [
-    ({}, ""), ({"test": 0}, ""), ({"test": 1}, "1 test image is also among the training images"),
-    ({"validation": 3, "test": 1200}, "3 validation and 1,200 test images are also among the training images"),
-    ({"train": 2}, "2 training images repeat an earlier one")])
-def test_duplicates_in_words(duplicates: dict[str, int], expected: str) -> None:
-    assert duplicates_text(duplicates) == expected
-
-
-def test_a_phase_ends_where_another_follows(tmp_path: Path) -> None:
-    path = tmp_path / "curves.csv"
-    assert phase_ends(path) == {}
-    path.write_text("seed,epoch,game\n1,1,pretraining\n1,2,pretraining\n1,3,training\n2,1,pretraining\n")
-    assert phase_ends(path) == {2: "pretraining"}
-    path.write_text("seed,epoch,layer\n1,1,layer 1\n1,2,layer 2\n1,3,layer 3\n2,1,layer 1\n2,2,layer 2\n")
-    assert phase_ends(path) == {1: "layer 1", 2: "layer 2"}
-    path.write_text("seed,epoch\n1,1\n1,2\n")
-    assert phase_ends(path) == {}
-
-
 def test_only_what_was_evaluated_is_in_the_metrics(place: Path) -> None:
     (place / "artifacts/digits/evaluation.json").unlink()
     report.main()
     assert "digits" not in metrics()
-
-
-def test_rows_take_an_entry_apart(place: Path) -> None:
-    entry = gather(["mnist"])["mnist"]
-    apart = by_variant(entry)
-    assert list(apart) == ["raw", "ema"]
-    assert "ema" not in apart["raw"]
-    assert apart["ema"]["test_log_likelihood"] == 129.0
-
-
-def test_the_papers_table() -> None:
-    values = {row.name: row.values for row in PAPER_TABLE}
-    assert values == {"DBN": {"mnist": (138, 2), "tfd": (1909, 66)}, "Stacked CAE": {"mnist": (121, 1.6),
-                      "tfd": (2110, 50)}, "Deep GSN": {"mnist": (214, 1.1), "tfd": (1890, 29)},
-                      "Adversarial nets": {"mnist": (225, 2), "tfd": (2057, 26)}}
-    assert published_text("deep_gsn", "mnist") == "214 ± 1.1"
-    assert published_text("kmeans", "mnist") == "–"
 
 
 # The table in plain text
@@ -181,14 +110,6 @@ def test_the_table_shows_the_paper_beside_ours_what_is_missing_and_where_the_rep
     assert "tfd: the Toronto Face Database is not public" in text
     assert re.search(r"not run yet.*\n  mnist_alternating", text)
     assert lines[-1] == "report: reports/index.html"
-
-
-def test_remarks_tell_an_experiments_records_apart_by_profile(place: Path) -> None:
-    [run] = recorded_runs()
-    runs = [dataclasses.replace(run, profile=profile, metrics=run.metrics | {"note": f"By {profile}."})
-            for profile in ("cpu", "paper")]
-    lines = table_text({}, Plan.read(), runs).splitlines()
-    assert {"  mnist (cpu, recorded): By cpu.", "  mnist (paper, recorded): By paper."} <= set(lines)
 
 
 def test_the_table_of_other_data_sets(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -242,11 +163,6 @@ def test_the_table_before_any_report_is_an_error_with_a_cure(empty: FinishedRun)
     empty.finish()
     with pytest.raises(DataError, match=r"(?s)reports/metrics\.json is missing.*dvc repro"):
         report.main("table")
-
-
-def test_long_reasons_are_wrapped(empty: FinishedRun) -> None:
-    plan = Plan("cpu", (), (), {"tfd": "because " * 40})
-    assert max(map(len, table_text({}, plan).splitlines())) <= 100
 
 
 # The page
@@ -616,7 +532,7 @@ def contrast(one: str, other: str) -> float:
 def schemes() -> list[dict[str, str]]:
     """The colours of light, dark and print, as #rrggbb."""
     found = []
-    for scheme in re.findall(r":root \{(.*?)\}", (report.TEMPLATES / "page/page.css").read_text(), re.S):
+    for scheme in re.findall(r":root \{(.*?)\}", (TEMPLATES / "page.css").read_text(), re.S):
         colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6})", scheme))
         found.append({name: colour if len(colour) == 7 else "#" + "".join(2 * c for c in colour[1:])
                       for name, colour in colours.items()})
@@ -639,7 +555,7 @@ def test_lines_and_marks_stand_out_in_light_and_dark_and_print() -> None:
 
 
 def test_every_colour_of_the_style_is_of_a_scheme() -> None:
-    style = (report.TEMPLATES / "page/page.css").read_text()
+    style = (TEMPLATES / "page.css").read_text()
     outside = re.sub(r":root \{.*?\}", "", style, flags=re.S)
     assert not re.search(r"#[0-9a-f]{3,6}\b|rgba?\(", outside)
     assert set(re.findall(r"var\(--(\w+)\)", outside)) - {"columns", "serif", "sans", "mono"} <= \
