@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from gan.lessons import LESSONS
+from gan.lessons.catalogue import LESSONS
 from pipeline.artifacts.files import read_json
 from pipeline.artifacts.paths import LESSON_RESULTS
 from pipeline.page.claims import Claim, Finding, Verdict
@@ -41,8 +41,8 @@ def chapter(folder: Path = LESSON_RESULTS) -> list[dict[str, Any]]:
 
     `status` is "done" or "not run"; a lesson that has not been run has its title and number alone.
     """
-    return [_section(place, name, lesson.TITLE, result_file(name, folder))
-            for place, (name, lesson) in enumerate(LESSONS.items(), 1)]
+    return [_section(place, name, entry.title, result_file(name, folder))
+            for place, (name, entry) in enumerate(LESSONS.items(), 1)]
 
 
 def _section(place: int, name: str, title: str, path: Path) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _section(place: int, name: str, title: str, path: Path) -> dict[str, Any]:
                 for criterion in result["criteria"]]
     return section | {
         "status": "done", "profile": result["profile"], "smoke": result["profile"] == SMOKE,
-        **{key: typeset(result[key]) for key in ("title", "source", "statement", "experiment", "takeaway")},
+        **{key: typeset(result[key]) for key in ("source", "statement", "experiment", "takeaway")},
         "criteria": criteria, "numbers": {label: number(value) for label, value in result["numbers"].items()},
         "image": "data:image/png;base64," + base64.b64encode(png).decode(), "width": width // 2, "height": height // 2,
         "alt": figure["alt"], "caption": typeset(figure["caption"]), "data": figure["data"],

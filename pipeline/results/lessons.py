@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gan.lessons import LESSONS
+from gan.lessons.catalogue import LESSONS
 from pipeline.artifacts.files import read_json
 from pipeline.artifacts.paths import LESSON_RESULTS
 

@@ -21,9 +21,11 @@ import torch
 
 from gan.datasets.mnist import TEST_LABELS_FILE, TRAINING_LABELS_FILE, read_idx
 from gan.errors import DataError
-from gan.lessons import LESSONS, Criterion, Lesson, Outcome, texts
+from gan.lessons import catalogue
+from gan.lessons.catalogue import LESSONS
 from gan.lessons.digits import Digits
-from gan.lessons.lesson import LessonSettings
+from gan.lessons.lesson import Criterion, Lesson, Outcome, texts
+from gan.lessons.settings import LessonSettings
 from pipeline.artifacts.files import read_yaml, write_json, write_text
 from pipeline.artifacts.paths import LESSON_FIGURES, PAGE, PARAMETERS
 from pipeline.artifacts.prepared import prepared_file, read_dataset
@@ -52,11 +54,12 @@ def main(what: str) -> None:
 def run_lesson(name: str) -> None:
     lesson = lesson_of(name)
     settings, profile = read_settings(name)
-    digits = [read_digits()] if lesson.NEEDS_DIGITS else []
+    digits = [read_digits()] if LESSONS[name].needs_digits else []
     with one_thread():
         outcome = lesson.run(settings, Progress, *digits)
     content = {
-        "lesson": name, "profile": profile, **texts(lesson, settings), "settings": vars(settings),
+        "lesson": name, "profile": profile, "title": LESSONS[name].title, **texts(lesson, settings),
+        "settings": vars(settings),
         "criteria": [_criterion(one) for one in outcome.criteria],
         "numbers": {label: _finite(value) for label, value in outcome.numbers.items()},
         "figure": draw(name, outcome, settings)}
@@ -83,7 +86,7 @@ def track(content: Mapping[str, Any]) -> None:
 def lesson_of(name: str) -> Lesson:
     """The lesson of that name; ParameterError if there is none."""
     require_known(name, LESSONS, "lesson", "python -m pipeline.stages.lesson")
-    return LESSONS[name]
+    return catalogue.lesson(name)
 
 
 @contextmanager

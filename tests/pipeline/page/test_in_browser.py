@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from browser import CHROMIUM, Browser, chromium
-from test_lesson import write_parameters
+from short_lessons import write_parameters
 
 from pipeline.page.lessons import chapter
 from pipeline.page.provenance import Provenance

@@ -232,9 +232,9 @@ def test_what_the_paper_profile_has_measured_is_not_missing(elsewhere: Path) -> 
 @pytest.mark.parametrize("kept", [[], ["mnist"], ["mnist_kmeans"], ["digits", "mnist_training_images"]])
 def test_any_subset_of_results_renders(place: Path, kept: list[str]) -> None:
     for folder in (place / "artifacts").iterdir():
-        if folder.name not in kept:
-            shutil.rmtree(folder)
-            shutil.rmtree(place / "reports/figures" / folder.name)
+        if folder.name not in (*kept, "configuration"):
+            for each in (folder, place / "artifacts/configuration" / folder.name, place / "reports/figures" / folder.name):
+                shutil.rmtree(each)
     page = rendered()
     assert sorted(metrics()) == sorted(kept)
     assert page.text.count("This experiment was not run.") == 5 - len(kept)
