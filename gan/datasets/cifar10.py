@@ -18,11 +18,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import torch
-from PIL import Image
 
 from gan.datasets import sources
 from gan.datasets.contrast import require_contrast_norm
@@ -30,6 +28,9 @@ from gan.datasets.members import Member, content_order, digests, open_members, u
 from gan.datasets.sources import Availability, PinnedFile, Say, Source, StartProgress, reason, redo
 from gan.errors import DataError, SourceUnavailable
 from gan.settings import ParameterBlock
+
+if TYPE_CHECKING:
+    import torch
 
 SHAPE = (3, 32, 32)
 IMAGES = {"train": 50_000, "test": 10_000}
@@ -100,6 +101,8 @@ class Cifar10(ParameterBlock):
         return {"train": IMAGES["train"] - VALIDATION_IMAGES, "validation": VALIDATION_IMAGES, "test": IMAGES["test"]}
 
     def splits(self, folder: Path) -> dict[str, torch.Tensor]:
+        import torch
+
         images = {split: torch.from_numpy(values) for split, values in _read(folder).items()}
         training = images["train"]
         return {"train": training[:-VALIDATION_IMAGES], "validation": training[-VALIDATION_IMAGES:],
@@ -333,6 +336,8 @@ def _troubles(split: str, counts: Mapping[str, int]) -> Iterator[str]:
 
 def _pixels(member: Member) -> np.ndarray:
     """uint8 [3072]: the planes of red, green and blue. DataError, which names the file, if it is no 32×32 RGB PNG."""
+    from PIL import Image
+
     try:
         with Image.open(io.BytesIO(member.read()), formats=("PNG",)) as image:
             if (image.mode, image.size) != ("RGB", SHAPE[1:]):

@@ -9,14 +9,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import torch
 
 from gan.datasets.sources import Availability, Say, StartProgress, reason, redo, verify_names
 from gan.errors import DataError
 from gan.settings import ParameterBlock
+
+if TYPE_CHECKING:
+    import torch
 
 SHAPE = (1, 8, 8)
 SIZES = {"train": 1197, "validation": 300, "test": 300}
@@ -61,6 +63,8 @@ class Digits(ParameterBlock):
 
         NumPy guarantees that RandomState gives the same permutation in every version.
         """
+        import torch
+
         pixels = _read(folder)
         shuffled = torch.from_numpy(pixels[np.random.RandomState(SHUFFLE_SEED).permutation(len(pixels))])
         train, validation, test = torch.split(shuffled, list(SIZES.values()))

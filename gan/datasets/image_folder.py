@@ -21,11 +21,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from PIL import Image, ImageOps
 
 from gan.datasets import sources
 from gan.datasets.contrast import require_contrast_norm
@@ -33,6 +31,10 @@ from gan.datasets.members import Member, content_order, open_members, unreadable
 from gan.datasets.sources import Availability, Say, Source, StartProgress, reason, redo
 from gan.errors import DataError
 from gan.settings import ParameterBlock, require
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
 
 EXTENSIONS = ("png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff", "ppm", "pgm")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
@@ -117,6 +119,8 @@ class ImageFolder(ParameterBlock):
 
         Validation comes first, then test; each ends with the image that completes it, copies included.
         """
+        import torch
+
         images = self._images(folder)
         first = np.flatnonzero(_differs_from_previous(images))  # copies are neighbours
         copies = np.diff(np.append(first, len(images)))
@@ -233,6 +237,8 @@ class ImageFolder(ParameterBlock):
     def _write_unsorted(self, images: Sequence[Member], place: Path, path: Path,
                         progress: StartProgress) -> list[bytes]:
         """Decode `images` into an array at `path`; returns their digests. DataError that names those it cannot."""
+        from PIL import Image
+
         rows = _new_array(path, (len(images), self.channels * self.size**2))
         digests, failures = [], []
         with (progress(f"{self.folder}: images", len(images), "image") as meter, warnings.catch_warnings(),
@@ -271,6 +277,8 @@ def _images_among(members: Sequence[Member]) -> list[Member]:
 
 def scaled_pixels(content: bytes, size: int, channels: int) -> np.ndarray:
     """uint8 [channels·size·size] of an image file's content, see above. Raises nearly anything if it is damaged."""
+    from PIL import Image, ImageOps
+
     with Image.open(io.BytesIO(content), formats=FORMATS) as file:
         if file.width * file.height > PIXEL_LIMIT:
             raise DataError(f"{file.width}×{file.height} pixels, more than {PIXEL_LIMIT:,}")
@@ -282,6 +290,8 @@ def scaled_pixels(content: bytes, size: int, channels: int) -> np.ndarray:
 
 def _opaque(image: Image.Image) -> Image.Image:
     """With 8 bits to a value and without transparency."""
+    from PIL import Image
+
     if image.mode.startswith("I"):
         return _of_8_bits(image)
     if image.mode == "F":
@@ -294,6 +304,8 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 def _of_8_bits(image: Image.Image) -> Image.Image:
     """16-bit grey, 65,535 for white."""
+    from PIL import Image
+
     values = np.asarray(image).astype(np.int32)
     if values.min() < 0 or values.max() > 65_535:
         raise DataError("its values have more than 16 bits")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import UnidentifiedImageError
 
 from gan.datasets import sources
 from gan.errors import DataError, SourceUnavailable
@@ -88,6 +87,8 @@ def _zip_members(archive: zipfile.ZipFile, place: Path) -> Iterator[Member]:
 
 def unreadable(error: Exception) -> str:
     """Why an image cannot be decoded, in a few words."""
+    from PIL import UnidentifiedImageError
+
     return "not a known image format" if isinstance(error, UnidentifiedImageError) else sources.reason(error)
 
 

@@ -13,15 +13,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 
 from gan.datasets import sources
 from gan.datasets.sources import Availability, Say, Source, StartProgress, reason, redo
 from gan.errors import DataError, SourceUnavailable
 from gan.settings import ParameterBlock, require
+
+if TYPE_CHECKING:
+    import torch
 
 SHAPE = (1, 48, 48)
 FOLDS = 5
@@ -75,6 +77,8 @@ class Tfd(ParameterBlock):
         return dict(OFFICIAL_SIZES) if self.file == OFFICIAL_FILE else dict.fromkeys(OFFICIAL_SIZES, 0)
 
     def splits(self, folder: Path) -> dict[str, torch.Tensor]:
+        import torch
+
         images, folds = self._read(folder)
         splits = {"train": images[(folds == UNLABELED).all(1)]}
         for split, code in (("validation", VALIDATION), ("test", TEST)):

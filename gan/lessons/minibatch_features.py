@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,11 +12,11 @@ from torch import Tensor
 from gan.datasets.sources import StartProgress
 from gan.lessons.batched import Adam, Mlp, Noise
 from gan.lessons.digits import CLASSES, Digits, DigitsGame, Judge, entropy, mean_distance
-from gan.lessons.lesson import Criterion, LessonSettings, Outcome, Rows
+from gan.lessons.lesson import Criterion, Outcome, Rows
 from gan.lessons.ring import RingGame, coverage
+from gan.lessons.settings import MinibatchFeatures
 from gan.linear_algebra import random_stream
 
-TITLE = "Minibatch features: seeing that all samples are alike"
 SOURCE = (
     "Slide 12 (2016), “Minibatch Features”; Salimans et al. 2016, “Improved Techniques for Training GANs”, section "
     "3.2")
@@ -36,33 +36,10 @@ TAKEAWAY = (
     "what went wrong. What it can see, G must mend; what no feature measures may stay wrong. Where the game without "
     "features does not collapse, there is nothing to win, so the histograms of both must be looked at before the "
     "features are praised.")
-NEEDS_DIGITS = True
 
 GAMES = ("without", "with")
 SHOWN = 24
 """Digits of each run that are drawn, the first ones"""
-
-
-@dataclass(frozen=True)
-class Settings(LessonSettings):
-    features: int = 8
-    width: int = 4
-    ring_seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
-    deviation: float = 0.05
-    noise: int = 64
-    units: int = 64
-    batch: int = 64
-    discriminator_rate: float = 0.0005
-    generator_rate: float = 0.005
-    ring_steps: int = 1500
-    digit_seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
-    digit_units: int = 128
-    digit_batch: int = 64
-    digit_discriminator_rate: float = 0.001
-    digit_generator_rate: float = 0.003
-    digit_steps: int = 1500
-    judge_steps: int = 800
-    judged: int = 1000
 
 
 @dataclass(frozen=True)
@@ -110,7 +87,7 @@ def closeness(m: Tensor, features: int) -> Tensor:
     return ((near.sum(-1) - 1) / (n - 1)).transpose(1, 2)
 
 
-def run(settings: Settings, start: StartProgress, digits: Digits) -> Outcome:
+def run(settings: MinibatchFeatures, start: StartProgress, digits: Digits) -> Outcome:
     with start("minibatch features", 2 * (settings.ring_steps + settings.digit_steps), "round") as meter:
         on_ring = _ring(settings, meter.advance)
         samples = _samples(settings, digits, meter.advance)
@@ -144,7 +121,7 @@ def _criteria(ring: Rows, digits: Rows) -> list[Criterion]:
         Criterion("MNIST: diversity, with less without, mean over seeds", gain(digits, "diversity"), ">", 0.0)]
 
 
-def _ring(settings: Settings, advance: Callable[[int, str], None]) -> Rows:
+def _ring(settings: MinibatchFeatures, advance: Callable[[int, str], None]) -> Rows:
     """How the ring is covered after each game, a row for each seed."""
     rows = Rows("game", "seed", "modes", "good", "largest")
     for game in GAMES:
@@ -162,7 +139,7 @@ def _ring(settings: Settings, advance: Callable[[int, str], None]) -> Rows:
     return rows
 
 
-def _samples(settings: Settings, digits: Digits, advance: Callable[[int, str], None]) -> dict[str, Tensor]:
+def _samples(settings: MinibatchFeatures, digits: Digits, advance: Callable[[int, str], None]) -> dict[str, Tensor]:
     """Digits drawn by G after each game, [seeds, judged, 784]."""
     pixels, units = digits.train.shape[1], settings.digit_units
     found = {}
@@ -178,7 +155,7 @@ def _samples(settings: Settings, digits: Digits, advance: Callable[[int, str], N
     return found
 
 
-def _discriminator(body: Mlp, settings: Settings, game: str) -> Mlp | MinibatchDiscriminator:
+def _discriminator(body: Mlp, settings: MinibatchFeatures, game: str) -> Mlp | MinibatchDiscriminator:
     return body if game == "without" else MinibatchDiscriminator(body, settings.features, settings.width)
 
 

@@ -26,13 +26,13 @@ from matplotlib.figure import Figure
 
 from gan.errors import ReproductionError
 from pipeline.artifacts import files
+from pipeline.artifacts.paths import ARTIFACTS
 from pipeline.cluster import FOLDER
 from pipeline.cluster.coordinator import HISTORY
 from pipeline.cluster.times import longest_paths
-from pipeline.results import results
+from pipeline.figures.style import BLUE, DPI, GREY, STYLE, VERMILION, WIDTH
 from pipeline.runtime import machine
 from pipeline.runtime.progress import duration
-from pipeline.stages.figures import BLUE, DPI, GREY, STYLE, VERMILION, WIDTH
 
 REPORTS = Path("reports/cluster")
 MEASURED, TEXT, PICTURE = REPORTS / "measured.json", REPORTS / "README.md", REPORTS / "scaling.png"
@@ -108,7 +108,7 @@ class Measured:
 
 
 def _training(experiment: str) -> dict[str, Any]:
-    path = results.ARTIFACTS / experiment / "training.json"
+    path = ARTIFACTS / experiment / "training.json"
     return dict(files.read_json(path)) if path.is_file() else {}
 
 

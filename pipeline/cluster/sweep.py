@@ -43,6 +43,7 @@ from ruamel.yaml.error import YAMLError
 from gan.errors import ParameterError, ReproductionError
 from gan.settings import ParameterBlock
 from pipeline.artifacts import files
+from pipeline.artifacts.paths import ARTIFACTS, FIGURES
 from pipeline.cluster import FOLDER
 from pipeline.cluster import run as runs
 from pipeline.cluster.coordinator import Work
@@ -51,11 +52,11 @@ from pipeline.cluster.options import ClusterOptions
 from pipeline.cluster.worker import ini
 from pipeline.page.charts import Axis, Chart, Line, around
 from pipeline.page.embedding import picture_source
-from pipeline.results import results
+from pipeline.page.environment import environment, style_and_script
+from pipeline.results.text import setting_text, with_error
 from pipeline.runtime import dvc_adapter, git, machine, process_lock
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
-from pipeline.stages.report import environment, style_and_script
 
 PAGES = Path("comparison")
 TEMPLATE = "sweep.html"
@@ -123,7 +124,7 @@ class Point:
     def evaluation(self, experiment: str) -> dict[str, Any] | None:
         if self.work.status[f"evaluate@{experiment}"] != "done":
             return None
-        return dict(files.read_json(self.root / results.ARTIFACTS / experiment / "evaluation.json"))
+        return dict(files.read_json(self.root / ARTIFACTS / experiment / "evaluation.json"))
 
 
 def main(grid: Path, cluster: ClusterOptions) -> None:
@@ -267,7 +268,7 @@ class Ranked:
         return f"{statistics.fmean(values):.1f}{spread}".replace("-", "−")
 
     def test_text(self, variant: str) -> str:
-        return results.with_error(*self.test[variant]) if variant in self.test else "–"
+        return with_error(*self.test[variant]) if variant in self.test else "–"
 
 
 def rank(points: Sequence[Point], sweep: Sweep) -> list[Ranked]:
@@ -303,7 +304,7 @@ def table(ranked: Sequence[Ranked], sweep: Sweep) -> str:
     """What is printed: validation log-likelihood of all, the test's of the best."""
     names = variants(ranked)
     head = ["", *(short(name) for name in sweep.over), *(f"{name}, validation" for name in names)]
-    rows = [[each.point.name, *(results.setting_text(each.point.settings[name]) for name in sweep.over),
+    rows = [[each.point.name, *(setting_text(each.point.settings[name]) for name in sweep.over),
              *(each.text(name) for name in names)] for each in ranked]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -351,7 +352,7 @@ def charts(ranked: Sequence[Ranked], sweep: Sweep) -> list[Chart]:
     column = "validation_log_likelihood" + ("" if sweep.by == "raw" else f"_{sweep.by}")
     lines = []
     for number, each in enumerate(ranked):
-        path = each.point.root / results.ARTIFACTS / sweep.experiment / "curves.csv"
+        path = each.point.root / ARTIFACTS / sweep.experiment / "curves.csv"
         if each.point.work.status[f"train@{sweep.experiment}"] != "done" or not path.is_file():
             continue
         with path.open(newline="") as file:
@@ -371,7 +372,7 @@ def charts(ranked: Sequence[Ranked], sweep: Sweep) -> list[Chart]:
 
 def pictures(ranked: Ranked, sweep: Sweep) -> dict[str, str]:
     """The samples of each variant as data URIs."""
-    folder = ranked.point.root / results.FIGURES / sweep.experiment
+    folder = ranked.point.root / FIGURES / sweep.experiment
     return {path.stem.partition("-")[2]: picture_source(path.read_bytes()) for path in sorted(
         folder.glob("samples-*.png"))}
 

@@ -29,7 +29,7 @@ from gan.baselines.settings import ChainModel, DeepBeliefNet, DeepGSN, KMeans, S
 from gan.datasets.sources import Availability
 from gan.evaluation.parzen import search
 from gan.evaluation.settings import Grid
-from gan.lessons import LESSONS
+from gan.lessons.catalogue import LESSONS
 from gan.registry import create
 from pipeline.artifacts.raw import data_availability, loader_of, local_folders, raw_folder
 from pipeline.runtime import machine
@@ -56,7 +56,7 @@ def main() -> None:
     wanted, left_out = choose_experiments(current, profile)
     lessons, lessons_left_out = choose_lessons(profile)
     datasets = _datasets(current, [*wanted, *_asked_for_data(current, profile)])
-    if any(LESSONS[name].NEEDS_DIGITS for name in lessons):
+    if any(LESSONS[name].needs_digits for name in lessons):
         datasets = list(dict.fromkeys([*datasets, MNIST]))
     data = {name: availability(name) for name in datasets}
     for name, state in data.items():
@@ -68,11 +68,11 @@ def main() -> None:
                        f"{data[_dataset(current, name)].remedy or data[_dataset(current, name)].detail}"
                  for name in wanted if name not in experiments}
     left_out |= lessons_left_out
-    for name in [name for name in lessons if LESSONS[name].NEEDS_DIGITS and data[MNIST].state == "unavailable"]:
+    for name in [name for name in lessons if LESSONS[name].needs_digits and data[MNIST].state == "unavailable"]:
         lessons.remove(name)
         left_out[f"lesson {name}"] = f"no data set {MNIST}: {data[MNIST].remedy or data[MNIST].detail}"
     run = Run(_datasets(current, experiments), {name: _dataset(current, name) for name in experiments}, left_out,
-              *([name for name in lessons if LESSONS[name].NEEDS_DIGITS is needs] for needs in (False, True)))
+              *([name for name in lessons if LESSONS[name].needs_digits is needs] for needs in (False, True)))
     if run.lessons_on_mnist and MNIST not in run.datasets:
         run = replace(run, datasets=[*run.datasets, MNIST])
     planned = parameters.Parameters(current.raw, profile, run, current.datasets)
@@ -119,7 +119,7 @@ def choose_lessons(profile: str) -> tuple[list[str], dict[str, str]]:
     elif os.environ.get("GAN_EXPERIMENTS", "").strip():
         named, reasons = [], dict.fromkeys(LESSONS, "GAN_EXPERIMENTS named experiments; GAN_LESSONS=all adds these")
     else:  # smoke asks for no data from elsewhere
-        named = [name for name, lesson in LESSONS.items() if profile != SMOKE or not lesson.NEEDS_DIGITS]
+        named = [name for name, lesson in LESSONS.items() if profile != SMOKE or not lesson.needs_digits]
         reasons = dict.fromkeys(LESSONS, f"profile {SMOKE} asks for no data from elsewhere; GAN_LESSONS=all does")
     return ([name for name in LESSONS if name in named],
             {f"lesson {name}": reasons[name] for name in LESSONS if name not in named})

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from gan.errors import ParameterError, ReproductionError
 from pipeline.artifacts import files
 from pipeline.artifacts.configuration import folder
-from pipeline.results import results
+from pipeline.artifacts.paths import METRICS, RECORDED
 from pipeline.runtime import machine
 
 
 def main(experiment: str, note: str = "") -> None:
-    metrics = files.read_json(results.METRICS)
+    metrics = files.read_json(METRICS)
     if experiment not in metrics:
         raise ParameterError(f"there are no results of experiment {experiment!r} to record",
                              expected=f"one of {', '.join(metrics)}", remedy="run it first: `dvc repro`")
@@ -26,7 +26,7 @@ def main(experiment: str, note: str = "") -> None:
         raise ReproductionError("a record names the git commit that made it, and this is no git checkout",
                                 remedy="record in a clone")
     training = files.read_json(folder(experiment) / "training.json")
-    path = results.RECORDED / f"{experiment}-{training['profile']}.json"
+    path = RECORDED / f"{experiment}-{training['profile']}.json"
     files.write_json(path, {
         "experiment": experiment, "profile": training["profile"], "commit": commit, "tree_was_clean": clean,
         "recorded": datetime.now(UTC).date().isoformat(), "note": note, "hardware": training["hardware"],

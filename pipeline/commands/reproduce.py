@@ -10,7 +10,9 @@ import os
 
 from pipeline.cluster.options import ClusterOptions
 from pipeline.commands import table
+from pipeline.results.lessons import table as table_of_lessons
 from pipeline.runtime import process
+from pipeline.settings import parameters
 
 
 def reproduce(cluster: ClusterOptions | None, planned: bool) -> None:
@@ -30,12 +32,9 @@ def lessons() -> None:
     """Only the lessons; experiments stay as they are, and the page is written with whatever there is of them."""
     os.environ["GAN_LESSONS"] = os.environ.get("GAN_LESSONS", "").strip() or "all"
     process.verb("plan")
-    from pipeline.settings import parameters
-    from pipeline.stages import lesson
-
     process.dvc("repro", "--keep-going", *parameters.load().run.lesson_stages.values())
     process.dvc("repro", "--single-item", "--force", "report")
-    print("\n\n".join(lesson.table()))
+    print("\n\n".join(table_of_lessons()))
 
 
 def experiments() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.results import results
-from pipeline.results.results import Plan
+from pipeline.results.metrics import read_metrics
+from pipeline.results.plan import Plan
+from pipeline.results.recorded import recorded_runs
+from pipeline.results.table import print_table
 
 
 def main() -> None:
-    results.print_table(results.read_metrics(), Plan.read(), results.recorded_runs())
+    print_table(read_metrics(), Plan.read(), recorded_runs())

@@ -28,8 +28,8 @@ from ruamel.yaml.error import YAMLError
 from gan.datasets.registry import LOADERS, DatasetSettings
 from gan.errors import ParameterError
 from gan.evaluation.settings import Grid, Monitor
-from gan.lessons import LESSONS
-from gan.lessons.lesson import LessonSettings
+from gan.lessons.catalogue import LESSONS
+from gan.lessons.settings import LessonSettings
 from gan.registry import SETTINGS, Settings
 from gan.settings import ParameterBlock, require
 from pipeline.artifacts import files
@@ -321,7 +321,7 @@ def check(raw: Any, *, run: bool = True) -> Parameters:
         require_known(name, raw["datasets"], "data set", f"{FILE}: run.datasets")
     for key, needs_digits in (("lessons", False), ("lessons_on_mnist", True)):
         for name in getattr(parameters.run, key):
-            require_known(name, [name for name, lesson in LESSONS.items() if lesson.NEEDS_DIGITS is needs_digits],
+            require_known(name, [name for name, lesson in LESSONS.items() if lesson.needs_digits is needs_digits],
                           "lesson", f"{FILE}: run.{key}")
     if parameters.run.lessons_on_mnist and MNIST not in parameters.run.datasets:
         raise ParameterError(f"{FILE}: run.lessons_on_mnist does not fit", expected=f"{MNIST} in run.datasets",
@@ -338,7 +338,7 @@ def lesson_settings(block: Any, name: str, profile: str) -> LessonSettings:
     _require_names(entries, LESSONS, "lessons")
     _require_mapping(entries[name], f"lessons.{name}")
     # The defaults in the code are for the code: here every number must stand.
-    kind: Any = LESSONS[name].Settings
+    kind: Any = LESSONS[name].settings
     _require_names(entries[name], [field.name for field in dataclasses.fields(kind)], f"lessons.{name}")
     settings: LessonSettings = _block(kind, f"lessons.{name}", entries[name], profile)
     return settings

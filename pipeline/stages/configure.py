@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import shutil
 
-from gan.datasets.registry import module_of as dataset_module
-
 from gan import registry
+from gan.datasets.registry import module_of as dataset_module
 from pipeline.artifacts.configuration import FOLDER, write_configuration
 from pipeline.runtime import stage
 from pipeline.settings import parameters

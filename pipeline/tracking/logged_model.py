@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.artifacts import files
-from pipeline.tracking import gan_generator
 
 NAME = "generator"
 PACKAGES = ("numpy", "pydantic", "safetensors", "torch")
@@ -64,9 +61,9 @@ def log(client: Any, run_id: str, generator: Generator) -> None:
     run, digest = client.get_run(run_id), generator.digest()
     if run.data.tags.get(DIGEST) == digest:
         return
-    about = {f"{variant}_seed": str(seed) for variant, seed in generator.seeds.items()}
+    seeds = {f"{variant}_seed": str(seed) for variant, seed in generator.seeds.items()}
     model = client.create_logged_model(run.info.experiment_id, name=NAME, source_run_id=run_id, model_type=NAME,
-                                       params=about, tags={DIGEST: digest})
+                                       params=seeds, tags={DIGEST: digest})
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         data = _save(folder, generator, model.model_id, run_id)
@@ -81,8 +78,11 @@ def log(client: Any, run_id: str, generator: Generator) -> None:
 def _save(folder: Path, generator: Generator, model_id: str, run_id: str) -> str:
     """Write all but the weights, which are large and go straight to the store; returns where they belong."""
     import mlflow
+    import numpy as np
     from mlflow.models import Model, ModelSignature
     from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
+
+    from pipeline.tracking import gan_generator
     signature = ModelSignature(
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *generator.shape))]),
         params=ParamSchema([ParamSpec("variant", "string", "ema"), ParamSpec("seed", "long", 0)]))
@@ -92,7 +92,7 @@ def _save(folder: Path, generator: Generator, model_id: str, run_id: str) -> str
     code = Path(gan_generator.__file__)
     mlflow.pyfunc.save_model(
         str(folder), loader_module=code.stem, data_path=str(source),
-        code_paths=[str(code), str(code.parents[1] / "gan")],
+        code_paths=[str(code), str(code.parents[2] / "gan")],
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in ("mlflow", *PACKAGES)],
         mlflow_model=Model(model_uuid=model_id, model_id=model_id, run_id=run_id, signature=signature))
     saved = Model.load(str(folder))

@@ -28,7 +28,7 @@ from clone import EXPERIMENTS, GATHERED, LESSONS, ROOT, STAGES, Clone, make_clon
 from ruamel.yaml import YAML
 
 from pipeline.artifacts import files
-from pipeline.results import results
+from pipeline.results.text import with_error
 from pipeline.stages import prepare
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("one clone"), pytest.mark.timeout(900)]
@@ -121,7 +121,7 @@ def test_the_page_stands_alone_and_shows_every_number(clone):
     page = (clone.root / "reports/index.html").read_text()
     for name, entry in clone.metrics().items():
         assert name in page
-        assert results.with_error(entry["test_log_likelihood"], entry["standard_error"]) in page
+        assert with_error(entry["test_log_likelihood"], entry["standard_error"]) in page
     assert 'src="data:image/png;base64,' in page
     assert not re.search(r"<(img|script|link)[^>]+(src|href)=\"(?!data:)", page)
 
@@ -129,7 +129,7 @@ def test_the_page_stands_alone_and_shows_every_number(clone):
 def test_the_table_is_printed_with_the_place_of_the_report(clone):
     table = clone.run("python", "-m", "pipeline", "table")
     for entry in clone.metrics().values():
-        assert results.with_error(entry["test_log_likelihood"], entry["standard_error"]) in table
+        assert with_error(entry["test_log_likelihood"], entry["standard_error"]) in table
     assert table.rstrip().endswith("report: reports/index.html")
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from gan.errors import ParameterError, ReproductionError
-from gan.lessons import LESSONS
+from gan.lessons.catalogue import LESSONS
 from pipeline.settings import parameters
 from pipeline.settings.parameters import PROFILES, Run, check, load, resolved, update
 
@@ -403,7 +403,7 @@ def test_lessons_that_are_not_there_or_lack_their_data_are_named(lessons, named)
 
 def test_every_number_of_every_lesson_is_in_the_file():
     for name, lesson in LESSONS.items():
-        assert list(RAW["lessons"][name]) == [field.name for field in dataclasses.fields(lesson.Settings)]
+        assert list(RAW["lessons"][name]) == [field.name for field in dataclasses.fields(lesson.settings)]
 
 
 def test_a_run_of_nothing_is_valid():
