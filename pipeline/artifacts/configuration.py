@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
-from pipeline.runtime import code
+from pipeline.runtime import code, files
 
 FOLDER = Path("artifacts/configuration")
 CODE = "code"

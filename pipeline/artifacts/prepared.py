@@ -13,7 +13,7 @@ import torch
 from gan.datasets.contrast import normalize_contrast
 from gan.datasets.dataset import FOLDS, SPLITS, Dataset
 from gan.errors import DataError
-from pipeline.artifacts import files
+from pipeline.runtime import files
 
 
 def prepared_file(name: str) -> Path:

@@ -8,8 +8,8 @@ from pydantic import Field, TypeAdapter
 
 from gan.errors import ParameterError
 from gan.registry import Settings
-from pipeline.artifacts import files
 from pipeline.artifacts.configuration import folder
+from pipeline.runtime import files
 
 
 def model_settings(content: Any) -> Settings:

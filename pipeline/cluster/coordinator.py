@@ -18,14 +18,13 @@ from typing import Any, Literal, NamedTuple
 from dvc.exceptions import DvcException
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
 from pipeline.cluster import FOLDER
 from pipeline.cluster.executors import Executor, Local, NoAnswer
 from pipeline.cluster.graph import Graph
 from pipeline.cluster.task import LOG, STARTED, Outcome, Task
 from pipeline.cluster.times import Times
 from pipeline.cluster.watch import Line, Watch
-from pipeline.runtime import machine, run_log
+from pipeline.runtime import files, machine, run_log
 from pipeline.settings.parameters import FILE as PARAMETERS
 
 JOB, HISTORY = "job.json", "history.jsonl"

@@ -22,8 +22,7 @@ from dvc.stage.cache import RunCacheNotFoundError, RunCacheNotSupported
 from dvc.utils.serialize import dumps_yaml
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
-from pipeline.runtime import dvc_adapter
+from pipeline.runtime import dvc_adapter, files
 
 CURE_REMOTE = ("`dvc remote add --default shared /folder/that/all/nodes/see` (or s3://…, ssh://…), commit "
                ".dvc/config, then run the same command again")

@@ -14,7 +14,6 @@ from gan.adversarial.settings import AdversarialNets
 from gan.baselines.settings import ChainModel
 from gan.datasets.sources import LOCAL_FOLDERS
 from gan.errors import ReproductionError
-from pipeline.artifacts.files import read_json
 from pipeline.artifacts.raw import local_folders
 from pipeline.cluster import FOLDER
 from pipeline.cluster.coordinator import HISTORY, JOB, Coordinator, Options, Work, dvc_repro
@@ -25,6 +24,7 @@ from pipeline.cluster.task import OUTCOME
 from pipeline.cluster.times import Times
 from pipeline.cluster.watch import Watch
 from pipeline.runtime import checkpoints, git, machine, process_lock
+from pipeline.runtime.files import read_json
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
 from pipeline.settings.parameters import Parameters

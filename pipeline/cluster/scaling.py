@@ -25,13 +25,12 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
 from pipeline.artifacts.paths import ARTIFACTS
 from pipeline.cluster import FOLDER
 from pipeline.cluster.coordinator import HISTORY
 from pipeline.cluster.times import longest_paths
 from pipeline.figures.style import BLUE, DPI, GREY, STYLE, VERMILION, WIDTH
-from pipeline.runtime import machine
+from pipeline.runtime import files, machine
 from pipeline.runtime.progress import duration
 
 REPORTS = Path("reports/cluster")

@@ -42,7 +42,6 @@ from ruamel.yaml.error import YAMLError
 
 from gan.errors import ParameterError, ReproductionError
 from gan.settings import ParameterBlock
-from pipeline.artifacts import files
 from pipeline.artifacts.paths import ARTIFACTS, FIGURES
 from pipeline.cluster import FOLDER
 from pipeline.cluster import run as runs
@@ -54,7 +53,7 @@ from pipeline.page.charts import Axis, Chart, Line, around
 from pipeline.page.embedding import picture_source
 from pipeline.page.environment import environment, style_and_script
 from pipeline.results.text import setting_text, with_error
-from pipeline.runtime import dvc_adapter, git, machine, process_lock
+from pipeline.runtime import dvc_adapter, files, git, machine, process_lock
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
 

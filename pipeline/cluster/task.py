@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.artifacts import files
+from pipeline.runtime import files
 
 TASK, STARTED, OUTCOME, LOCK, PARAMETERS, LOG = (
     "task.json", "started.json", "outcome.json", "dvc.lock", "params.yaml", "log.txt")

@@ -27,8 +27,8 @@ import psutil
 from filelock import FileLock, Timeout
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
 from pipeline.cluster.task import LOCK, LOG, PARAMETERS, STARTED, Outcome, Task
+from pipeline.runtime import files
 from pipeline.runtime.run_log import FOLDER as CIRCUMSTANCES
 
 PREFIX = "gan-worker-"

@@ -25,12 +25,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gan.errors import DataError, ReproductionError
-from pipeline.artifacts.files import write_text
 from pipeline.artifacts.paths import FIGURES, METRICS
 from pipeline.page.embedding import picture_source
 from pipeline.page.environment import environment
 from pipeline.results.metrics import Entry, by_variant, with_defaults
 from pipeline.results.text import setting_text, with_error
+from pipeline.runtime.files import write_text
 
 TEMPLATE = "compare.html"
 PAGE = Path("comparison/index.html")

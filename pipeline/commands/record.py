@@ -10,10 +10,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gan.errors import ParameterError, ReproductionError
-from pipeline.artifacts import files
 from pipeline.artifacts.configuration import folder
 from pipeline.artifacts.paths import METRICS, RECORDED
-from pipeline.runtime import machine
+from pipeline.runtime import files, machine
 
 
 def main(experiment: str, note: str = "") -> None:

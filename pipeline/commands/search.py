@@ -25,10 +25,9 @@ from gan.errors import ParameterError, TrainingDiverged
 from gan.evaluation import parzen
 from gan.linear_algebra import random_stream
 from gan.model import Model
-from pipeline.artifacts import files
 from pipeline.artifacts.prepared import prepared_file, read_dataset
 from pipeline.artifacts.trained import model_settings, settings_mismatch
-from pipeline.runtime import code, machine, process, stage
+from pipeline.runtime import code, files, machine, process, stage
 from pipeline.runtime.progress import Progress
 from pipeline.settings import parameters
 from pipeline.settings.parameters import Search

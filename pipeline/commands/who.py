@@ -28,8 +28,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
-from pipeline.runtime import process_lock
+from pipeline.runtime import files, process_lock
 from pipeline.runtime.process import STAGE
 from pipeline.runtime.process_lock import describe
 from pipeline.runtime.progress import duration

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts.configuration import configuration
-from pipeline.artifacts.files import read_json
 from pipeline.artifacts.paths import ARTIFACTS
 from pipeline.figures.style import TITLE_COLUMNS, wrapped
 from pipeline.results.metrics import best_seed
+from pipeline.runtime.files import read_json
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pipeline.artifacts.files import write_bytes
 from pipeline.artifacts.pixels import Pixels
 from pipeline.figures.style import DPI
+from pipeline.runtime.files import write_bytes
 
 
 def save_figure(figure: Figure, path: Path, in_full: bool = False) -> Path:

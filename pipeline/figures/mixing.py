@@ -9,13 +9,13 @@ import torch
 from matplotlib.figure import Figure
 
 from gan.baselines.chains import autocorrelation
-from pipeline.artifacts.files import write_json
 from pipeline.artifacts.pixels import blank, mosaic, pixel_scale, to_pixels
 from pipeline.artifacts.tables import write_csv
 from pipeline.figures.experiment import FinishedExperiment
 from pipeline.figures.files import save_figure, write_pixels
 from pipeline.figures.images import RealImages, picture, scale_note
 from pipeline.figures.style import BLUE, PIXELS, WIDTH, line_at, logarithmic_x, title_above
+from pipeline.runtime.files import write_json
 
 LAGS = 1000  # of the autocorrelation; fewer where the chain is shorter
 CHAIN_ROWS, CHAIN_COLUMNS = 4, 10  # of the figures of a chain's states

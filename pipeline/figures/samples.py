@@ -11,7 +11,6 @@ import torch
 from matplotlib.patches import Rectangle
 
 from gan.errors import DataError
-from pipeline.artifacts.files import read_tensors, write_json
 from pipeline.artifacts.pixels import GAP, blank, largest, mosaic, pixel_scale, to_pixels
 from pipeline.artifacts.prepared import prepared_file, read_dataset
 from pipeline.figures.experiment import FinishedExperiment
@@ -21,6 +20,7 @@ from pipeline.figures.mixing import mixing_figures
 from pipeline.figures.style import PIXELS, YELLOW
 from pipeline.results.metrics import variants_of
 from pipeline.results.published import CHAIN_MODELS, variant_name
+from pipeline.runtime.files import read_tensors, write_json
 from pipeline.runtime.progress import Progress
 
 BLOCK_ELEMENTS = 2 ** 22  # of the training set at a time in float64: 32 MiB

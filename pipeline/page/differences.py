@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts.files import read_json
 from pipeline.page.experiments import Section
 from pipeline.page.formatting import lookup, value_text
 from pipeline.page.pictures import takes_last_epoch
 from pipeline.results.published import PAPER_DATASETS, dataset_name
 from pipeline.results.text import change_in_words, listed
+from pipeline.runtime.files import read_json
 
 RAW = Path("data/raw")
 PAPER_DATA = (*PAPER_DATASETS, "cifar10")

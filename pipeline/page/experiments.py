@@ -10,7 +10,6 @@ from typing import Any
 
 from gan.errors import DataError
 from pipeline.artifacts import configuration
-from pipeline.artifacts.files import read_json, read_yaml
 from pipeline.artifacts.paths import ARTIFACTS, PARAMETERS
 from pipeline.page.formatting import anchor, flatten
 from pipeline.page.pictures import Figure, Numbering, pictures, result_of
@@ -18,6 +17,7 @@ from pipeline.results.metrics import UNIT_SCALE, Entry, by_variant, variants_of
 from pipeline.results.published import SMOKE_DATASETS, dataset_name, model_name
 from pipeline.results.text import duplicates_text, with_error
 from pipeline.runtime import machine
+from pipeline.runtime.files import read_json, read_yaml
 
 SEARCHES = Path("reports/searches")
 SCORE, SIGMA = "validation_log_likelihood_", "bandwidth_"

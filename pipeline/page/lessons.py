@@ -12,10 +12,10 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from gan.lessons.catalogue import LESSONS
-from pipeline.artifacts.files import read_json
 from pipeline.artifacts.paths import LESSON_RESULTS
 from pipeline.page.claims import Claim, Finding, Verdict
 from pipeline.results.lessons import bound_text, measured_text, number, result_file, verdict
+from pipeline.runtime.files import read_json
 
 SMOKE = "smoke"
 """The profile by which no claim is judged"""

@@ -15,7 +15,6 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from gan.errors import DataError
-from pipeline.artifacts.files import read_json
 from pipeline.artifacts.paths import ARTIFACTS, FIGURES
 from pipeline.page.charts import BREAK, Axis, Chart, Key, Line, Mark, Rule, around
 from pipeline.page.formatting import sentence
@@ -24,6 +23,7 @@ from pipeline.results.curves import TrainingCurves
 from pipeline.results.metrics import UNIT_SCALE, best_seed, variants_of
 from pipeline.results.published import CHAIN_MODELS, model_name, variant_name
 from pipeline.results.text import listed, with_error
+from pipeline.runtime.files import read_json
 
 PAPER_FIGURES = {"mnist": "2a", "tfd": "2b", "cifar10_fully_connected": "2c", "cifar10_convolutional": "2d"}
 """Which part of the paper's figure 2 an experiment's samples are to be compared with"""

@@ -21,12 +21,12 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.artifacts.files import read_json, read_yaml
 from pipeline.artifacts.paths import ARTIFACTS, PARAMETERS
 from pipeline.page.formatting import first_of, flatten
 from pipeline.results.metrics import Entry
 from pipeline.results.plan import Plan
 from pipeline.runtime import machine, run_log
+from pipeline.runtime.files import read_json, read_yaml
 from pipeline.runtime.progress import duration
 
 LOCK = Path("dvc.lock")

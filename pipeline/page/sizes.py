@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.artifacts.files import read_json
 from pipeline.artifacts.paths import ARTIFACTS
 from pipeline.page.charts import Axis, Chart, Key, Line, Mark, around
 from pipeline.page.formatting import row_label
@@ -14,6 +13,7 @@ from pipeline.page.pictures import Numbering
 from pipeline.results.plan import Plan
 from pipeline.results.published import PAPER_DATASETS, SMOKE_DATASETS, dataset_name
 from pipeline.results.text import listed, with_error
+from pipeline.runtime.files import read_json
 
 COLOURS = 6
 MARGIN = 1.1  # of the axis of sizes, on both sides

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gan.lessons.catalogue import LESSONS
-from pipeline.artifacts.files import read_json
 from pipeline.artifacts.paths import LESSON_RESULTS
+from pipeline.runtime.files import read_json
 
 
 def result_file(name: str, folder: Path = LESSON_RESULTS) -> Path:

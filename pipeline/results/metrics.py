@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts.files import read_json
 from pipeline.artifacts.paths import ARTIFACTS, METRICS
 from pipeline.results.published import REFERENCES, model_name
 from pipeline.results.text import change_text
+from pipeline.runtime.files import read_json
 from pipeline.runtime.machine import describe
 
 DECIMALS = 4  # of nats: a hundredth of the smallest standard error met, and still readable in a diff

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts.files import read_yaml
 from pipeline.artifacts.paths import PARAMETERS
+from pipeline.runtime.files import read_yaml
 
 
 @dataclass(frozen=True)

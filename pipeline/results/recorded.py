@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gan.errors import DataError
-from pipeline.artifacts.files import read_json
 from pipeline.artifacts.paths import RECORDED
 from pipeline.results.metrics import ENTRY_KEYS, Entry, with_defaults
+from pipeline.runtime.files import read_json
 from pipeline.runtime.machine import describe
 
 

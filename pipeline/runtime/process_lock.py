@@ -15,7 +15,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
+from pipeline.runtime import files
 from pipeline.runtime.progress import duration
 
 CLUSTER = Path(".cluster/lock")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
+from pipeline.runtime import files
 
 FOLDER = Path(".circumstances")
 

@@ -32,7 +32,7 @@ from gan.lessons.catalogue import LESSONS
 from gan.lessons.settings import LessonSettings
 from gan.registry import SETTINGS, Settings
 from gan.settings import ParameterBlock, require
-from pipeline.artifacts import files
+from pipeline.runtime import files
 
 FILE = Path("params.yaml")
 PROFILES = ("paper", "cpu", "smoke")

@@ -12,14 +12,13 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pipeline.artifacts import files
 from pipeline.artifacts.paths import ARTIFACTS, FIGURES, PLOTS, SUMMARY
 from pipeline.artifacts.tables import write_csv
 from pipeline.results.bandwidth import BandwidthCurves
 from pipeline.results.curves import DISCRIMINATOR, FIT, LOSSES, VALIDATION, TrainingCurves
 from pipeline.results.metrics import Entry, by_variant, gather
 from pipeline.results.plan import Plan
-from pipeline.runtime import stage
+from pipeline.runtime import files, stage
 
 PICTURES = PLOTS / "pictures"
 DECIMALS = 2  # of nats

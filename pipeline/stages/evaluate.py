@@ -8,11 +8,10 @@ from typing import Any
 import torch
 
 from gan.evaluation import folds, parzen
-from pipeline.artifacts import files
 from pipeline.artifacts.configuration import configuration, folder
 from pipeline.artifacts.prepared import prepared_file, read_dataset
 from pipeline.artifacts.trained import SEARCHES, scored_rows
-from pipeline.runtime import machine, stage
+from pipeline.runtime import files, machine, stage
 from pipeline.runtime.progress import Progress
 
 

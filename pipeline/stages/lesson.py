@@ -22,7 +22,6 @@ from gan.lessons.catalogue import LESSONS
 from gan.lessons.digits import Digits
 from gan.lessons.lesson import Criterion, Lesson, Outcome, texts
 from gan.lessons.settings import LessonSettings
-from pipeline.artifacts.files import read_yaml, write_json, write_text
 from pipeline.artifacts.paths import LESSON_FIGURES, PAGE, PARAMETERS
 from pipeline.artifacts.prepared import prepared_file, read_dataset
 from pipeline.artifacts.raw import raw_folder
@@ -31,6 +30,7 @@ from pipeline.figures import lessons as drawings
 from pipeline.figures.files import save_figure
 from pipeline.figures.style import house_style
 from pipeline.results.lessons import criteria_text, result_file
+from pipeline.runtime.files import read_yaml, write_json, write_text
 from pipeline.runtime.progress import Progress
 from pipeline.runtime.stage import run
 from pipeline.settings.parameters import MNIST, lesson_settings, require_known

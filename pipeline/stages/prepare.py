@@ -11,10 +11,9 @@ from collections.abc import Mapping
 import torch
 
 from gan.datasets.dataset import FOLDS, SPLITS
-from pipeline.artifacts import files
 from pipeline.artifacts.prepared import check_splits, prepared_file
 from pipeline.artifacts.raw import loader_of, raw_folder
-from pipeline.runtime import stage
+from pipeline.runtime import files, stage
 
 
 def main(name: str) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts.files import write_json, write_text
 from pipeline.artifacts.paths import METRICS, PAGE
 from pipeline.page.lessons import chapter
 from pipeline.page.provenance import Provenance
@@ -11,6 +10,7 @@ from pipeline.page.report import render
 from pipeline.results.metrics import gather
 from pipeline.results.plan import Plan
 from pipeline.results.recorded import recorded_runs
+from pipeline.runtime.files import write_json, write_text
 from pipeline.runtime.stage import run
 
 

@@ -7,11 +7,10 @@ import torch
 from gan.adversarial.model import AdversarialNetsModel
 from gan.linear_algebra import random_stream
 from gan.registry import create
-from pipeline.artifacts import files
 from pipeline.artifacts.configuration import configuration, folder
 from pipeline.artifacts.prepared import prepared_file, read_dataset
 from pipeline.artifacts.trained import model_settings, settings_mismatch
-from pipeline.runtime import machine, stage
+from pipeline.runtime import files, machine, stage
 from pipeline.runtime.progress import Progress
 
 

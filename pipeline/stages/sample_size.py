@@ -19,11 +19,10 @@ from gan.evaluation import parzen
 from gan.evaluation.folds import geometric_mean, mean
 from gan.linear_algebra import random_stream
 from gan.registry import create
-from pipeline.artifacts import files
 from pipeline.artifacts.configuration import configuration, folder
 from pipeline.artifacts.prepared import prepared_file, read_dataset
 from pipeline.artifacts.trained import model_settings, settings_mismatch
-from pipeline.runtime import machine, stage
+from pipeline.runtime import files, machine, stage
 from pipeline.runtime.progress import Progress
 
 MOST_OF_CHAINS = 10_000

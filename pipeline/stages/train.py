@@ -27,12 +27,11 @@ from gan.evaluation.settings import Monitor
 from gan.fit import Fit
 from gan.linear_algebra import random_stream
 from gan.registry import create_together
-from pipeline.artifacts import files
 from pipeline.artifacts.configuration import configuration
 from pipeline.artifacts.configuration import folder as artifacts
 from pipeline.artifacts.prepared import prepared_file, read_dataset
 from pipeline.artifacts.trained import model_settings, settings_mismatch
-from pipeline.runtime import checkpoints, machine, process_lock, stage
+from pipeline.runtime import checkpoints, files, machine, process_lock, stage
 from pipeline.runtime.checkpoints import Checkpoint
 from pipeline.runtime.interruption import Interruption
 from pipeline.runtime.progress import Progress

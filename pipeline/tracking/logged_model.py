@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import files
+from pipeline.runtime import files
 
 NAME = "generator"
 PACKAGES = ("numpy", "pydantic", "safetensors", "torch")

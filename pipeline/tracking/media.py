@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan.datasets.dataset import SPLITS
-from pipeline.artifacts import files
+from pipeline.runtime import files
 from pipeline.tracking.names import LONGEST_DATASET_DIGEST, LONGEST_DATASET_NAME, Point, as_text, finite
 
 if TYPE_CHECKING:  # imported where needed: torch takes seconds, and descriptions do without

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan.adversarial.training import Training
 from gan.evaluation import parzen
-from pipeline.artifacts import files
+from pipeline.runtime import files
 from tests.benchmarks import gpu, idiomatic, rivals, run_all, table, workload
 from tests.benchmarks import parzen as parzen_benchmark
 from tests.benchmarks.products import StepProducts

@@ -27,8 +27,8 @@ import torch
 from clone import EXPERIMENTS, GATHERED, LESSONS, ROOT, STAGES, Clone, make_clone, stages
 from ruamel.yaml import YAML
 
-from pipeline.artifacts import files
 from pipeline.results.text import with_error
+from pipeline.runtime import files
 from pipeline.stages import prepare
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("one clone"), pytest.mark.timeout(900)]

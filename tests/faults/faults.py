@@ -29,8 +29,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/end_to_end")]
 from clone import Clone, make_clone  # noqa: E402
 
 from gan.errors import DataError  # noqa: E402
-from pipeline.artifacts import files  # noqa: E402
 from pipeline.commands.who import is_whole  # noqa: E402
+from pipeline.runtime import files  # noqa: E402
 from pipeline.runtime.progress import Progress, duration  # noqa: E402
 
 EXPERIMENT, EPOCHS = "digits", 40

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from finished_run import NORM, NOTE, REDUCED, REFERENCE, FinishedRun, Scores
 
-from pipeline.artifacts.files import read_json, write_json
 from pipeline.results.metrics import gather
+from pipeline.runtime.files import read_json, write_json
 from pipeline.stages import figures, report
 
 KMEANS = Scores({"raw": {1: (345.0, 338.6)}})

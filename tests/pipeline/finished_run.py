@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from gan.datasets.contrast import normalize_contrast
 from pipeline.artifacts.configuration import write_configuration
-from pipeline.artifacts.files import write_json, write_tensors, write_text
+from pipeline.runtime.files import write_json, write_tensors, write_text
 
 HARDWARE = {"processor": "Example CPU", "physical_cores": 1, "logical_cores": 2, "memory_gib": 4, "accelerator": None,
             "threads": 2, "system": "Linux", "python": "3.11.9", "torch": "2.14.1", "numpy": "2.4.0", "cuda": None}

@@ -15,7 +15,6 @@ import torch
 from ruamel.yaml import YAML
 
 from gan.errors import DataError, ReproductionError
-from pipeline.artifacts.files import write_json
 from pipeline.cluster import run as cluster
 from pipeline.cluster.coordinator import Work
 from pipeline.cluster.executors import Local, Slurm
@@ -23,6 +22,7 @@ from pipeline.cluster.options import ClusterOptions
 from pipeline.commands import command_line
 from pipeline.runtime import git as checkout
 from pipeline.runtime import process, process_lock
+from pipeline.runtime.files import write_json
 from pipeline.settings import parameters
 
 

@@ -72,8 +72,8 @@ def test_help_imports_nothing_that_takes_time(words):
     assert float(took.split()[1]) < 1
 
 
-@pytest.mark.parametrize("words", [("who",), ("free",)])
-def test_who_works_here_is_told_without_what_takes_time(words):
+@pytest.mark.parametrize("words", [("who",), ("free",), ("table",)])
+def test_what_only_looks_starts_without_what_takes_time(words):
     ended = subprocess.run([sys.executable, "-c", MEASURED, *words], cwd=ROOT, capture_output=True, text=True,
                            timeout=60)
     assert ended.stdout.splitlines()[-1] == "heavy []", ended.stdout + ended.stderr
@@ -141,6 +141,7 @@ def test_choices_are_options_too(monkeypatch):
 @pytest.mark.parametrize(("words", "said"), [
     (["reprodce"], "Did you mean 'reproduce'?"), (["xyzzy"], "no verb 'xyzzy'."), (["ui", "99999"], "99999"),
     (["ui", "http"], "http"), (["search"], "Missing argument 'EXPERIMENT'"), (["who", "free"], "unexpected extra"),
+    (["table", "tabel"], "unexpected extra"),
     (["reproduce", "--cluster", "pbs"], "pbs"), (["plan", "--prfile", "smoke"], "--prfile")])
 def test_a_command_line_that_does_not_fit_is_told_by_its_words(words, said):
     ended = run(*words)

@@ -13,8 +13,8 @@ from finished_run import FinishedRun, Scores
 from PIL import Image
 
 from gan.errors import DataError
-from pipeline.artifacts.files import read_json, write_json, write_text
 from pipeline.page.pictures import Numbering, cut, pictures, read_table
+from pipeline.runtime.files import read_json, write_json, write_text
 from pipeline.stages import figures
 
 

@@ -12,11 +12,11 @@ import pytest
 from finished_page import rendered
 from finished_run import FinishedRun
 
-from pipeline.artifacts.files import read_json, read_yaml
 from pipeline.artifacts.paths import PARAMETERS
 from pipeline.page.provenance import Change, Provenance
 from pipeline.results.plan import Plan
 from pipeline.runtime import machine, run_log
+from pipeline.runtime.files import read_json, read_yaml
 
 
 def stage(deps: list[str], outs: dict[str, str]) -> dict[str, Any]:

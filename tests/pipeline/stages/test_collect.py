@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from finished_run import REFERENCE, FinishedRun
 
-from pipeline.artifacts import files
 from pipeline.artifacts.paths import FIGURES
 from pipeline.results.metrics import gather
+from pipeline.runtime import files
 from pipeline.stages import collect
 
 SIZES = [{"samples": n, "test_log_likelihood": 10.0 * math.log10(n)} for n in (1000, 31623)]

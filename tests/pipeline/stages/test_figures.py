@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gan.errors import DataError
-from pipeline.artifacts.files import read_json, read_tensors, write_tensors
 from pipeline.artifacts.pixels import to_pixels
 from pipeline.figures import bandwidth, curves, samples
+from pipeline.runtime.files import read_json, read_tensors, write_tensors
 from pipeline.stages import figures
 
 

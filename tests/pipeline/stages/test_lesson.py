@@ -16,7 +16,6 @@ from short_lessons import ALL, SHORT, write_parameters
 from gan.datasets.mnist import TEST_LABELS_FILE, TRAINING_LABELS_FILE, idx_bytes
 from gan.errors import DataError, ParameterError
 from gan.lessons.catalogue import LESSONS
-from pipeline.artifacts import files
 from pipeline.artifacts.prepared import prepared_file
 from pipeline.page.environment import TEMPLATES
 from pipeline.page.lessons import chapter, typeset
@@ -24,6 +23,7 @@ from pipeline.page.provenance import Provenance
 from pipeline.page.report import render
 from pipeline.results.lessons import number
 from pipeline.results.plan import Plan
+from pipeline.runtime import files
 from pipeline.stages import lesson
 from pipeline.tracking import runs
 

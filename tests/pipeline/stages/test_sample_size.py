@@ -15,8 +15,8 @@ from gan.errors import DataError
 from gan.evaluation import parzen
 from gan.linear_algebra import random_stream
 from gan.registry import create
-from pipeline.artifacts import files
 from pipeline.results.metrics import best_seed
+from pipeline.runtime import files
 from pipeline.stages import configure, prepare, sample_size, train
 
 VARIANTS = {"digits": ["raw", "ema"], "digits_training_images": ["raw"], "digits_kmeans": []}

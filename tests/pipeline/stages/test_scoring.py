@@ -14,7 +14,7 @@ import torch
 from gan.errors import DataError, ParameterError
 from gan.evaluation import parzen
 from gan.registry import create
-from pipeline.artifacts import files
+from pipeline.runtime import files
 from pipeline.stages import bandwidth, configure, evaluate, prepare, sample, train
 
 VARIANTS = {"digits": ["raw", "ema"], "digits_training_images": ["raw"], "digits_kmeans": ["raw"]}

@@ -24,8 +24,7 @@ from gan.adversarial.model import AdversarialNetsModel
 from gan.adversarial.training import Training
 from gan.errors import DataError, ParameterError, ReproductionError, TrainingDiverged
 from gan.fit import Choice, Fit
-from pipeline.artifacts import files
-from pipeline.runtime import checkpoints, interruption, machine
+from pipeline.runtime import checkpoints, files, interruption, machine
 from pipeline.stages import configure, prepare, train
 
 MODEL = "experiments.digits.train.model"

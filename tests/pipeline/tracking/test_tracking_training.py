@@ -15,8 +15,7 @@ import pytest
 import torch
 
 from gan.registry import create
-from pipeline.artifacts import files
-from pipeline.runtime import checkpoints, run_log
+from pipeline.runtime import checkpoints, files, run_log
 from pipeline.stages import figures, train
 from pipeline.tracking import gan_generator, logged_model, media, runs, store
 
