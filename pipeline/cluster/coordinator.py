@@ -156,7 +156,7 @@ class Coordinator:
         there = [job.number for job in self._jobs if job not in here]
         if there:
             self.watch.say(f"{len(there)} job{'s' if len(there) != 1 else ''} of the cluster go on; the same command "
-                           "takes up their results, `python -m pipeline.cluster cancel` ends them")
+                           "takes up their results, `make cancel` ends them")
 
     def _advance(self) -> None:
         """Find out what is done, and what can be by now."""

@@ -1,7 +1,7 @@
 """Say what this machine can do, and write it down: the profile into params.yaml, and the experiments whose data can be
 had into plan.yaml.
 
-`python -m pipeline.commands.plan` works on nothing and downloads nothing. Environment: GAN_PROFILE names the profile
+`python -m pipeline plan` works on nothing and downloads nothing. Environment: GAN_PROFILE names the profile
 instead of the machine; GAN_EXPERIMENTS names the experiments, with commas or spaces between, instead of all that the
 profile runs; GAN_LESSONS the lessons, or `all` or `none`, instead of all of them (none where GAN_EXPERIMENTS names
 experiments).
@@ -26,21 +26,22 @@ from ruamel.yaml.error import YAMLError
 from gan.adversarial.model import AdversarialNetsModel
 from gan.adversarial.settings import AdversarialNets
 from gan.baselines.chains import VARIANTS
-from gan.baselines.settings import DeepBeliefNet, DeepGSN, KMeans, StackedCAE
+from gan.baselines.settings import ChainModel, DeepBeliefNet, DeepGSN, KMeans, StackedCAE
 from gan.datasets.sources import Availability
 from gan.evaluation.parzen import search
 from gan.evaluation.settings import Grid
 from gan.lessons.catalogue import LESSONS
 from gan.registry import create
 from pipeline.artifacts.raw import data_availability, local_folders, raw_folder
-from pipeline.runtime import machine, stage
+from pipeline.runtime import machine
+from pipeline.runtime.names import require_known
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
+from pipeline.settings.inheritance import PROFILES
 from pipeline.settings.parameters import MNIST, Parameters
 from pipeline.settings.plan import FILE as PLAN
 from pipeline.settings.plan import Plan
-from pipeline.settings.schema import PROFILES, Experiment
-from pipeline.settings.validation import require_known
+from pipeline.settings.schema import Experiment
 from pipeline.stages import sample_size
 
 MARKS = {"found": "found in", "downloadable": "to be downloaded from", "unavailable": "not to be had:"}
@@ -218,7 +219,6 @@ def changed_stages() -> set[str] | None:
         return None
 
 
-ChainModel = DeepBeliefNet | StackedCAE | DeepGSN
 _CHAINS, _STATES = 1000, 50  # of which a few steps are timed
 
 
@@ -332,7 +332,3 @@ def measure(d: int, bandwidths: int, device: torch.device) -> Speed:
     search(images, samples, [Grid(0.1, 0.5, bandwidths)])
     end = time.perf_counter()
     return Speed((middle - start) / (2048 * 1000), (end - middle) / (256 * 2048))
-
-
-if __name__ == "__main__":
-    stage.run(main)

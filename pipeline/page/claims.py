@@ -7,10 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.page.experiments import Section
+from pipeline.page.formatting import anchor, first_of, over_seeds, remarks, sentence, value_text
 from pipeline.page.pictures import PAPER_FIGURES
-from pipeline.page.words import anchor, first_of, over_seeds, remarks, sentence, value_text
-from pipeline.results import results
-from pipeline.results.results import Entry, Plan, Recorded
+from pipeline.results.metrics import Entry, by_variant
+from pipeline.results.plan import Plan
+from pipeline.results.published import (
+    CHAIN_MODELS,
+    PAPER_DATASETS,
+    PAPER_TABLE,
+    VARIANT_NAMES,
+    dataset_name,
+    published_score,
+    published_text,
+)
+from pipeline.results.recorded import Recorded
 
 ERRORS = 2
 """How many standard errors a difference may have"""
@@ -73,7 +83,7 @@ def judge(value: float, error: float, deviation: float | None, paper: tuple[floa
 
 def verdict(entry: Entry, variant: str) -> Verdict:
     """Of one variant's result on a cell of the paper's table."""
-    paper = results.published(entry["model"], entry["dataset"])
+    paper = published_score(entry["model"], entry["dataset"])
     if paper is None:
         return Verdict("beside", "not judged: the paper has no such number")
     away = f"{_signed(entry['test_log_likelihood'] - paper[0])} nats"
@@ -97,9 +107,9 @@ def _signed(value: float) -> str:
 def claims(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded], sections: Sequence[Section],
            extra: Sequence[Claim] = ()) -> list[Claim]:
     """Table 1's cells, figures 2 and 3, then `extra` rows; in the paper's order, the paper's own model first."""
-    order = sorted(results.PAPER_TABLE, key=lambda row: row.model != "adversarial_nets")
+    order = sorted(PAPER_TABLE, key=lambda row: row.model != "adversarial_nets")
     cells = [_cell(row.model, row.name, dataset, metrics, plan, recorded)
-             for row in order for dataset in results.PAPER_DATASETS if dataset in row.values]
+             for row in order for dataset in PAPER_DATASETS if dataset in row.values]
     return _shortened([*cells, *_figure_claims(plan, sections), *extra])
 
 
@@ -117,9 +127,9 @@ def _cell(model: str, name: str, dataset: str, metrics: Mapping[str, Entry], pla
     runs += [(run.experiment, run.metrics, run) for run in recorded]
     found = [_finding(experiment, variant, entry, run) for experiment, metric, run in runs
              if (metric["model"], metric["dataset"]) == (model, dataset)
-             for variant, entry in results.rows(metric).items()]
+             for variant, entry in by_variant(metric).items()]
     found.sort(key=lambda finding: (finding.verdict.kind == "beside", "profile paper" not in finding.how))
-    return Claim(f"{name} on {results.dataset_name(dataset)}", results.published_text(model, dataset), found,
+    return Claim(f"{name} on {dataset_name(dataset)}", published_text(model, dataset), found,
                  "" if found else why_missing(model, dataset, plan))
 
 
@@ -130,7 +140,7 @@ def _finding(experiment: str, variant: str, entry: Entry, run: Recorded | None) 
     how += remarks(entry)
     how += [first_of(entry["differences"])] if entry["differences"] else []
     which = {"ema": "averaged weights; ", "parallel": "parallel chains; ",
-             "raw": "one chain; " if entry["model"] in results.CHAIN_MODELS else ""}
+             "raw": "one chain; " if entry["model"] in CHAIN_MODELS else ""}
     seeds = which.get(variant, f"{variant}; ") + over_seeds(entry)
     place = anchor("recorded", run.path) if run else anchor("experiment", experiment)
     return Finding(value_text(entry), verdict(entry, variant), seeds, how, place, "record" if run else "experiment")
@@ -166,7 +176,7 @@ def _figure_claims(plan: Plan, sections: Sequence[Section]) -> Iterator[Claim]:
     by_name = {one.name: one for one in sections}
     for name, letter in PAPER_FIGURES.items():
         dataset = name.partition("_")[0]
-        what = f"Figure {letter}: samples, {results.dataset_name(dataset)}"
+        what = f"Figure {letter}: samples, {dataset_name(dataset)}"
         yield _figure_claim(f"{what}, {name.partition('_')[2].replace('_', ' ')}" if "_" in name else what,
                             f"figure {letter}", by_name.get(name), name, "grid", _LOOK[name], plan)
     yield _figure_claim("Figure 3: digits along straight lines in z", "figure 3", by_name.get("mnist"), "mnist",
@@ -188,7 +198,7 @@ def _figure_claim(claim: str, paper: str, section: Section | None, name: str, ki
         how = [f"profile {entry['profile']}" + (" (reduced)" if entry["differences"] else ""), f"seed {entry['seed']}"]
         how += [] if entry["epoch"] is None else [f"epoch {entry['epoch']}"]
         found.append(Finding("drawn", Verdict("eye", "judge by eye", look),
-                             results.VARIANT_NAMES.get(figure.variant, figure.variant), [*how, section.hardware],
+                             VARIANT_NAMES.get(figure.variant, figure.variant), [*how, section.hardware],
                              figure.id, f"figure {figure.number}"))
     return Claim(claim, paper, found, group=group)
 
@@ -197,7 +207,7 @@ def _figure_claim(claim: str, paper: str, section: Section | None, name: str, ki
 
 def answer(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> str:
     """Whether the paper's own result, that of its own model on its data sets, is reproduced."""
-    parts = [_answer_on(dataset, metrics, recorded) for dataset in results.PAPER_DATASETS]
+    parts = [_answer_on(dataset, metrics, recorded) for dataset in PAPER_DATASETS]
     first, *others = parts
     said = sentence("; ".join([first[0].upper() + first[1:], *others]))
     return said.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
@@ -219,11 +229,11 @@ def counts(found: Sequence[Claim]) -> str:
 
 
 def _answer_on(dataset: str, metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> str:
-    name, paper = results.dataset_name(dataset), results.published_text("adversarial_nets", dataset)
+    name, paper = dataset_name(dataset), published_text("adversarial_nets", dataset)
     runs = [entry for entry in [*metrics.values(), *(run.metrics for run in recorded)]
             if (entry["model"], entry["dataset"]) == ("adversarial_nets", dataset)]
     judged = [(entry, kind) for entry in runs
-              if (kind := verdict(results.rows(entry)["raw"], "raw")).kind in ("yes", "no", "open")]
+              if (kind := verdict(by_variant(entry)["raw"], "raw")).kind in ("yes", "no", "open")]
     if judged:
         entry, kind = judged[0]
         earlier = "in a recorded run, " if any(entry is run.metrics for run in recorded) else ""
@@ -238,5 +248,5 @@ def _answer_on(dataset: str, metrics: Mapping[str, Entry], recorded: Sequence[Re
 
 
 def _averaged(entry: Entry) -> str:
-    averaged = results.rows(entry).get("ema")
+    averaged = by_variant(entry).get("ema")
     return f"; {value_text(averaged)} with averaged weights, which the paper does not have" if averaged else ""

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.page.experiments import Section
+from pipeline.page.formatting import lookup, value_text
 from pipeline.page.pictures import takes_last_epoch
-from pipeline.page.words import lookup, value_text
-from pipeline.results import results
+from pipeline.results.published import PAPER_DATASETS, dataset_name
+from pipeline.results.text import change_in_words, listed
 from pipeline.runtime.files import read_json
 
 RAW = Path("data/raw")
-PAPER_DATA = (*results.PAPER_DATASETS, "cifar10")
+PAPER_DATA = (*PAPER_DATASETS, "cifar10")
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,13 @@ def _grid_effect(compared: Sequence[Section]) -> str:
     """What the paper's grid alone would have given."""
     said = [f"{value_text(one.entry['paper_grid'])} instead of {value_text(one.entry)} nats ({one.name})"
             for one in compared if one.entry]
-    return f"By it alone the results would be {results.listed(said)}." if said else ""
+    return f"By it alone the results would be {listed(said)}." if said else ""
 
 
 def _averaging_effect(compared: Sequence[Section]) -> str:
     said = [f"from {value_text(one.entry)} to {value_text(one.variants['ema'])} nats ({one.name})"
             for one in compared if one.entry and "ema" in one.variants]
-    return f"It takes the result {results.listed(said)}." if said else ""
+    return f"It takes the result {listed(said)}." if said else ""
 
 
 def _order_differences(done: Sequence[Section]) -> Iterator[Difference]:
@@ -74,7 +75,7 @@ def _order_differences(done: Sequence[Section]) -> Iterator[Difference]:
         source = RAW / dataset / "source.json"
         if source.is_file() and read_json(source).get("order") == "content":
             yield Difference(
-                f"{results.dataset_name(dataset)}: the files had lost the official order, so the training images were "
+                f"{dataset_name(dataset)}: the files had lost the official order, so the training images were "
                 "sorted by their content, and the last of them taken for validation.",
                 "It is another split of the same training images; the test images are the official ones.")
 
@@ -83,7 +84,7 @@ def _reductions(section: Section) -> Iterator[Difference]:
     """What the profile took from the training of one experiment."""
     profile, epochs = section.evaluation["profile"], _total_epochs(section.training.get("settings", {}))
     chosen = section.entry["epoch"] if section.entry else None
-    reduced = [results.change_in_words(one) for one in section.reduced]
+    reduced = [change_in_words(one) for one in section.reduced]
     if profile != "paper" and epochs and chosen is not None:
         effect = f"Validation log-likelihood was highest in epoch {chosen}."
         if takes_last_epoch(section.training):
@@ -115,4 +116,4 @@ def _recipe_differences(sections: Sequence[Section]) -> Iterator[Difference]:
     for key, value, what, effect in _RECIPE_DIFFERENCES:
         names = [one.name for one in sections if lookup(one.training.get("settings", {}), key) == value]
         if names:
-            yield Difference(f"{results.listed(names)}: {what}", effect)
+            yield Difference(f"{listed(names)}: {what}", effect)

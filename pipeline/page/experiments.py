@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from gan.errors import DataError
-from pipeline.artifacts.configuration import CODE
-from pipeline.artifacts.configuration import FOLDER as CONFIGURATION
+from pipeline.artifacts import configuration
+from pipeline.artifacts.paths import ARTIFACTS, SEARCHES, SEARCHES_FILE
+from pipeline.page.formatting import anchor, flatten
 from pipeline.page.pictures import Figure, Numbering, pictures, result_of
-from pipeline.page.words import anchor, flatten
-from pipeline.results import results
-from pipeline.results.results import ARTIFACTS, Entry
+from pipeline.results.metrics import UNIT_SCALE, Entry, by_variant, variants_of
+from pipeline.results.published import SMOKE_DATASETS, dataset_name, model_name
+from pipeline.results.text import duplicates_text, with_error
 from pipeline.runtime import machine
-from pipeline.runtime.files import read_json
+from pipeline.runtime.files import read_json, read_yaml
 
-SEARCHES = Path("reports/searches")
 SCORE, SIGMA = "validation_log_likelihood_", "bandwidth_"
 """Columns of a search's table, by variant; all others are settings"""
 STAGE_FILES = ("training.json", "bandwidth.json", "evaluation.json")
@@ -76,16 +76,16 @@ class Section:
         lacking = [file.removesuffix(".json") for file in STAGE_FILES if file not in there]
         return cls(
             name=name, status="done" if entry is not None else "unfinished" if there else "not run",
-            missing=", ".join(lacking), entry=entry, variants={} if entry is None else results.rows(entry),
+            missing=", ".join(lacking), entry=entry, variants={} if entry is None else by_variant(entry),
             training=there.get("training.json", {}), evaluation=evaluation,
-            title=str(about.get("title") or results.model_name(str(about.get("model", "")))),
-            dataset=results.dataset_name(dataset), smoke=dataset in results.SMOKE_DATASETS,
+            title=str(about.get("title") or model_name(str(about.get("model", "")))),
+            dataset=dataset_name(dataset), smoke=dataset in SMOKE_DATASETS,
             hardware=machine.describe(about["hardware"]) if about else "",
             note=str(evaluation.get("note", "")), facts=_facts(entry), reduced=evaluation.get("differences", []),
-            duplicates=results.duplicates_text(evaluation.get("duplicates", {})), folds=_folds(evaluation),
+            duplicates=duplicates_text(evaluation.get("duplicates", {})), folds=_folds(evaluation),
             edges=_edges(there.get("bandwidth.json", {})),
             figures=[] if entry is None else pictures(name, evaluation, numbers),
-            parameters=_parameters(CONFIGURATION / name), tried=tried(name))
+            parameters=_parameters(configuration.FOLDER / name), tried=tried(name))
 
     @property
     def id(self) -> str:
@@ -96,11 +96,11 @@ class Section:
 
 
 def tried(experiment: str) -> Tried | None:
-    """What reports/searches has of an experiment; None if there is no search of its settings in params.yaml."""
+    """What reports/searches has of an experiment; None if searches.yaml has no search of its settings."""
     path = SEARCHES / f"{experiment}.csv"
     if not path.is_file():
         return None
-    about = results.read_yaml(results.PARAMETERS)["experiments"].get(experiment, {}).get("search")
+    about = read_yaml(SEARCHES_FILE).get(experiment) if SEARCHES_FILE.is_file() else None
     if about is None:
         return None
     try:
@@ -119,13 +119,13 @@ def tried(experiment: str) -> Tried | None:
 def _nats_and_sigma(row: Mapping[str, str], variant: str) -> str:
     if not row[SCORE + variant]:
         return "diverged"
-    return f"{results.with_error(float(row[SCORE + variant]), None)} (σ {float(row[SIGMA + variant]):.3f})"
+    return f"{with_error(float(row[SCORE + variant]), None)} (σ {float(row[SIGMA + variant]):.3f})"
 
 
 def _facts(entry: Entry | None) -> list[str]:
     if entry is None:
         return []
-    scale = "pixels in [0, 1]" if entry["scale"] == results.UNIT_SCALE else entry["scale"]
+    scale = "pixels in [0, 1]" if entry["scale"] == UNIT_SCALE else entry["scale"]
     return [*([f"d = {entry['dimensions']}"] if entry["dimensions"] else []), scale,
             *([f"{entry['folds']} folds, ± over them"] if entry["folds"] > 1 else [])]
 
@@ -133,7 +133,7 @@ def _facts(entry: Entry | None) -> list[str]:
 def _folds(evaluation: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]:
     if evaluation.get("folds", 1) == 1:
         return {}
-    return {variant: result_of(evaluation, variant)["refined"]["folds"] for variant in results.variants(evaluation)}
+    return {variant: result_of(evaluation, variant)["refined"]["folds"] for variant in variants_of(evaluation)}
 
 
 def _edges(bandwidth: Mapping[str, Any]) -> list[str]:
@@ -153,5 +153,9 @@ def _parameters(folder: Path) -> dict[str, list[tuple[str, str]]]:
     files = {path.stem: path for path in folder.glob("*.json")}
     order = ["train", "sample", "bandwidth", "evaluate", "figures"]
     names = [name for name in order if name in files] + sorted(set(files) - set(order))
-    return {name: list(flatten({key: value for key, value in read_json(files[name]).items() if key != CODE}))
-            for name in names}
+    return {name: list(flatten(_settings(files[name]))) for name in names}
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """A stage's configuration without what it says of code."""
+    return {key: value for key, value in read_json(path).items() if key != configuration.CODE}

@@ -7,7 +7,7 @@ import csv
 import io
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,14 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from gan.errors import DataError
+from pipeline.artifacts.paths import ARTIFACTS, FIGURES
 from pipeline.page.charts import BREAK, Axis, Chart, Key, Line, Mark, Rule, around
-from pipeline.page.words import sentence
-from pipeline.results import results
-from pipeline.results.results import ARTIFACTS, FIGURES, with_error
+from pipeline.page.formatting import sentence
+from pipeline.results.bandwidth import BandwidthCurves, around_the_choice, read_searches
+from pipeline.results.curves import TrainingCurves
+from pipeline.results.metrics import UNIT_SCALE, best_seed, variants_of
+from pipeline.results.published import CHAIN_MODELS, model_name, variant_name
+from pipeline.results.text import listed, with_error
 from pipeline.runtime.files import read_json
 
 PAPER_FIGURES = {"mnist": "2a", "tfd": "2b", "cifar10_fully_connected": "2c", "cifar10_convolutional": "2d"}
@@ -76,20 +80,21 @@ class Figure:
 
 def pictures(name: str, evaluation: Mapping[str, Any], numbers: Numbering) -> list[Figure]:
     """Every figure that there is, in the order: samples, lines in z, mixing, training, bandwidth."""
-    folder, found = FIGURES / name, []
-    shown = results.variants(evaluation)
+    folder, drawn = FIGURES / name, []
+    shown = variants_of(evaluation)
     for make, stem in ((_grid, "pairs"), (_lines, "lines")):
-        found += [make(name, variant, evaluation, numbers) for variant in shown
+        drawn += [make(name, variant, evaluation, numbers) for variant in shown
                   if (folder / f"{stem}-{variant}.json").is_file()]
-    found += [_states(name, stem, evaluation, numbers) for stem in STATES if (folder / f"states-{stem}.json").is_file()]
+    drawn += [_states(name, stem, evaluation, numbers) for stem in STATES if (folder / f"states-{stem}.json").is_file()]
     if (folder / "autocorrelation.csv").is_file():
-        found.append(_autocorrelation(name, evaluation, numbers))
-    charts = training_charts(name, evaluation)
+        drawn.append(_autocorrelation(name, evaluation, numbers))
+    curves = TrainingCurves.read_if_there(ARTIFACTS / name / "curves.csv")
+    charts = training_charts(name, evaluation, curves)
     if charts:
-        found.append(_training(name, evaluation, charts, numbers))
+        drawn.append(_training(name, evaluation, charts, curves.phase_ends, numbers))
     if (folder / "bandwidth.csv").is_file():
-        found.append(_bandwidth(name, evaluation, numbers))
-    return found
+        drawn.append(_bandwidth(name, evaluation, numbers))
+    return drawn
 
 
 def takes_last_epoch(training: Mapping[str, Any]) -> bool:
@@ -100,7 +105,7 @@ def takes_last_epoch(training: Mapping[str, Any]) -> bool:
 
 def result_of(evaluation: Mapping[str, Any], variant: str) -> Mapping[str, Any]:
     """A variant's result from the headline's seed."""
-    return _variant_of(evaluation, results.best_seed(evaluation, variant), variant)
+    return _variant_of(evaluation, best_seed(evaluation, variant), variant)
 
 
 def _variant_of(document: Mapping[str, Any], seed: Any, variant: str) -> Mapping[str, Any]:
@@ -113,13 +118,13 @@ def _variant_of(document: Mapping[str, Any], seed: Any, variant: str) -> Mapping
 def made_by(evaluation: Mapping[str, Any], variant: str) -> str:
     """"Seed 2, epoch 9, profile cpu.": everything that tells this figure from a like one, and its note."""
     epoch = result_of(evaluation, variant)["epoch"]
-    parts = [f"Seed {results.best_seed(evaluation, variant)}", *([f"epoch {epoch}"] if epoch is not None else []),
+    parts = [f"Seed {best_seed(evaluation, variant)}", *([f"epoch {epoch}"] if epoch is not None else []),
              _profile(evaluation)]
     return f"{', '.join(parts)}.{_note(evaluation)}"
 
 
 def _samples_file(name: str, evaluation: Mapping[str, Any], variant: str) -> str:
-    return (ARTIFACTS / name / f"samples/seed-{results.best_seed(evaluation, variant)}.safetensors").as_posix()
+    return (ARTIFACTS / name / f"samples/seed-{best_seed(evaluation, variant)}.safetensors").as_posix()
 
 
 def _profile(evaluation: Mapping[str, Any]) -> str:
@@ -133,8 +138,8 @@ def _note(evaluation: Mapping[str, Any]) -> str:
 
 def _weights(evaluation: Mapping[str, Any], variant: str) -> str:
     """Which weights drew the samples, or by which chains; nothing to say where there is no choice."""
-    several = len(results.variants(evaluation)) > 1
-    return f", {results.variant_name(evaluation['model'], variant)}" if several else ""
+    several = len(variants_of(evaluation)) > 1
+    return f", {variant_name(evaluation['model'], variant)}" if several else ""
 
 
 def _colours(about: Mapping[str, Any]) -> str:
@@ -178,7 +183,7 @@ def _grid(name: str, variant: str, evaluation: Mapping[str, Any], numbers: Numbe
     images = cut(folder / f"pairs-{variant}.png", about["shape"], 2)
     pairs = [Pair(sample, nearest, one["training_image"], one["distance"])
              for sample, nearest, one in zip(images[::2], images[1::2], about["pairs"], strict=True)]
-    title = evaluation.get("title") or results.model_name(evaluation["model"])
+    title = evaluation.get("title") or model_name(evaluation["model"])
     letter = PAPER_FIGURES.get(name)
     compare = f" Compare figure {letter} of the paper." if letter else ""
     spread = _distances([pair.distance for pair in pairs], about["distances_of_validation_images"])
@@ -298,19 +303,18 @@ def read_table(path: Path) -> dict[str, list[float | None]]:
                         remedy=f"delete {path} and run `dvc repro`") from error
 
 
-def training_charts(name: str, evaluation: Mapping[str, Any]) -> list[Chart]:
+def training_charts(name: str, evaluation: Mapping[str, Any], curves: TrainingCurves) -> list[Chart]:
     """Losses, D's answers, what else was measured and validation log-likelihood by epoch, whatever there is of them."""
-    ends = results.phase_ends(ARTIFACTS / name / "curves.csv")
-    tables = {part.table: read_table(FIGURES / name / f"{part.table}.csv") for part in TRAINING}
-    epochs = [epoch for table in tables.values() for epoch in table.get("epoch", ()) if epoch is not None]
+    tables = curves.tables()
+    epochs = [epoch for table in tables.values() for epoch in table["epoch"] if epoch is not None]
     if len(set(epochs)) < 2:
         return []  # a single value is no curve
     x = Axis("epoch", *around(epochs, 0.03))
     training = read_json(ARTIFACTS / name / "training.json")
-    chains = evaluation["model"] in results.CHAIN_MODELS
+    chains = evaluation["model"] in CHAIN_MODELS
     parts = [replace(part, columns=OF_CHAINS) if chains and part.table == "validation" else part for part in TRAINING]
-    return [_training_chart(name, part, tables[part.table], x, ends, training) for part in parts
-            if tables[part.table].keys() & part.columns]
+    return [_training_chart(name, part, tables[part.table], x, curves.phase_ends, training) for part in parts
+            if part.table in tables and tables[part.table].keys() & part.columns]
 
 
 def _training_chart(experiment: str, part: _Part, table: Table, x: Axis, ends: Mapping[int, str],
@@ -372,20 +376,20 @@ def _from_to(line: Line, decimals: int) -> str:
             + (" in the mean" if line.seeds else ""))
 
 
-def _training(name: str, evaluation: Mapping[str, Any], charts: Sequence[Chart], numbers: Numbering) -> Figure:
+def _training(name: str, evaluation: Mapping[str, Any], charts: Sequence[Chart], ends: Mapping[int, str],
+              numbers: Numbering) -> Figure:
     seeds = [str(one["seed"]) for one in evaluation["seeds"]]
     who = f"Seeds {', '.join(seeds)}: each a thin line, the band from the lowest to the highest, and their mean (as " \
           "far as every seed goes) a thick one" if len(seeds) > 1 else f"Seed {seeds[0]}"
     last = takes_last_epoch(read_json(ARTIFACTS / name / "training.json"))
     circle = " (circle: the last epoch, which is the one taken)" if last else " that chose the epoch (circle)"
-    ends = results.phase_ends(ARTIFACTS / name / "curves.csv")
-    phases = results.listed([f"{what} ends after epoch {end}" for end, what in ends.items()])
+    phases = listed([f"{what} ends after epoch {end}" for end, what in ends.items()])
     phases = f" {phases[0].upper()}{phases[1:]} (vertical line); epochs count through both." if ends else ""
     tables = [path.as_posix() for part in dict.fromkeys(part.table for part in TRAINING)
               if (path := FIGURES / name / f"{part}.csv").is_file()]
     shown = ("both players’ losses, the mean output of the discriminator on data and on samples (dropout on, as "
              f"trained), and the log-likelihood of validation images{circle}")
-    if evaluation["model"] in results.CHAIN_MODELS:
+    if evaluation["model"] in CHAIN_MODELS:
         shown = "; ".join(chart.title[0].lower() + chart.title[1:] for chart in charts) + (circle if any(
             chart.marks for chart in charts) else "")
     return Figure(
@@ -398,14 +402,14 @@ def _training(name: str, evaluation: Mapping[str, Any], charts: Sequence[Chart],
 
 def _bandwidth(name: str, evaluation: Mapping[str, Any], numbers: Numbering) -> Figure:
     said, made = [], []
-    shown = results.variants(evaluation)
+    shown = variants_of(evaluation)
     for variant in shown:
         found = result_of(evaluation, variant)
         said.append(f"{variant}: highest {with_error(found['refined']['validation_log_likelihood'], None)} nats at "
                     f"σ = {found['refined']['bandwidth']:.3f}, on the paper’s grid "
                     f"{with_error(found['paper_grid']['validation_log_likelihood'], None)} at "
                     f"{found['paper_grid']['bandwidth']:.3f}")
-        made.append(f"{variant} seed {results.best_seed(evaluation, variant)}")
+        made.append(f"{variant} seed {best_seed(evaluation, variant)}")
     folds = "Means over the folds; each fold’s choice by the refined search is a tick, and their geometric mean a " \
             "line. " if evaluation.get("folds", 1) > 1 else ""
     seeds = f"Drawn from {', '.join(made)}" if len(made) > 1 else made[0].removeprefix("raw ").capitalize()
@@ -418,71 +422,47 @@ def _bandwidth(name: str, evaluation: Mapping[str, Any], numbers: Numbering) -> 
         data=[(FIGURES / name / "bandwidth.csv").as_posix(), (ARTIFACTS / name / "bandwidth.json").as_posix()])
 
 
-def bandwidth_charts(name: str, evaluation: Mapping[str, Any], said: str) -> list[Chart]:
+def bandwidth_charts(name: str, evaluation: Mapping[str, Any], facts: str) -> list[Chart]:
     """Both searches whole, and what is lost around the choice: variants far apart are drawn on one scale there."""
-    bandwidths = read_json(ARTIFACTS / name / "bandwidth.json")
-    searches = {variant: _variant_of(bandwidths, results.best_seed(evaluation, variant), variant)
-                for variant in results.variants(evaluation)}
-    lines = [_search_line(variant, found, second) for second, (variant, found) in enumerate(searches.items())]
+    searches = read_searches(read_json(ARTIFACTS / name / "bandwidth.json"), {
+        variant: best_seed(evaluation, variant) for variant in variants_of(evaluation)})
+    lines = [Line(variant, VARIANT_COLOURS.get(variant, GREY), list(curves.finite), list(curves.finite.values()),
+                  dashed=number > 0) for number, (variant, curves) in enumerate(searches.items())]
     sigmas = [sigma for line in lines for sigma in line.x]
-    unit = "bandwidth σ" if evaluation.get("scale", results.UNIT_SCALE) == results.UNIT_SCALE else \
+    unit = "bandwidth σ" if evaluation.get("scale", UNIT_SCALE) == UNIT_SCALE else \
         f"bandwidth σ ({evaluation['scale']})"
-    grid = [Mark("square", line.colour, sigma, value) for line, found in zip(lines, searches.values(), strict=True)
-            for sigma, value in _points(found["paper_grid"])]
+    grid = [Mark("square", line.colour, sigma, value) for line, curves in zip(lines, searches.values(), strict=True)
+            for sigma, value in curves.paper_grid.finite.items()]
     whole = Chart("Validation log-likelihood against σ, in nats",
-                  f"Validation log-likelihood of {name} against bandwidth: it rises to one maximum and falls. {said}.",
+                  f"Validation log-likelihood of {name} against bandwidth: it rises to one maximum and falls. {facts}.",
                   Axis(unit, min(sigmas) / 1.02, max(sigmas) * 1.02, log=True),
                   Axis("validation log-likelihood", *around([value for line in lines for value in line.values()])),
                   lines, grid, keys=[Key("square", "the paper’s grid")], unit=" nats", decimals=1)
     return [whole, _top_chart(name, searches, lines, unit)]
 
 
-def _points(search: Mapping[str, Any]) -> Iterator[tuple[float, float]]:
-    pairs = zip(search["bandwidths"], search["log_likelihoods"], strict=True)
-    return ((sigma, value) for sigma, value in sorted(pairs, key=lambda pair: pair[0]) if value is not None)
-
-
-def _search_line(variant: str, found: Mapping[str, Any], second: int) -> Line:
-    """Both searches evaluate the same function of σ; here its values at every σ tried."""
-    points = dict(sorted([*_points(found["refined"]), *_points(found["paper_grid"])]))
-    return Line(variant, VARIANT_COLOURS.get(variant, GREY), list(points), list(points.values()), dashed=second > 0)
-
-
-def _top_chart(name: str, searches: Mapping[str, Mapping[str, Any]], lines: Sequence[Line], unit: str) -> Chart:
-    chosen = {variant: {kind: _chosen(found[kind]) for kind in ("refined", "paper_grid")}
-              for variant, found in searches.items()}
-    each = [fold["chosen"] for found in searches.values() for kind in ("refined", "paper_grid")
-            for fold in found[kind].get("folds", ())]
-    everything = [sigma for kinds in chosen.values() for sigma in kinds.values()] + each
-    margin = max(0.5 * (max(everything) - min(everything)), 0.12 * min(everything))
-    x = Axis(unit, min(everything) - margin, max(everything) + margin)
+def _top_chart(name: str, searches: Mapping[str, BandwidthCurves], lines: Sequence[Line], unit: str) -> Chart:
+    x = Axis(unit, *around_the_choice(searches.values()))
     losses, marks, rules, ticks = [], [], [], []
-    for line, (variant, found) in zip(lines, searches.items(), strict=True):
-        best = max(line.values())
+    for line, (variant, curves) in zip(lines, searches.items(), strict=True):
         within = _between(line, x.low, x.high)
-        losses.append(Line(variant, line.colour, [sigma for sigma, _ in within], [v - best for _, v in within],
+        losses.append(Line(variant, line.colour, [sigma for sigma, _ in within], [v - curves.best for _, v in within],
                            dashed=line.dashed))
-        rules += [Rule(chosen[variant]["refined"], f"{variant}, refined: σ = {chosen[variant]['refined']:.3f}", True,
+        rules += [Rule(curves.refined.chosen, f"{variant}, refined: σ = {curves.refined.chosen:.3f}", True,
                        line.colour, dashed=False),
-                  Rule(chosen[variant]["paper_grid"], f"{variant}, paper’s grid: σ = "
-                                                      f"{chosen[variant]['paper_grid']:.3f}", True, line.colour)]
-        marks += [Mark("square", line.colour, sigma, value - best) for sigma, value in _points(found["paper_grid"])
-                  if x.low <= sigma <= x.high]
-        ticks += [(line.colour, fold["chosen"]) for fold in found["refined"].get("folds", ())]
+                  Rule(curves.paper_grid.chosen, f"{variant}, paper’s grid: σ = {curves.paper_grid.chosen:.3f}", True,
+                       line.colour)]
+        marks += [Mark("square", line.colour, sigma, value - curves.best)
+                  for sigma, value in curves.paper_grid.finite.items() if x.low <= sigma <= x.high]
+        ticks += [(line.colour, sigma) for sigma in curves.refined.of_folds]
     depth = max(1.0, -min(value for line in losses for value in line.values()))
     y = Axis("below the best", -1.06 * depth, 0.09 * depth)
     marks += [Mark("tick", colour, sigma, -depth) for colour, sigma in ticks]
-    said = "; ".join(f"{variant}: σ = {kinds['refined']:.3f} by the refined search, {kinds['paper_grid']:.3f} on the "
-                     "paper’s grid" for variant, kinds in chosen.items())
+    choices = "; ".join(f"{variant}: σ = {curves.refined.chosen:.3f} by the refined search, "
+                        f"{curves.paper_grid.chosen:.3f} on the paper’s grid" for variant, curves in searches.items())
     return Chart("Around the choice: nats below the best", f"The top of the same curves of {name}, in nats below their "
-                 f"best. {said}.", x, y, losses, marks, rules,
+                 f"best. {choices}.", x, y, losses, marks, rules,
                  [Key("tick", "each fold’s σ")] if ticks else [], unit=" nats")
-
-
-def _chosen(search: Mapping[str, Any]) -> float:
-    """σ; of several folds the geometric mean of theirs."""
-    folds = [float(fold["chosen"]) for fold in search.get("folds", ())]
-    return math.exp(math.fsum(map(math.log, folds)) / len(folds)) if folds else float(search["chosen"])
 
 
 def _between(line: Line, low: float, high: float) -> list[tuple[float, float]]:

@@ -21,12 +21,13 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.artifacts.trained import inputs_digest
-from pipeline.page.words import first_of, flatten
-from pipeline.results import results
-from pipeline.results.results import ARTIFACTS, PARAMETERS, Entry, Plan
+from pipeline.artifacts.configuration import inputs_digest
+from pipeline.artifacts.paths import ARTIFACTS, PARAMETERS
+from pipeline.page.formatting import first_of, flatten
+from pipeline.results.metrics import Entry
+from pipeline.results.plan import Plan
 from pipeline.runtime import machine, run_log
-from pipeline.runtime.files import read_json
+from pipeline.runtime.files import read_json, read_yaml
 from pipeline.runtime.progress import duration
 
 LOCK = Path("dvc.lock")
@@ -141,7 +142,7 @@ def _stages(plan: Plan) -> dict[str, Mapping[str, Any]]:
     """Every stage of this graph but the report, whose output is this page."""
     if not LOCK.is_file():
         return {}
-    stages = results.read_yaml(LOCK).get("stages") or {}
+    stages = read_yaml(LOCK).get("stages") or {}
     return {str(name): stage for name, stage in stages.items() if _belongs(str(name), plan)}
 
 
@@ -232,7 +233,7 @@ def _committed(revision: str) -> dict[str, str] | None:
 
 
 def _here() -> dict[str, str]:
-    return dict(flatten(results.read_yaml(PARAMETERS)))
+    return dict(flatten(read_yaml(PARAMETERS)))
 
 
 def _changes(before: Mapping[str, str] | None, now: Mapping[str, str] | None) -> list[Change] | None:

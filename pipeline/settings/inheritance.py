@@ -21,6 +21,7 @@ from typing import Any
 from gan.errors import ParameterError
 
 LIKE, PROFILES_KEY = "like", "profiles"
+PROFILES = ("paper", "cpu", "smoke")
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,11 @@ from gan.evaluation.settings import Monitor
 from gan.lessons.catalogue import LESSONS
 from gan.lessons.settings import LessonSettings
 from pipeline.runtime import files
-from pipeline.settings.inheritance import Tree, merged, plain, resolve
+from pipeline.runtime.names import require_known
+from pipeline.settings.inheritance import PROFILES, Tree, merged, plain, resolve
 from pipeline.settings.plan import Plan
-from pipeline.settings.schema import PROFILES, Experiment, Figures, Parzen
-from pipeline.settings.validation import read_block, require_keys, require_known, require_mapping, require_names
+from pipeline.settings.schema import Experiment, Figures, Parzen
+from pipeline.settings.validation import read_block, require_keys, require_mapping, require_names
 
 FILE = Path("params.yaml")
 KEYS = ("profile", "datasets", "parzen", "monitor", "figures", "experiments", "lessons")

@@ -8,7 +8,8 @@ from gan.adversarial.model import AdversarialNetsModel
 from gan.linear_algebra import random_stream
 from gan.registry import create
 from pipeline.artifacts.configuration import configuration, folder
-from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.trained import model_settings, settings_mismatch
 from pipeline.runtime import files, machine, stage
 from pipeline.runtime.progress import Progress
@@ -45,4 +46,4 @@ def main(experiment: str) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment")

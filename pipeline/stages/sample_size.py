@@ -16,10 +16,12 @@ import torch
 from pydantic import TypeAdapter
 
 from gan.evaluation import parzen
+from gan.evaluation.folds import geometric_mean, mean
 from gan.linear_algebra import random_stream
 from gan.registry import create
 from pipeline.artifacts.configuration import configuration, folder
-from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.trained import model_settings, settings_mismatch
 from pipeline.runtime import files, machine, stage
 from pipeline.runtime.progress import Progress
@@ -90,20 +92,22 @@ def score(folds: Folds, samples: torch.Tensor, grid: parzen.Grid, advance: Calla
     """
     searches, tests, errors = [], [], []
     for validation, test in folds:
-        found, = parzen.search(validation, samples, [grid], lambda images: advance(images * len(samples)))
-        each, = parzen.log_likelihood(test, samples, [found.chosen], lambda images: advance(images * len(samples)))
-        mean, error = parzen.mean_and_standard_error(each)
-        searches.append(found)
-        tests.append(mean)
+        search, = parzen.search(validation, samples, [grid], lambda images: advance(images * len(samples)))
+        each, = parzen.log_likelihood(test, samples, [search.chosen], lambda images: advance(images * len(samples)))
+        log_likelihood, error = parzen.mean_and_standard_error(each)
+        searches.append(search)
+        tests.append(log_likelihood)
         errors.append(error)
+    # `folds.standard_error` rounds otherwise in the last bit, which would change results that are kept.
+    error_of_mean = errors[0] if len(folds) == 1 else statistics.stdev(tests) / math.sqrt(len(tests))
     return {
         "samples": len(samples),
-        "bandwidth": searches[0].chosen if len(folds) == 1 else statistics.geometric_mean(s.chosen for s in searches),
-        "validation_log_likelihood": statistics.fmean(s.validation_log_likelihood for s in searches),
-        "test_log_likelihood": statistics.fmean(tests),
-        "standard_error": errors[0] if len(folds) == 1 else statistics.stdev(tests) / math.sqrt(len(tests)),
+        "bandwidth": searches[0].chosen if len(folds) == 1 else geometric_mean(s.chosen for s in searches),
+        "validation_log_likelihood": mean(s.validation_log_likelihood for s in searches),
+        "test_log_likelihood": mean(tests),
+        "standard_error": error_of_mean,
         "at_the_edge": any(s.at_the_edge for s in searches)}
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment")

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor
@@ -24,10 +23,12 @@ from gan.evaluation.settings import Monitor
 from gan.fit import Fit
 from gan.linear_algebra import random_stream
 from gan.registry import create_together
-from pipeline.artifacts.configuration import configuration
+from pipeline.artifacts.configuration import configuration, inputs_digest
 from pipeline.artifacts.configuration import folder as artifacts
-from pipeline.artifacts.prepared import prepared_file, read_dataset
-from pipeline.artifacts.trained import inputs_digest, model_settings, settings_mismatch
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
+from pipeline.artifacts.tables import write_csv
+from pipeline.artifacts.trained import model_settings, settings_mismatch
 from pipeline.runtime import checkpoints, files, machine, process_lock, stage
 from pipeline.runtime.checkpoints import Checkpoint
 from pipeline.runtime.interruption import Interruption
@@ -233,11 +234,10 @@ def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], devic
         tensors = {f"{variant}.{name}": tensor for variant, choice in fit.choices.items()
                    for name, tensor in choice.weights.items()}
         files.write_tensors(models / f"seed-{fit.seed}.safetensors", tensors)
-    rows = pandas.DataFrame([row for fit in fits for row in fit.rows], columns=None if any(
-        fit.rows for fit in fits) else CURVES)
-    extra = [column for column in rows.columns if column not in CURVES]
-    files.write_text(artifacts(experiment) / "curves.csv",
-                     rows.reindex(columns=CURVES + extra).to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    rows = [row for fit in fits for row in fit.rows]
+    columns = list(dict.fromkeys([*CURVES, *(column for row in rows for column in row)]))
+    write_csv(artifacts(experiment) / "curves.csv", columns, ([row.get(column) for column in columns] for row in rows),
+              digits=6)
     files.write_json(artifacts(experiment) / "training.json", {
         "model": settings["model"]["kind"], "dataset": settings["dataset"], "profile": settings["profile"],
         "settings": settings, "hardware": machine.hardware(device),
@@ -248,4 +248,4 @@ def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], devic
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment", optional=["seed"])

@@ -61,9 +61,9 @@ class SampledGenerator:
 
 
 def _number(n: Any) -> int:
-    found = np.asarray(n)
-    if found.size == 1 and np.issubdtype(found.dtype, np.number) and found.item() >= 1 and found.item() % 1 == 0:
-        return int(found.item())
+    given = np.asarray(n)
+    if given.size == 1 and np.issubdtype(given.dtype, np.number) and given.item() >= 1 and given.item() % 1 == 0:
+        return int(given.item())
     raise ReproductionError("this is no number of samples", expected="one whole number from 1", found=str(n)[:100],
                             remedy="for instance: predict(16)")
 
@@ -71,10 +71,10 @@ def _number(n: Any) -> int:
 def _load_pyfunc(data_path: str) -> SampledGenerator:
     """What MLflow calls with the folder of the logged files."""
     folder = Path(data_path)
-    about = json.loads((folder / DESCRIPTION).read_text())
+    description = json.loads((folder / DESCRIPTION).read_text())
     weights = {}
-    for variant, where in about["variants"].items():
+    for variant, where in description["variants"].items():
         tensors = safetensors.torch.load_file(folder / where["file"])
         own = {name.partition(".")[2]: tensor for name, tensor in tensors.items() if name.startswith(f"{variant}.")}
         weights[variant] = [own[str(i)] for i in range(len(own))]
-    return SampledGenerator(about["model"], tuple(about["shape"]), weights)
+    return SampledGenerator(description["model"], tuple(description["shape"]), weights)

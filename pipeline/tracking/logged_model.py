@@ -64,9 +64,9 @@ def log(client: Any, run_id: str, generator: Generator) -> None:
     run, digest = client.get_run(run_id), generator.digest()
     if run.data.tags.get(DIGEST) == digest:
         return
-    about = {f"{variant}_seed": str(seed) for variant, seed in generator.seeds.items()}
+    seeds = {f"{variant}_seed": str(seed) for variant, seed in generator.seeds.items()}
     model = client.create_logged_model(run.info.experiment_id, name=NAME, source_run_id=run_id, model_type=NAME,
-                                       params=about, tags={DIGEST: digest})
+                                       params=seeds, tags={DIGEST: digest})
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         data = _save(folder, generator, model.model_id, run_id)
@@ -83,6 +83,7 @@ def _save(folder: Path, generator: Generator, model_id: str, run_id: str) -> str
     import mlflow
     from mlflow.models import Model, ModelSignature
     from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
+
     signature = ModelSignature(
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *generator.shape))]),
         params=ParamSchema([ParamSpec("variant", "string", "ema"), ParamSpec("seed", "long", 0)]))
@@ -92,7 +93,7 @@ def _save(folder: Path, generator: Generator, model_id: str, run_id: str) -> str
     code = Path(gan_generator.__file__)
     mlflow.pyfunc.save_model(
         str(folder), loader_module=code.stem, data_path=str(source),
-        code_paths=[str(code), str(code.parents[1] / "gan")],
+        code_paths=[str(code), str(code.parents[2] / "gan")],
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in ("mlflow", *PACKAGES)],
         mlflow_model=Model(model_uuid=model_id, model_id=model_id, run_id=run_id, signature=signature))
     saved = Model.load(str(folder))

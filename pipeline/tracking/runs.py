@@ -29,11 +29,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-import torch
-
-from gan.datasets.dataset import Dataset
 from pipeline.runtime import machine, run_log
 from pipeline.tracking import logged_model, media
 from pipeline.tracking import store as stores
@@ -48,6 +45,11 @@ from pipeline.tracking.names import (
     flat,
     labels,
 )
+
+if TYPE_CHECKING:
+    import torch
+
+    from gan.datasets.dataset import Dataset
 
 EXPERIMENT = "Generative Adversarial Nets"
 ABOUT = ("One run per experiment of the pipeline, and below it one per seed. Filter or group by the tags "

@@ -18,7 +18,8 @@ from gan.adversarial.settings import (
     Noise,
 )
 from gan.datasets.dataset import Dataset
-from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
 from pipeline.runtime import files
 from pipeline.settings import parameters
 from tests.benchmarks.timing import Effort

@@ -64,7 +64,7 @@ def test_a_folder_of_images_and_a_module_of_ones_own_become_data_sets(tmp_path, 
                       "title": "Training images", "dataset": "fields", "profile": None, "runs_in": ["smoke"],
                       "train": {"seeds": [1], "model": {"kind": "training_images"}},
                       "figures": {"rows": 2, "columns": 3, "interpolations": 1, "steps": 2}}}})
-    said = clone.run("python", "-m", "pipeline.commands.plan")
+    said = clone.run("python", "-m", "pipeline", "plan")
     assert re.search(r"^data +photos: found in ", said, re.M)
     clone.repro()
     metrics = clone.metrics()

@@ -22,7 +22,8 @@ from ruamel.yaml import YAML
 from gan.errors import ParameterError, ReproductionError
 from gan.lessons.catalogue import LESSONS
 from pipeline.settings import parameters
-from pipeline.settings.parameters import PROFILES, Run, check, load, resolved, update
+from pipeline.settings.inheritance import PROFILES
+from pipeline.settings.parameters import check, load
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
 RAW: dict[str, Any] = YAML(typ="safe").load(COMMITTED.read_text())
