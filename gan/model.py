@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -44,3 +44,11 @@ class Model(Protocol):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from what `state` returned."""
+
+
+@runtime_checkable
+class Interpolates(Protocol):
+    """What a model with latent variables can do beside: `isinstance` tells whether it does."""
+
+    def interpolate(self, weights: Mapping[str, Tensor], rows: int, columns: int, stream: torch.Generator) -> Tensor:
+        """Samples along `rows` straight lines in latent space, in `columns` steps each: [rows·columns, d]."""
