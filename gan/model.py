@@ -26,7 +26,7 @@ class Model(Protocol):
         """whether the epoch is chosen on validation; else the last one is taken"""
 
     @property
-    def is_looked_at(self) -> bool:
+    def can_be_scored(self) -> bool:
         """whether the epoch just done can be scored on validation"""
 
     def fit_epoch(self, between_updates: BetweenUpdates = ...) -> Mapping[str, Any]:
@@ -43,7 +43,7 @@ class Model(Protocol):
         """Everything that further updates depend on, as copies on the CPU."""
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` returned."""
+        """Resume from what `state` returned."""
 
 
 @runtime_checkable

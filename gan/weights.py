@@ -72,15 +72,15 @@ def _opened(path: Path) -> Iterator[tuple[Any, Description]]:
 
 def _description(header: Mapping[str, str], path: Path) -> Description:
     try:
-        about = json.loads(header.get("about", "{}"))
+        content = json.loads(header.get("about", "{}"))
     except ValueError:
-        about = None
-    match about:
+        content = None
+    match content:
         case {"format": str(written), "model": {"kind": str()} as model, "shape": [int(c), int(h), int(w)],
               "variants": [*variants]} if (written == FORMAT and min(c, h, w) > 0
                                            and all(isinstance(variant, str) for variant in variants)):
             return Description(model, (c, h, w), variants)
     raise DataError(f"{path} is not a file of weights, or one of another version",
                     expected=f"a header of the format {FORMAT!r} with model, shape and variants",
-                    found=str(about or "no description")[:200],
+                    found=str(content or "no description")[:200],
                     remedy="name a file that the stage `train` wrote; `dvc repro` writes those of older versions anew")

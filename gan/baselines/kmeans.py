@@ -23,7 +23,7 @@ class KMeansModel:
 
     variants: ClassVar[tuple[str, ...]] = ("raw",)
     selects_epoch: ClassVar[bool] = False
-    is_looked_at: ClassVar[bool] = False
+    can_be_scored: ClassVar[bool] = False
 
     def __init__(self, settings: KMeans, train: Tensor, seed: int, device: torch.device) -> None:
         if settings.clusters > len(train):

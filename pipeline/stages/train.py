@@ -259,7 +259,7 @@ def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], shape
         "model": settings["model"]["kind"], "dataset": settings["dataset"], "profile": settings["profile"],
         "settings": settings, "inputs": inputs, "hardware": machine.hardware(device),
         "seeds": [{"seed": fit.seed, "updates": getattr(fit.model, "updates", None), "variants": {
-            variant: {"epoch": choice.epoch if fit.model.is_looked_at else None,
+            variant: {"epoch": choice.epoch if fit.model.can_be_scored else None,
                       "validation_log_likelihood": choice.validation_log_likelihood}
             for variant, choice in fit.choices.items()}} for fit in fits]})
 

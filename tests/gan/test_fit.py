@@ -46,7 +46,7 @@ class Scripted:
 
     variants = ("raw", "ema")
     selects_epoch = True
-    is_looked_at = True
+    can_be_scored = True
 
     def __init__(self, raw, ema=None):
         self.distances = {"raw": raw, "ema": raw if ema is None else ema}
