@@ -1,4 +1,4 @@
-"""Matrix products in full precision, by the fastest kernel at hand.
+"""Matrix products in full precision, by the fastest kernel available.
 
 On a CPU, torch.mm goes to MKL, which on processors of other makers than Intel takes a slow path: on an AMD EPYC with
 AVX-512 the products of the paper's MNIST networks ran 2.1 to 2.4 times faster through oneDNN, which is part of every

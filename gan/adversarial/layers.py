@@ -49,7 +49,7 @@ class Layer(Protocol):
 
 
 def uniform(shape: Sequence[int], irange: float, stream: torch.Generator) -> Tensor:
-    """Initial weights, uniform(−irange, irange), on the CPU whatever the device: a seed starts alike everywhere."""
+    """Initial weights, uniform(−irange, irange), drawn on the CPU: a seed has the same ones on every device."""
     return torch.empty(tuple(shape)).uniform_(-irange, irange, generator=stream)
 
 

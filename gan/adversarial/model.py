@@ -1,4 +1,4 @@
-"""Adversarial nets behind the interface of `gan.model.Model`: games one after another, seeds alone or in step."""
+"""Adversarial nets as a `gan.model.Model`: games one after another, seeds alone or in step."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class _Games:
 
 
 class AdversarialNetsModel:
-    """Adversarial nets behind the interface of `Model`.
+    """Adversarial nets as a `gan.model.Model`.
 
     Models that were made together share their games: the first that is asked for an epoch trains it for all, the others
     read what came of it. So each is to be asked in turn.

@@ -21,7 +21,7 @@ one, by batched matrix products (`gan.adversarial.layers.stack`). Each seed keep
 result does not depend on which others run with it, up to the rounding of other kernels.
 
 **Pretraining**, as the paper's TFD experiment has it, is a game of its own that comes first. Its generator is then the
-upper part of a deeper one; its discriminator is thrown away.
+upper part of a deeper one; its discriminator is discarded.
 
 **Random streams** (`gan.linear_algebra.random_stream`) are separate for initial weights, data order, and noise with
 dropout, and depend on nothing but the seed and the game. `state` holds all of them, at any update of an epoch: training

@@ -132,7 +132,7 @@ def _descend(parameter: Tensor, velocity: Tensor, gradient: Tensor, settings: Bo
 
 
 class DeepBeliefNetModel:
-    """A deep belief net behind the interface of `gan.fit.Model`."""
+    """A deep belief net as a `gan.model.Model`."""
 
     variants: ClassVar[tuple[str, ...]] = VARIANTS
 

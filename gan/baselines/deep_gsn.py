@@ -102,7 +102,7 @@ class Chain:
 
 
 class DeepGSNModel:
-    """A deep GSN behind the interface of `gan.fit.Model`."""
+    """A deep GSN as a `gan.model.Model`."""
 
     variants: ClassVar[tuple[str, ...]] = VARIANTS
 

@@ -1,4 +1,4 @@
-"""Centroids of k-means as "samples": a set of points that no one would call a good generative model.
+"""Centroids of k-means as "samples": a set of points that is no generative model.
 
 They outscore the data itself under a Parzen window (Theis, van den Oord, Bethge 2016, section 3.3), which is why their
 row stands beside the models' rows.

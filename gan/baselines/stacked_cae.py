@@ -96,7 +96,7 @@ def update(layer: Autoencoder, x: Tensor, contraction: float, rate: float) -> Lo
 
 
 class StackedCAEModel:
-    """Stacked contractive autoencoders behind the interface of `gan.fit.Model`."""
+    """Stacked contractive autoencoders as a `gan.model.Model`."""
 
     variants: ClassVar[tuple[str, ...]] = VARIANTS
 

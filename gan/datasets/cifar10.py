@@ -72,7 +72,7 @@ REMEDY = (f"connect to a network, or put {ARCHIVE.name}, unpacked or not, or PNG
 
 @dataclass(frozen=True)
 class Cifar10(ParameterBlock):
-    """See `gan.datasets.Loader`."""
+    """See `gan.datasets.loader.Loader`."""
 
     loader: Literal["cifar10"]
     contrast_norm: float | None

@@ -32,7 +32,7 @@ _SOURCE = "scikit-learn, installed here"
 
 @dataclass(frozen=True)
 class Digits(ParameterBlock):
-    """See `gan.datasets.Loader`."""
+    """See `gan.datasets.loader.Loader`."""
 
     loader: Literal["digits"]
 

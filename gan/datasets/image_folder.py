@@ -52,7 +52,7 @@ _BLOCK = 256  # images
 
 @dataclass(frozen=True)
 class ImageFolder(ParameterBlock):
-    """See `gan.datasets.Loader`. The images of `folder` or `folder`.zip in one of the user's own folders."""
+    """See `gan.datasets.loader.Loader`. The images of `folder` or `folder`.zip in one of the user's own folders."""
 
     loader: Literal["image_folder"]
     folder: str

@@ -256,7 +256,7 @@ def probe(urls: Sequence[str]) -> dict[str, str]:
     """Ask for all `urls` at once, without their content: url → "", or why it cannot be had.
 
     Takes `PROBE_SECONDS` at most, also where looking up a name blocks for longer, as it can without a network: that
-    goes on in threads which nobody waits for.
+    continues in threads that nothing waits for.
     """
     answers = dict.fromkeys(urls, f"no answer within {PROBE_SECONDS:g} s")
 

@@ -38,7 +38,7 @@ IMAGES_LIMIT = 500_000
 
 @dataclass(frozen=True)
 class Tfd(ParameterBlock):
-    """See `gan.datasets.Loader`. `file` can be had only from the user's own folders."""
+    """See `gan.datasets.loader.Loader`. `file` can be had only from the user's own folders."""
 
     loader: Literal["tfd"]
     file: str = OFFICIAL_FILE
