@@ -1,7 +1,7 @@
 """Where the page comes from: commit, stages with digests, settings that were changed, versions, hardware, runs.
 
 What differs between two identical runs (commit, durations, host, names of runs, what git has to compare with) is kept
-in `Circumstances`, and the page marks it.
+in `Varying`, and the page marks it.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class Varying:
     """All that varies."""
 
     commit: str
@@ -111,12 +111,12 @@ class Provenance:
     outputs: Sequence[StageOutput]
     chains: Sequence[Chain]
     hardware: Sequence[str]
-    varying: Circumstances
+    varying: Varying
 
     @classmethod
     def read(cls, plan: Plan) -> Provenance:
         stages = _stages(plan)
-        return cls(_versions(), _outputs(stages), _chains(stages), _hardware(plan), _circumstances(plan))
+        return cls(_versions(), _outputs(stages), _chains(stages), _hardware(plan), _varying(plan))
 
 
 def _versions() -> dict[str, str]:
@@ -203,10 +203,10 @@ def _digest(stage: Mapping[str, Any]) -> str:
 
 # What varies.
 
-def _circumstances(plan: Plan) -> Circumstances:
+def _varying(plan: Plan) -> Varying:
     commit, clean = machine.commit()
     tree = "as committed" if clean else "tracked files differ from the commit" if commit else "unknown"
-    return Circumstances(
+    return Varying(
         commit or "unknown: no git repository", tree, _command(plan, commit),
         _changes(_committed("HEAD") if commit else None, _here()),
         _changes(_committed("HEAD~1") if commit else None, _committed("HEAD") if commit else None),

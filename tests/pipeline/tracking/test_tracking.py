@@ -429,7 +429,7 @@ print("stage done")
     assert {run.data.tags["gan.seed"] for run in seed_runs(client)} == {"1", "2"}
     for run in seed_runs(client):
         assert history(client, run, "loss") == [(epoch, epoch) for epoch in range(200)]
-    assert {path.name for path in folder.iterdir()} <= {"mlflow.db", "mlflow.db.lock", "mlartifacts", ".circumstances"}
+    assert {path.name for path in folder.iterdir()} <= {"mlflow.db", "mlflow.db.lock", "mlartifacts", ".run_log"}
 
 
 def test_a_database_is_made_whole_or_not_at_all(folder):
