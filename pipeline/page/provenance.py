@@ -159,19 +159,19 @@ def _outputs(stages: Mapping[str, Mapping[str, Any]]) -> list[StageOutput]:
 
 def _chains(stages: Mapping[str, Mapping[str, Any]]) -> list[Chain]:
     """One for each data set and each experiment, in the lock's order; the lessons; what belongs to none comes last."""
-    found: dict[tuple[str, str], list[Step]] = {}
+    chains: dict[tuple[str, str], list[Step]] = {}
     for name in _in_order(stages):
         verb, _, item = name.partition("@")
         if verb in LESSON_STAGES:
-            found.setdefault(("", "lessons"), []).append(Step(name, item, _digest(stages[name])))
+            chains.setdefault(("", "lessons"), []).append(Step(name, item, _digest(stages[name])))
             continue
         paths = [str(output["path"]) for output in stages[name].get("outs") or ()]
         kind = "data" if item and paths and all(path.startswith("data/") for path in paths) else \
             "experiment" if item else "once"
-        found.setdefault((item, kind), []).append(Step(name, verb, _digest(stages[name])))
+        chains.setdefault((item, kind), []).append(Step(name, verb, _digest(stages[name])))
     order = ("data", "experiment", "lessons", "once")
     return [Chain(item, kind, steps) for (item, kind), steps in sorted(
-        found.items(), key=lambda entry: order.index(entry[0][1]))]
+        chains.items(), key=lambda entry: order.index(entry[0][1]))]
 
 
 def _in_order(stages: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -258,14 +258,14 @@ def _tracked(plan: Plan) -> list[TrackedRun]:
         path = ARTIFACTS / name / "training.json"
         if path.is_file():
             inputs[name] = read_json(path).get("inputs")
-    found = []
+    runs = []
     for content in run_log.read("runs").values():
         experiment, url = str(content.get("experiment", "")), str(content.get("url") or "")
         if experiment in inputs and content.get("inputs") == inputs[experiment]:
-            found.append(TrackedRun(experiment, str(content.get("seed", "")), str(content.get("run_name", "")),
-                                    str(content.get("store", "")),
-                                    url if url.startswith(("http://", "https://")) else ""))
-    return sorted(found, key=lambda run: (list(inputs).index(run.experiment), len(run.seed), run.seed))
+            runs.append(TrackedRun(experiment, str(content.get("seed", "")), str(content.get("run_name", "")),
+                                   str(content.get("store", "")),
+                                   url if url.startswith(("http://", "https://")) else ""))
+    return sorted(runs, key=lambda run: (list(inputs).index(run.experiment), len(run.seed), run.seed))
 
 
 def reduced(metrics: Mapping[str, Entry]) -> dict[str, str]:

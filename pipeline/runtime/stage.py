@@ -23,9 +23,9 @@ INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 def run(main: Callable[..., None]) -> None:
     """Call `main` with the words of the command line; print one clear error instead of a traceback.
 
-    A stage of the graph fails when what it reads was edited meanwhile. How long it took is kept among the
-    run_log, under the name that DVC gives it; of the host a digest of its name, which tells machines apart on a
-    page that is passed on and names none.
+    A stage of the graph fails when what it reads was edited meanwhile. How long it took is kept in the run
+    log, under the name that DVC gives it; of the host a digest of its name, which tells machines apart on a page that
+    is passed on and names none.
     Exit status: 0, 1 for an error that the user can mend, 130 after Ctrl-C, 143 after SIGTERM.
     """
     signal.signal(signal.SIGTERM, _terminated)
