@@ -348,7 +348,7 @@ class Coordinator:
         work, task = job.work, job.task
         self.watch.say(f"done         {work.called(task.name)}, on {outcome.node}, {outcome.seconds:.0f} s")
         self.finished += 1
-        for path, content in outcome.circumstances.items():
+        for path, content in outcome.run_log.items():
             if not work.label and ".." not in Path(path).parts:
                 # a database here is named as from here
                 files.write_text(run_log.FOLDER / path, content.replace(f":///{work.graph.root}/", ":///"))

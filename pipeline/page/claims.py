@@ -73,12 +73,12 @@ def judge(value: float, error: float, deviation: float | None, paper: tuple[floa
     """The rule above, for a run that may be judged by it; everything in nats."""
     difference = value - paper[0]
     margin = ERRORS * math.sqrt(paper[1] ** 2 + error ** 2 + (deviation or 0.0) ** 2)
-    said = f"{_signed(difference)} nats, margin {margin:.1f}" + (", one seed" if deviation is None else "")
+    reason = f"{_signed(difference)} nats, margin {margin:.1f}" + (", one seed" if deviation is None else "")
     if abs(difference) > margin:
-        return Verdict("no", "not reproduced", said)
+        return Verdict("no", "not reproduced", reason)
     if margin > WIDEST * paper[1]:
-        return Verdict("open", "undecided: the seeds spread too widely", said)
-    return Verdict("yes", "reproduced", said)
+        return Verdict("open", "undecided: the seeds spread too widely", reason)
+    return Verdict("yes", "reproduced", reason)
 
 
 def verdict(entry: Entry, variant: str) -> Verdict:
@@ -113,24 +113,24 @@ def claims(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
     return _shortened([*cells, *_figure_claims(plan, sections), *extra])
 
 
-def _shortened(found: Sequence[Claim]) -> list[Claim]:
+def _shortened(rows: Sequence[Claim]) -> list[Claim]:
     """Each reason why something is missing once; later rows name the first with the same."""
     first: dict[str, str] = {}
     return [replace(claim, missing=f"for the same reason as {first[claim.missing]}")
             if claim.missing and first.setdefault(claim.missing, claim.claim) != claim.claim else claim
-            for claim in found]
+            for claim in rows]
 
 
 def _cell(model: str, name: str, dataset: str, metrics: Mapping[str, Entry], plan: Plan,
           recorded: Sequence[Recorded]) -> Claim:
     runs: list[tuple[str, Entry, Recorded | None]] = [(name, entry, None) for name, entry in metrics.items()]
     runs += [(run.experiment, run.metrics, run) for run in recorded]
-    found = [_finding(experiment, variant, entry, run) for experiment, metric, run in runs
-             if (metric["model"], metric["dataset"]) == (model, dataset)
-             for variant, entry in by_variant(metric).items()]
-    found.sort(key=lambda finding: (finding.verdict.kind == "beside", "profile paper" not in finding.how))
-    return Claim(f"{name} on {dataset_name(dataset)}", published_text(model, dataset), found,
-                 "" if found else why_missing(model, dataset, plan))
+    findings = [_finding(experiment, variant, entry, run) for experiment, metric, run in runs
+                if (metric["model"], metric["dataset"]) == (model, dataset)
+                for variant, entry in by_variant(metric).items()]
+    findings.sort(key=lambda finding: (finding.verdict.kind == "beside", "profile paper" not in finding.how))
+    return Claim(f"{name} on {dataset_name(dataset)}", published_text(model, dataset), findings,
+                 "" if findings else why_missing(model, dataset, plan))
 
 
 def _finding(experiment: str, variant: str, entry: Entry, run: Recorded | None) -> Finding:
@@ -173,7 +173,7 @@ _LOOK = {
 
 
 def _figure_claims(plan: Plan, sections: Sequence[Section]) -> Iterator[Claim]:
-    by_name = {one.name: one for one in sections}
+    by_name = {section.name: section for section in sections}
     for name, letter in PAPER_FIGURES.items():
         dataset = name.partition("_")[0]
         what = f"Figure {letter}: samples, {dataset_name(dataset)}"
@@ -186,21 +186,21 @@ def _figure_claims(plan: Plan, sections: Sequence[Section]) -> Iterator[Claim]:
 def _figure_claim(claim: str, paper: str, section: Section | None, name: str, kind: str, look: str,
                   plan: Plan) -> Claim:
     group = "Figures 2 and 3: samples"
-    drawn = [one for one in section.figures if one.kind == kind] if section else []
+    drawn = [figure for figure in section.figures if figure.kind == kind] if section else []
     if section is None or section.entry is None or not drawn:
         why = f"left out: {sentence(plan.left_out[name])}" if name in plan.left_out else \
             f"not drawn yet: dvc repro figures@{name}" if name in plan.experiments else \
             f"not run: make reproduce PROFILE=paper EXPERIMENTS={name}"
         return Claim(claim, paper, missing=why, group=group)
-    found = []
+    findings = []
     for figure in drawn:
         entry = section.variants[figure.variant]
         how = [f"profile {entry['profile']}" + (" (reduced)" if entry["differences"] else ""), f"seed {entry['seed']}"]
         how += [] if entry["epoch"] is None else [f"epoch {entry['epoch']}"]
-        found.append(Finding("drawn", Verdict("eye", "judge by eye", look),
-                             VARIANT_NAMES.get(figure.variant, figure.variant), [*how, section.hardware],
-                             figure.id, f"figure {figure.number}"))
-    return Claim(claim, paper, found, group=group)
+        findings.append(Finding("drawn", Verdict("eye", "judge by eye", look),
+                                VARIANT_NAMES.get(figure.variant, figure.variant), [*how, section.hardware],
+                                figure.id, f"figure {figure.number}"))
+    return Claim(claim, paper, findings, group=group)
 
 
 # In one sentence.
@@ -209,18 +209,18 @@ def answer(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> str:
     """Whether the paper's own result, that of its own model on its data sets, is reproduced."""
     parts = [_answer_on(dataset, metrics, recorded) for dataset in PAPER_DATASETS]
     first, *others = parts
-    said = sentence("; ".join([first[0].upper() + first[1:], *others]))
-    return said.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+    whole = sentence("; ".join([first[0].upper() + first[1:], *others]))
+    return whole.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
 
 
-def counts(found: Sequence[Claim]) -> str:
+def counts(rows: Sequence[Claim]) -> str:
     """"Of the 8 numbers of Table 1, 1 is judged, …": how much of the paper this page covers."""
-    cells = [claim for claim in found if claim.paper != "–" and not claim.paper.startswith("figure")
+    cells = [claim for claim in rows if claim.paper != "–" and not claim.paper.startswith("figure")
              and claim.group == Claim("", "").group]
     kinds = [{finding.verdict.kind for finding in claim.findings} for claim in cells]
     judged = sum(bool(kind & {"yes", "no", "open"}) for kind in kinds)
     beside = sum(kind == {"beside"} for kind in kinds)
-    drawings = [claim for claim in found if claim.paper.startswith("figure")]
+    drawings = [claim for claim in rows if claim.paper.startswith("figure")]
     drawn = sum(bool(claim.findings) for claim in drawings)
     return (f"Of the {len(cells)} numbers in the paper’s Table 1, {judged} "
             f"{'is' if judged == 1 else 'are'} judged here, {beside} measured but not judged, and "
@@ -238,9 +238,9 @@ def _answer_on(dataset: str, metrics: Mapping[str, Entry], recorded: Sequence[Re
         entry, kind = judged[0]
         earlier = "in a recorded run, " if any(entry is run.metrics for run in recorded) else ""
         number = f"{earlier}{value_text(entry)} nats against its {paper}, {over_seeds(entry)}"
-        said = {"yes": "the paper’s result is reproduced", "no": "the paper’s result is not reproduced",
-                "open": "whether the paper’s result is reproduced is undecided"}[kind.kind]
-        return f"on {name} {said} ({number}{_averaged(entry)})"
+        outcome = {"yes": "the paper’s result is reproduced", "no": "the paper’s result is not reproduced",
+                   "open": "whether the paper’s result is reproduced is undecided"}[kind.kind]
+        return f"on {name} {outcome} ({number}{_averaged(entry)})"
     if runs:
         return f"on {name} nothing is decided: only runs that are not judged were made ({value_text(runs[0])} nats " \
                f"against the paper’s {paper}, profile {runs[0]['profile']})"

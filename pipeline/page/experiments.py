@@ -71,16 +71,16 @@ class Section:
         folder = ARTIFACTS / name
         there = {file: read_json(folder / file) for file in STAGE_FILES if (folder / file).is_file()}
         evaluation = there.get("evaluation.json", {})
-        about = evaluation or there.get("training.json", {})
-        dataset = str(about.get("dataset", ""))
+        described = evaluation or there.get("training.json", {})
+        dataset = str(described.get("dataset", ""))
         lacking = [file.removesuffix(".json") for file in STAGE_FILES if file not in there]
         return cls(
             name=name, status="done" if entry is not None else "unfinished" if there else "not run",
             missing=", ".join(lacking), entry=entry, variants={} if entry is None else by_variant(entry),
             training=there.get("training.json", {}), evaluation=evaluation,
-            title=str(about.get("title") or model_name(str(about.get("model", "")))),
+            title=str(described.get("title") or model_name(str(described.get("model", "")))),
             dataset=dataset_name(dataset), smoke=dataset in SMOKE_DATASETS,
-            hardware=machine.describe(about["hardware"]) if about else "",
+            hardware=machine.describe(described["hardware"]) if described else "",
             note=str(evaluation.get("note", "")), facts=_facts(entry), reduced=evaluation.get("differences", []),
             duplicates=duplicates_text(evaluation.get("duplicates", {})), folds=_folds(evaluation),
             edges=_edges(there.get("bandwidth.json", {})),
@@ -92,7 +92,7 @@ class Section:
         return anchor("experiment", self.name)
 
     def figure(self, kind: str, variant: str = "raw") -> Figure | None:
-        return next((one for one in self.figures if (one.kind, one.variant) == (kind, variant)), None)
+        return next((figure for figure in self.figures if (figure.kind, figure.variant) == (kind, variant)), None)
 
 
 def tried(experiment: str) -> Tried | None:
@@ -100,20 +100,20 @@ def tried(experiment: str) -> Tried | None:
     path = SEARCHES / f"{experiment}.csv"
     if not path.is_file():
         return None
-    about = read_yaml(SEARCHES_FILE).get(experiment) if SEARCHES_FILE.is_file() else None
-    if about is None:
+    search = read_yaml(SEARCHES_FILE).get(experiment) if SEARCHES_FILE.is_file() else None
+    if search is None:
         return None
     try:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
         variants = [name.removeprefix(SCORE) for name in rows[0] if name.startswith(SCORE)]
         settings = [name for name in rows[0] if not name.startswith((SCORE, SIGMA))]
-        rows.sort(key=lambda row: -float(row[SCORE + about["select_by"]] or "-inf"))
-        found = [([row[name] for name in settings], [_nats_and_sigma(row, name) for name in variants]) for row in rows]
+        rows.sort(key=lambda row: -float(row[SCORE + search["select_by"]] or "-inf"))
+        points = [([row[name] for name in settings], [_nats_and_sigma(row, name) for name in variants]) for row in rows]
     except (IndexError, KeyError, ValueError) as error:
         raise DataError(f"{path} cannot be read", expected="what `make search` writes", found=str(error),
                         remedy=f"`git checkout {path}`, or make search EXPERIMENT={experiment}") from error
-    return Tried(settings, variants, found, str(about["note"]), str(about["select_by"]), path.as_posix())
+    return Tried(settings, variants, points, str(search["note"]), str(search["select_by"]), path.as_posix())
 
 
 def _nats_and_sigma(row: Mapping[str, str], variant: str) -> str:
@@ -139,7 +139,7 @@ def _folds(evaluation: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any
 def _edges(bandwidth: Mapping[str, Any]) -> list[str]:
     """"seed 1, ema", "seed 1, raw, fold 3": the searches that ended at their first or last bandwidth."""
     return [f"seed {seed['seed']}, {variant}{where}" for seed in bandwidth.get("seeds", ())
-            for variant, found in seed["variants"].items() for where in _places_at_the_edge(found["refined"])]
+            for variant, searches in seed["variants"].items() for where in _places_at_the_edge(searches["refined"])]
 
 
 def _places_at_the_edge(search: Mapping[str, Any]) -> Iterator[str]:

@@ -83,5 +83,5 @@ def lookup(settings: Any, key: str) -> Any:
             return settings[key]
         settings = list(settings.values())
     if isinstance(settings, list):
-        return next((found for inner in settings if (found := lookup(inner, key)) is not None), None)
+        return next((value for inner in settings if (value := lookup(inner, key)) is not None), None)
     return None

@@ -109,8 +109,8 @@ def result_of(evaluation: Mapping[str, Any], variant: str) -> Mapping[str, Any]:
 
 
 def _variant_of(document: Mapping[str, Any], seed: Any, variant: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next(one for one in document["seeds"] if one["seed"] == seed)["variants"][variant]
-    return found
+    result: Mapping[str, Any] = next(entry for entry in document["seeds"] if entry["seed"] == seed)["variants"][variant]
+    return result
 
 
 # What captions have in common.
@@ -142,9 +142,9 @@ def _weights(evaluation: Mapping[str, Any], variant: str) -> str:
     return f", {variant_name(evaluation['model'], variant)}" if several else ""
 
 
-def _colours(about: Mapping[str, Any]) -> str:
+def _colours(header: Mapping[str, Any]) -> str:
     """How values outside [0, 1] became colours."""
-    scale, beside = about["black_to_white"], about.get("nearest_black_to_white")
+    scale, beside = header["black_to_white"], header.get("nearest_black_to_white")
     if scale is None:
         return ""
     own = f"; training images from {_to_white(beside)}, as they would not be seen on that scale" \
@@ -168,32 +168,32 @@ def cut(path: Path, shape: Sequence[int], columns: int) -> list[str]:
     except (OSError, UnidentifiedImageError) as error:
         raise DataError(f"{path} cannot be read", expected="an image that the stage `figures` wrote", found=str(error),
                         remedy=f"delete {path} and run `dvc repro`") from error
-    found = []
+    images = []
     for top in range(0, whole.height, height):
         for left in range(0, columns * width, width):
             packed = io.BytesIO()
             whole.crop((left, top, left + width, top + height)).save(packed, format="PNG", optimize=True)
-            found.append("data:image/png;base64," + base64.b64encode(packed.getvalue()).decode())
-    return found
+            images.append("data:image/png;base64," + base64.b64encode(packed.getvalue()).decode())
+    return images
 
 
 def _grid(name: str, variant: str, evaluation: Mapping[str, Any], numbers: Numbering) -> Figure:
     folder = FIGURES / name
-    about = read_json(folder / f"pairs-{variant}.json")
-    images = cut(folder / f"pairs-{variant}.png", about["shape"], 2)
-    pairs = [Pair(sample, nearest, one["training_image"], one["distance"])
-             for sample, nearest, one in zip(images[::2], images[1::2], about["pairs"], strict=True)]
+    header = read_json(folder / f"pairs-{variant}.json")
+    images = cut(folder / f"pairs-{variant}.png", header["shape"], 2)
+    pairs = [Pair(sample, nearest, pair["training_image"], pair["distance"])
+             for sample, nearest, pair in zip(images[::2], images[1::2], header["pairs"], strict=True)]
     title = evaluation.get("title") or model_name(evaluation["model"])
     letter = PAPER_FIGURES.get(name)
     compare = f" Compare figure {letter} of the paper." if letter else ""
-    spread = _distances([pair.distance for pair in pairs], about["distances_of_validation_images"])
+    spread = _distances([pair.distance for pair in pairs], header["distances_of_validation_images"])
     return Figure(
-        "grid", numbers.next(), variant, columns=about["columns"], pixels=about["shape"][2], pairs=pairs,
-        alt=f"{len(pairs)} generated images of {name} ({variant}), {about['columns']} in a row; beside each, when "
+        "grid", numbers.next(), variant, columns=header["columns"], pixels=header["shape"][2], pairs=pairs,
+        alt=f"{len(pairs)} generated images of {name} ({variant}), {header['columns']} in a row; beside each, when "
             f"chosen, the training image nearest to it. {spread}",
         caption=f"{title}{_weights(evaluation, variant)}: the first {len(pairs)} of {evaluation['samples']:,} samples "
                 "drawn, none picked. The last column, framed, and the large pair show the training image nearest in "
-                f"L2 over the whole training set. {spread}{_colours(about)} {made_by(evaluation, variant)}{compare}",
+                f"L2 over the whole training set. {spread}{_colours(header)} {made_by(evaluation, variant)}{compare}",
         data=[_samples_file(name, evaluation, variant), (folder / f"pairs-{variant}.json").as_posix()])
 
 
@@ -206,15 +206,15 @@ def _distances(samples: Sequence[float], held_out: Sequence[float]) -> str:
 
 def _lines(name: str, variant: str, evaluation: Mapping[str, Any], numbers: Numbering) -> Figure:
     folder = FIGURES / name
-    about = read_json(folder / f"lines-{variant}.json")
+    header = read_json(folder / f"lines-{variant}.json")
     compare = " Compare figure 3 of the paper." if evaluation["dataset"] == "mnist" else ""
     return Figure(
-        "lines", numbers.next(), variant, columns=about["columns"], pixels=about["shape"][2],
-        images=cut(folder / f"lines-{variant}.png", about["shape"], about["columns"]),
-        alt=f"{about['rows']} rows of {about['columns']} generated images from {name} ({variant}); along each row one "
-            "image turns step by step into another.",
+        "lines", numbers.next(), variant, columns=header["columns"], pixels=header["shape"][2],
+        images=cut(folder / f"lines-{variant}.png", header["shape"], header["columns"]),
+        alt=f"{header['rows']} rows of {header['columns']} generated images from {name} ({variant}); along each row "
+            "one image turns step by step into another.",
         caption=f"Along straight lines in z{_weights(evaluation, variant)}: both ends of each row are random draws, "
-                f"none picked.{_colours(about)} {made_by(evaluation, variant)}{compare}",
+                f"none picked.{_colours(header)} {made_by(evaluation, variant)}{compare}",
         data=[_samples_file(name, evaluation, variant)])
 
 
@@ -226,14 +226,14 @@ STATES = {"consecutive": "the first {shown} states after the start, one step fro
 
 def _states(name: str, stem: str, evaluation: Mapping[str, Any], numbers: Numbering) -> Figure:
     folder = FIGURES / name
-    about = read_json(folder / f"states-{stem}.json")
-    what = STATES[stem].format(shown=about["states"], samples=evaluation["samples"])
+    header = read_json(folder / f"states-{stem}.json")
+    what = STATES[stem].format(shown=header["states"], samples=evaluation["samples"])
     return Figure(
-        "lines", numbers.next(), "raw", columns=about["columns"], pixels=about["shape"][2],
-        images=cut(folder / f"states-{stem}.png", about["shape"], about["columns"])[:about["states"]],
-        alt=f"Generated images of {name}, {about['columns']} in a row: {what}.",
+        "lines", numbers.next(), "raw", columns=header["columns"], pixels=header["shape"][2],
+        images=cut(folder / f"states-{stem}.png", header["shape"], header["columns"])[:header["states"]],
+        alt=f"Generated images of {name}, {header['columns']} in a row: {what}.",
         caption=f"Mixing: {what}, row by row. A chain that mixes goes through many kinds of images; one that does not "
-                f"stays with its first.{_colours(about)} {made_by(evaluation, 'raw')}",
+                f"stays with its first.{_colours(header)} {made_by(evaluation, 'raw')}",
         data=[_samples_file(name, evaluation, "raw")])
 
 
@@ -342,8 +342,8 @@ def _curve(table: Table, column: str, name: str, colour: int, ends: Sequence[int
     seeds = [values for key, values in table.items() if key.startswith(prefix)]
     several = len(seeds) > 1
     together = [[value for value in at if value is not None] for at in zip(*seeds, strict=True)] if several else []
-    low = [min(found) if len(found) > 1 else None for found in together]
-    high = [max(found) if len(found) > 1 else None for found in together]
+    low = [min(values) if len(values) > 1 else None for values in together]
+    high = [max(values) if len(values) > 1 else None for values in together]
     xs = list(epochs)
     for place, end in sorted(zip(places, ends, strict=True), reverse=True):
         xs.insert(place, end + 0.5)
@@ -353,32 +353,32 @@ def _curve(table: Table, column: str, name: str, colour: int, ends: Sequence[int
 
 
 def _broken(values: Sequence[float | None], places: Sequence[int]) -> list[float | None]:
-    found = list(values)
+    parts = list(values)
     for place in sorted(places, reverse=True):
-        found.insert(place, BREAK)
-    return found
+        parts.insert(place, BREAK)
+    return parts
 
 
 def _epochs_taken(training: Mapping[str, Any]) -> list[Mark]:
     """One ring for each seed and variant, at the epoch whose weights were kept."""
-    found = [(variant, choice["epoch"], choice["validation_log_likelihood"]) for seed in training["seeds"]
-             for variant, choice in seed["variants"].items()]
-    return [Mark("ring", VARIANT_COLOURS.get(variant, GREY), epoch, value) for variant, epoch, value in found
+    choices = [(variant, choice["epoch"], choice["validation_log_likelihood"]) for seed in training["seeds"]
+               for variant, choice in seed["variants"].items()]
+    return [Mark("ring", VARIANT_COLOURS.get(variant, GREY), epoch, value) for variant, epoch, value in choices
             if epoch is not None and value is not None]
 
 
 def _from_to(line: Line, decimals: int) -> str:
     """"discriminator from 0.50 to 0.68", and at the last epoch the range over seeds."""
-    found = [value for value in line.y if value is not None and math.isfinite(value)]
-    if not found:
+    values = [value for value in line.y if value is not None and math.isfinite(value)]
+    if not values:
         return f"{line.name}: seeds were measured at different epochs"
-    return (f"{line.name} from {with_error(found[0], None, decimals)} to {with_error(found[-1], None, decimals)}"
+    return (f"{line.name} from {with_error(values[0], None, decimals)} to {with_error(values[-1], None, decimals)}"
             + (" in the mean" if line.seeds else ""))
 
 
 def _training(name: str, evaluation: Mapping[str, Any], charts: Sequence[Chart], ends: Mapping[int, str],
               numbers: Numbering) -> Figure:
-    seeds = [str(one["seed"]) for one in evaluation["seeds"]]
+    seeds = [str(entry["seed"]) for entry in evaluation["seeds"]]
     who = f"Seeds {', '.join(seeds)}: each a thin line, the band from the lowest to the highest, and their mean (as " \
           "far as every seed goes) a thick one" if len(seeds) > 1 else f"Seed {seeds[0]}"
     last = takes_last_epoch(read_json(ARTIFACTS / name / "training.json"))
@@ -401,20 +401,20 @@ def _training(name: str, evaluation: Mapping[str, Any], charts: Sequence[Chart],
 # Bandwidth.
 
 def _bandwidth(name: str, evaluation: Mapping[str, Any], numbers: Numbering) -> Figure:
-    said, made = [], []
+    facts, made = [], []
     shown = variants_of(evaluation)
     for variant in shown:
-        found = result_of(evaluation, variant)
-        said.append(f"{variant}: highest {with_error(found['refined']['validation_log_likelihood'], None)} nats at "
-                    f"σ = {found['refined']['bandwidth']:.3f}, on the paper’s grid "
-                    f"{with_error(found['paper_grid']['validation_log_likelihood'], None)} at "
-                    f"{found['paper_grid']['bandwidth']:.3f}")
+        result = result_of(evaluation, variant)
+        facts.append(f"{variant}: highest {with_error(result['refined']['validation_log_likelihood'], None)} nats at "
+                     f"σ = {result['refined']['bandwidth']:.3f}, on the paper’s grid "
+                     f"{with_error(result['paper_grid']['validation_log_likelihood'], None)} at "
+                     f"{result['paper_grid']['bandwidth']:.3f}")
         made.append(f"{variant} seed {best_seed(evaluation, variant)}")
     folds = "Means over the folds; each fold’s choice by the refined search is a tick, and their geometric mean a " \
             "line. " if evaluation.get("folds", 1) > 1 else ""
     seeds = f"Drawn from {', '.join(made)}" if len(made) > 1 else made[0].removeprefix("raw ").capitalize()
     return Figure(
-        "charts", numbers.next(), "", charts=bandwidth_charts(name, evaluation, "; ".join(said)),
+        "charts", numbers.next(), "", charts=bandwidth_charts(name, evaluation, "; ".join(facts)),
         alt=f"Choice of the bandwidth of {name}.",
         caption="Choice of the bandwidth: mean log-likelihood of validation images against σ, by the refined search "
                 "(line) and on the paper’s grid of ten (squares); above both whole, below the top with both "

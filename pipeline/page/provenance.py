@@ -1,7 +1,7 @@
 """Where the page comes from: commit, stages with digests, settings that were changed, versions, hardware, runs.
 
 What differs between two identical runs (commit, durations, host, names of runs, what git has to compare with) is kept
-in `Circumstances`, and the page marks it.
+in `Varying`, and the page marks it.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class Varying:
     """All that varies."""
 
     commit: str
@@ -112,12 +112,12 @@ class Provenance:
     outputs: Sequence[StageOutput]
     chains: Sequence[Chain]
     hardware: Sequence[str]
-    varying: Circumstances
+    varying: Varying
 
     @classmethod
     def read(cls, plan: Plan) -> Provenance:
         stages = _stages(plan)
-        return cls(_versions(), _outputs(stages), _chains(stages), _hardware(plan), _circumstances(plan))
+        return cls(_versions(), _outputs(stages), _chains(stages), _hardware(plan), _varying(plan))
 
 
 def _versions() -> dict[str, str]:
@@ -160,19 +160,19 @@ def _outputs(stages: Mapping[str, Mapping[str, Any]]) -> list[StageOutput]:
 
 def _chains(stages: Mapping[str, Mapping[str, Any]]) -> list[Chain]:
     """One for each data set and each experiment, in the lock's order; the lessons; what belongs to none comes last."""
-    found: dict[tuple[str, str], list[Step]] = {}
+    chains: dict[tuple[str, str], list[Step]] = {}
     for name in _in_order(stages):
         verb, _, item = name.partition("@")
         if verb in LESSON_STAGES:
-            found.setdefault(("", "lessons"), []).append(Step(name, item, _digest(stages[name])))
+            chains.setdefault(("", "lessons"), []).append(Step(name, item, _digest(stages[name])))
             continue
         paths = [str(output["path"]) for output in stages[name].get("outs") or ()]
         kind = "data" if item and paths and all(path.startswith("data/") for path in paths) else \
             "experiment" if item else "once"
-        found.setdefault((item, kind), []).append(Step(name, verb, _digest(stages[name])))
+        chains.setdefault((item, kind), []).append(Step(name, verb, _digest(stages[name])))
     order = ("data", "experiment", "lessons", "once")
     return [Chain(item, kind, steps) for (item, kind), steps in sorted(
-        found.items(), key=lambda entry: order.index(entry[0][1]))]
+        chains.items(), key=lambda entry: order.index(entry[0][1]))]
 
 
 def _in_order(stages: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -204,10 +204,10 @@ def _digest(stage: Mapping[str, Any]) -> str:
 
 # What varies.
 
-def _circumstances(plan: Plan) -> Circumstances:
+def _varying(plan: Plan) -> Varying:
     commit, clean = machine.commit()
     tree = "as committed" if clean else "tracked files differ from the commit" if commit else "unknown"
-    return Circumstances(
+    return Varying(
         commit or "unknown: no git repository", tree, _command(plan, commit),
         _changes(_committed("HEAD") if commit else None, _here()),
         _changes(_committed("HEAD~1") if commit else None, _committed("HEAD") if commit else None),
@@ -259,14 +259,14 @@ def _tracked(plan: Plan) -> list[TrackedRun]:
         path = ARTIFACTS / name / "training.json"
         if path.is_file():
             inputs[name] = inputs_digest(name, read_json(path)["dataset"])
-    found = []
+    runs = []
     for content in run_log.read("runs").values():
         experiment, url = str(content.get("experiment", "")), str(content.get("url") or "")
         if experiment in inputs and content.get("inputs") == inputs[experiment]:
-            found.append(TrackedRun(experiment, str(content.get("seed", "")), str(content.get("run_name", "")),
-                                    str(content.get("store", "")),
-                                    url if url.startswith(("http://", "https://")) else ""))
-    return sorted(found, key=lambda run: (list(inputs).index(run.experiment), len(run.seed), run.seed))
+            runs.append(TrackedRun(experiment, str(content.get("seed", "")), str(content.get("run_name", "")),
+                                   str(content.get("store", "")),
+                                   url if url.startswith(("http://", "https://")) else ""))
+    return sorted(runs, key=lambda run: (list(inputs).index(run.experiment), len(run.seed), run.seed))
 
 
 def reduced(metrics: Mapping[str, Entry]) -> dict[str, str]:

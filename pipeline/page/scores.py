@@ -73,11 +73,11 @@ class Measurement:
 
 def measurements(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> list[Measurement]:
     """Every measurement by data set: models, then the references that they are judged by, then recorded runs."""
-    found: list[tuple[str, Entry, Recorded | None]] = [
+    rows: list[tuple[str, Entry, Recorded | None]] = [
         (name, entry, None) for name, entry in models_first(metrics).items()]
-    found += [(run.experiment, run.metrics, run) for run in recorded]
+    rows += [(run.experiment, run.metrics, run) for run in recorded]
     return [Measurement(name, variant, entry, run) for dataset in measured_datasets(metrics, recorded)
-            for name, metric, run in found if metric["dataset"] == dataset
+            for name, metric, run in rows if metric["dataset"] == dataset
             for variant, entry in by_variant(metric).items()]
 
 
@@ -121,7 +121,7 @@ def dot_plots(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> lis
     """One for each data set that was measured or that the paper reports, those that only test the pipeline last."""
     measured = measurements(metrics, recorded)
     names = sorted(measured_datasets(metrics, recorded), key=lambda name: name in SMOKE_DATASETS)
-    return [_dot_plot(name, [one for one in measured if one.entry["dataset"] == name]) for name in names]
+    return [_dot_plot(name, [row for row in measured if row.entry["dataset"] == name]) for name in names]
 
 
 def _dot_plot(dataset: str, measured: Sequence[Measurement]) -> DotPlot:
@@ -185,20 +185,20 @@ class Estimate:
 
     @classmethod
     def of(cls, experiments: Sequence[Section]) -> Estimate:
-        def said(key: str) -> str:
-            numbers = {one.evaluation[key] for one in experiments if one.evaluation and not one.smoke}
+        def numbers_of(key: str) -> str:
+            numbers = {section.evaluation[key] for section in experiments if section.evaluation and not section.smoke}
             return " or ".join(f"{number:,}" for number in sorted(numbers))
-        return cls(said("samples"), said("test_images"))
+        return cls(numbers_of("samples"), numbers_of("test_images"))
 
 
 def reference_sentence(metrics: Mapping[str, Entry]) -> str:
     """What this page's own reference rows say, with their numbers; empty without them."""
-    said: list[str] = []
+    sentences: list[str] = []
     for dataset in dict.fromkeys(entry["dataset"] for entry in metrics.values()):
         shown = {name: entry for name, entry in metrics.items() if entry["dataset"] == dataset}
         if dataset not in SMOKE_DATASETS:
-            said += _reference_sentences(dataset_name(dataset), shown)
-    return " ".join(said)
+            sentences += _reference_sentences(dataset_name(dataset), shown)
+    return " ".join(sentences)
 
 
 def _reference_sentences(dataset: str, metrics: Mapping[str, Entry]) -> Iterator[str]:
@@ -235,17 +235,17 @@ def not_measured(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Re
     entries = [*metrics.values(), *(run.metrics for run in recorded)]
     models = {entry["model"] for entry in entries}
     names = [row.name for row in PAPER_TABLE if row.model not in models | {"adversarial_nets"}]
-    said = []
+    lines = []
     if names:
-        said.append(f"{listed(names)}: not measured yet. No experiment with these models has been run.")
+        lines.append(f"{listed(names)}: not measured yet. No experiment with these models has been run.")
     for dataset in PAPER_DATASETS:
         if not any(entry["dataset"] == dataset for entry in entries) and dataset not in plan.left_out:
             asked = dataset in plan.experiments
-            said.append(f"{dataset_name(dataset)}: not measured yet"
-                        + ("." if asked else "; no experiment on it is asked for in params.yaml."))
+            lines.append(f"{dataset_name(dataset)}: not measured yet"
+                         + ("." if asked else "; no experiment on it is asked for in params.yaml."))
     if not any(entry["dataset"] == "tfd" for entry in entries):
-        said.append("TFD, the Toronto Face Database, is not public: its owners grant it on request.")
-    return [*said, *_not_at_full_size(metrics, plan, recorded)]
+        lines.append("TFD, the Toronto Face Database, is not public: its owners grant it on request.")
+    return [*lines, *_not_at_full_size(metrics, plan, recorded)]
 
 
 def _not_at_full_size(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded]) -> list[str]:

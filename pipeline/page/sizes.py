@@ -50,7 +50,7 @@ def sample_sizes(plan: Plan, numbers: Numbering) -> list[Sizes]:
     there = {str(curve.document["dataset"]) for curve in curves}
     order = [*(name for name in PAPER_DATASETS if name in there),
              *sorted(there - set(PAPER_DATASETS), key=lambda name: (name in SMOKE_DATASETS, name))]
-    return [_figure(name, [one for one in curves if one.document["dataset"] == name], numbers) for name in order]
+    return [_figure(name, [curve for curve in curves if curve.document["dataset"] == name], numbers) for name in order]
 
 
 def _curves(experiment: str) -> list[_Curve]:
@@ -61,9 +61,9 @@ def _curves(experiment: str) -> list[_Curve]:
     evaluation = ARTIFACTS / experiment / "evaluation.json"
     title = read_json(evaluation).get("title") if evaluation.is_file() else None
     several = len(document["variants"]) > 1
-    return [_Curve(experiment, row_label(str(title or experiment), variant if several else "raw"), found["seed"],
-                   document, sorted(found["sizes"], key=lambda size: size["samples"]))
-            for variant, found in document["variants"].items() if len(found["sizes"]) > 1]
+    return [_Curve(experiment, row_label(str(title or experiment), variant if several else "raw"), result["seed"],
+                   document, sorted(result["sizes"], key=lambda size: size["samples"]))
+            for variant, result in document["variants"].items() if len(result["sizes"]) > 1]
 
 
 def _figure(dataset: str, curves: Sequence[_Curve], numbers: Numbering) -> Sizes:

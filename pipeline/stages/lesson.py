@@ -50,7 +50,7 @@ def main(name: str) -> None:
     content = {
         "lesson": name, "profile": profile, "title": LESSONS[name].title, **texts(lesson, settings),
         "settings": vars(settings),
-        "criteria": [_criterion(one) for one in outcome.criteria],
+        "criteria": [_criterion(criterion) for criterion in outcome.criteria],
         "numbers": {label: _finite(value) for label, value in outcome.numbers.items()},
         "figure": draw(name, outcome, settings)}
     write_json(result_file(name), content)
@@ -62,13 +62,14 @@ def track(content: Mapping[str, Any]) -> None:
     """Log a finished lesson as a run of its own in MLflow: criteria by their numbers, and the figure."""
     name, criteria = content["lesson"], content["criteria"]
     inputs = hashlib.sha256(json.dumps(content["settings"], sort_keys=True).encode()).hexdigest()
-    said = {f"criterion {i}": one["statement"] for i, one in enumerate(criteria, 1)}
+    statements = {f"criterion {i}": criterion["statement"] for i, criterion in enumerate(criteria, 1)}
     with runs.resume(
-            f"lesson {name}", None, inputs, profile=content["profile"], parameters={**content["settings"], **said},
+            f"lesson {name}", None, inputs, profile=content["profile"],
+            parameters={**content["settings"], **statements},
             tags={runs.NOTE: f"{content['title']}. Results: the page `{PAGE}`, section `#lesson-{name}`."}
     ) as tracker:
-        measured = {f"criterion {i}": one["measured"] for i, one in enumerate(criteria, 1)}
-        holding = sum(one["holds"] for one in criteria)
+        measured = {f"criterion {i}": criterion["measured"] for i, criterion in enumerate(criteria, 1)}
+        holding = sum(criterion["holds"] for criterion in criteria)
         tracker.metrics({**measured, "criteria": len(criteria), "criteria that hold": holding}, step=0)
         tracker.figure(content["figure"]["file"])
 

@@ -45,8 +45,8 @@ def test_local_workers_give_the_bytes_of_one_machine_and_do_nothing_twice(clone,
     changed = other.run("git", "status", "--porcelain").split()[1::2]
     assert set(changed) <= {"params.yaml", "dvc.lock", "reports/index.html", "reports/metrics.json",
                             "reports/summary.json"}
-    circumstances = json.loads((other.root / ".circumstances/stages/train@digits.json").read_text())
-    assert circumstances["commit"] == other.run("git", "rev-parse", "HEAD").strip()
+    run_log = json.loads((other.root / ".run_log/stages/train@digits.json").read_text())
+    assert run_log["commit"] == other.run("git", "rev-parse", "HEAD").strip()
 
     again = other.run(*CLUSTER, "--workers", "2", "--threads", "1")
     assert "0 tasks done" in again

@@ -100,7 +100,7 @@ def test_runs_are_those_that_made_the_results_shown_and_only_web_addresses_are_l
     assert not any(link.startswith("javascript") for link in links)
 
 
-def test_without_circumstances_the_page_says_so(place: Path) -> None:
+def test_without_a_run_log_the_page_says_so(place: Path) -> None:
     text = rendered().text
     assert "not run here" in text
     assert "its outputs come from DVC’s cache" in text

@@ -159,8 +159,8 @@ def test_what_the_paper_profile_has_measured_is_not_missing(elsewhere: Path) -> 
 def test_any_subset_of_results_renders(place: Path, kept: list[str]) -> None:
     for folder in (place / "artifacts").iterdir():
         if folder.name not in (*kept, "configuration"):
-            for root in ("artifacts", "artifacts/configuration", "reports/figures"):
-                shutil.rmtree(place / root / folder.name)
+            for parent in ("artifacts", "artifacts/configuration", "reports/figures"):
+                shutil.rmtree(place / parent / folder.name)
     page = rendered()
     assert sorted(metrics()) == sorted(kept)
     assert page.text.count("This experiment was not run.") == 5 - len(kept)
@@ -190,7 +190,7 @@ def test_a_second_rendering_is_the_same_to_the_byte(place: Path) -> None:
     assert first == {name: (place / "reports" / name).read_bytes() for name in first}
 
 
-def test_only_marked_elements_vary_with_circumstances(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_marked_elements_vary_with_the_run_log(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = read_json(place / "artifacts/mnist/training.json")["inputs"]
     pages = []
     for number, commit in enumerate((("a" * 40, True), ("b" * 40, False), ("", False))):
