@@ -212,8 +212,12 @@ def check(raw: Any) -> Parameters:
     require_known(raw["profile"], PROFILES, "profile", f"{FILE}: profile")
     for name in KEYS[1:]:
         require_mapping(raw[name], name)
+    for block in ("datasets", "experiments", "lessons"):
+        _require_names_are_text(raw[block], block)
     for name, entry in raw["experiments"].items():
         require_mapping(entry, f"experiments.{name}")
+    for profile in PROFILES:
+        read_block(Figures, "figures", plain(resolve(raw, "figures", profile, PROFILES, str(FILE))), profile)
     datasets = {name: _dataset(name, entry) for name, entry in raw["datasets"].items()}
     parameters = Parameters(raw, raw["profile"], datasets, Plan())
     for name in raw["experiments"]:
@@ -238,6 +242,15 @@ def lesson_settings(raw: Mapping[str, Any], name: str, profile: str) -> LessonSe
     require_names(entries[name], [field.name for field in dataclasses.fields(kind)], f"lessons.{name}")
     settings: LessonSettings = read_block(kind, f"lessons.{name}", entries[name], profile)
     return settings
+
+
+def _require_names_are_text(block: Mapping[Any, Any], where: str) -> None:
+    """YAML reads 2014 as a number, true as a truth value, and 2014-06-10 as a date."""
+    for name in block:
+        if not isinstance(name, str):
+            raise ParameterError(f"{FILE}: {where}.{name} has a name that is no text to YAML", expected="a word",
+                                 found=f"{name!r}, of type {type(name).__name__}",
+                                 remedy=f"put it in quotes: '{name}'")
 
 
 def _dataset(name: str, entry: Any) -> DatasetSettings:
@@ -266,7 +279,7 @@ def _check_experiment(parameters: Parameters, name: str) -> None:
 def write_profile(profile: str, path: Path = FILE) -> bool:
     """Write `profile` into params.yaml, every other byte left as it is; whether that changed it. ParameterError if the
     file has no line for it."""
-    old = path.read_text()
+    old = path.read_bytes().decode()  # with its own ends of lines
     new = re.sub(r"^(profile:[ \t]*)[^\s#]+", rf"\g<1>{profile}", old, count=1, flags=re.MULTILINE)
     if _parsed(new).get("profile") != profile:
         raise ParameterError(f"{path} is laid out so that the profile cannot be written into it",
