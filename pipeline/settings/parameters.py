@@ -175,15 +175,16 @@ def load(path: Path = FILE, *, plan: bool = True) -> Parameters:
     if not plan:
         return parameters
     chosen = Plan.read()
-    chosen.require_fits({name: parameters.dataset_of(name) for name in parameters.raw["experiments"]},
-                        {name: lesson.NEEDS_DIGITS for name, lesson in LESSONS.items()}, MNIST)
+    chosen.require_fits(
+        parameters.datasets, {name: parameters.dataset_of(name) for name in parameters.raw["experiments"]},
+        {name: lesson.NEEDS_DIGITS for name, lesson in LESSONS.items()}, MNIST)
     return replace(parameters, plan=chosen)
 
 
 def read_yaml(path: Path) -> Any:
     """A YAML file's content; ParameterError if it is missing, no YAML, or has anchors and aliases."""
     try:
-        return _parsed(path.read_text())
+        return _parsed(path.read_text(), path.name)
     except FileNotFoundError as error:
         raise ParameterError(f"{path} is missing", remedy="run this at the top of the repository, or "
                                                           f"`git checkout {path}`") from error
@@ -192,12 +193,12 @@ def read_yaml(path: Path) -> Any:
 
 
 @functools.cache
-def _parsed(text: str) -> Any:
+def _parsed(text: str, file: str) -> Any:
     if "&" in text or "*" in text:
         for token in YAML(typ="safe", pure=True).scan(text):
             if isinstance(token, AnchorToken | AliasToken):
                 raise ParameterError(
-                    f"{FILE} has an anchor or alias in line {token.start_mark.line + 1}",
+                    f"{file} has an anchor or alias in line {token.start_mark.line + 1}",
                     expected="no `&name`, no `*name`: on a shared block `dvc exp run -S` changes nothing or too much",
                     found=text.splitlines()[token.start_mark.line].strip(),
                     remedy="write `like: dotted.path.of.the.block` in place of the alias")
@@ -281,7 +282,7 @@ def write_profile(profile: str, path: Path = FILE) -> bool:
     file has no line for it."""
     old = path.read_bytes().decode()  # with its own ends of lines
     new = re.sub(r"^(profile:[ \t]*)[^\s#]+", rf"\g<1>{profile}", old, count=1, flags=re.MULTILINE)
-    if _parsed(new).get("profile") != profile:
+    if _parsed(new, path.name).get("profile") != profile:
         raise ParameterError(f"{path} is laid out so that the profile cannot be written into it",
                              expected="a line `profile: …` at the margin",
                              remedy=f"`git checkout {path}`, or write the line as `git show HEAD:{path}` has it")
