@@ -137,16 +137,26 @@ def _tree(content: Mapping[str, Any], block: Any, path: str, on_the_way: tuple[s
 
 def _not_there(content: Mapping[str, Any], path: str, like: str, file: str) -> ParameterError:
     """Names the first part of `like` that there is not, and what was likely meant."""
-    block: Any = content
-    names, i = like.split("."), 0
-    while i < len(names) - 1 and isinstance(block, dict) and any(str(key) == names[i] for key in block):
-        i += 1
-        block = _at(content, ".".join(names[:i]), (), file)
-    near = difflib.get_close_matches(names[i], [str(key) for key in block] if isinstance(block, dict) else [],
-                                     n=1, cutoff=0.5)
+    names = like.split(".")
+    i = next((i for i, name in enumerate(names) if name not in _names(content, names[:i])), len(names) - 1)
+    near = difflib.get_close_matches(names[i], _names(content, names[:i]), n=1, cutoff=0.5)
     return ParameterError(f"{file}: {path} is like {like}, which is not there", found=".".join(names[:i + 1]),
                           remedy=f"did you mean {'.'.join([*names[:i], near[0]])}?" if near
                           else "name a block of this file")
+
+
+def _names(content: Mapping[str, Any], path: list[str], deepest: int = NAMED) -> list[str]:
+    """The keys of the block at a path, those that it takes over included. Nothing is expanded: that may be what
+    cannot be done."""
+    block: Any = content
+    found: list[str] = []
+    for i in range(len(path) + 1):
+        if isinstance(block, dict) and isinstance(block.get(LIKE), str) and deepest:
+            found += _names(content, [*block[LIKE].split("."), *path[i:]], deepest - 1)
+        if i < len(path):
+            _, block = _entry(block, path[i])
+    own = block if isinstance(block, dict) else range(len(block)) if isinstance(block, list) else ()
+    return found + [str(key) for key in own]
 
 
 def _with_profile(tree: Tree, profile: str, profiles: list[str], where: str) -> Tree:
