@@ -95,7 +95,7 @@ def choose(found: list[tuple[Point, Scores]], variant: str, experiment: str) -> 
         raise ParameterError(f"the search for {experiment} can choose nothing by {variant!r}",
                              expected=", ".join(known) or "a setting under which training does not diverge",
                              found=variant if known else "all settings diverged",
-                             remedy=f"correct experiments.{experiment}.search in params.yaml")
+                             remedy=f"correct {experiment} in {searches.FILE}")
     return max(scored, key=lambda pair: pair[0])
 
 

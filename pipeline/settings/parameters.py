@@ -176,15 +176,16 @@ def load(path: Path = FILE, *, plan: bool = True) -> Parameters:
     if not plan:
         return parameters
     chosen = Plan.read()
-    chosen.require_fits({name: parameters.dataset_of(name) for name in parameters.raw["experiments"]},
-                        {name: lesson.needs_digits for name, lesson in LESSONS.items()}, MNIST)
+    chosen.require_fits(
+        parameters.datasets, {name: parameters.dataset_of(name) for name in parameters.raw["experiments"]},
+        {name: lesson.needs_digits for name, lesson in LESSONS.items()}, MNIST)
     return replace(parameters, plan=chosen)
 
 
 def read_yaml(path: Path) -> Any:
     """A YAML file's content; ParameterError if it is missing, no YAML, or has anchors and aliases."""
     try:
-        return _parsed(path.read_text())
+        return _parsed(path.read_text(), path.name)
     except FileNotFoundError as error:
         raise ParameterError(f"{path} is missing", remedy="run this at the top of the repository, or "
                                                           f"`git checkout {path}`") from error
@@ -193,12 +194,12 @@ def read_yaml(path: Path) -> Any:
 
 
 @functools.cache
-def _parsed(text: str) -> Any:
+def _parsed(text: str, file: str) -> Any:
     if "&" in text or "*" in text:
         for token in YAML(typ="safe", pure=True).scan(text):
             if isinstance(token, AnchorToken | AliasToken):
                 raise ParameterError(
-                    f"{FILE} has an anchor or alias in line {token.start_mark.line + 1}",
+                    f"{file} has an anchor or alias in line {token.start_mark.line + 1}",
                     expected="no `&name`, no `*name`: on a shared block `dvc exp run -S` changes nothing or too much",
                     found=text.splitlines()[token.start_mark.line].strip(),
                     remedy="write `like: dotted.path.of.the.block` in place of the alias")
@@ -213,8 +214,12 @@ def check(raw: Any) -> Parameters:
     require_known(raw["profile"], PROFILES, "profile", f"{FILE}: profile")
     for name in KEYS[1:]:
         require_mapping(raw[name], name)
+    for block in ("datasets", "experiments", "lessons"):
+        _require_names_are_text(raw[block], block)
     for name, entry in raw["experiments"].items():
         require_mapping(entry, f"experiments.{name}")
+    for profile in PROFILES:
+        read_block(Figures, "figures", plain(resolve(raw, "figures", profile, PROFILES, str(FILE))), profile)
     datasets = {name: _dataset(name, entry) for name, entry in raw["datasets"].items()}
     parameters = Parameters(raw, raw["profile"], datasets, Plan())
     for name in raw["experiments"]:
@@ -239,6 +244,15 @@ def lesson_settings(raw: Mapping[str, Any], name: str, profile: str) -> LessonSe
     require_names(entries[name], [field.name for field in dataclasses.fields(kind)], f"lessons.{name}")
     settings: LessonSettings = read_block(kind, f"lessons.{name}", entries[name], profile)
     return settings
+
+
+def _require_names_are_text(block: Mapping[Any, Any], where: str) -> None:
+    """YAML reads 2014 as a number, true as a truth value, and 2014-06-10 as a date."""
+    for name in block:
+        if not isinstance(name, str):
+            raise ParameterError(f"{FILE}: {where}.{name} has a name that is no text to YAML", expected="a word",
+                                 found=f"{name!r}, of type {type(name).__name__}",
+                                 remedy=f"put it in quotes: '{name}'")
 
 
 def _dataset(name: str, entry: Any) -> DatasetSettings:
@@ -267,9 +281,9 @@ def _check_experiment(parameters: Parameters, name: str) -> None:
 def write_profile(profile: str, path: Path = FILE) -> bool:
     """Write `profile` into params.yaml, every other byte left as it is; whether that changed it. ParameterError if the
     file has no line for it."""
-    old = path.read_text()
+    old = path.read_bytes().decode()  # with its own ends of lines
     new = re.sub(r"^(profile:[ \t]*)[^\s#]+", rf"\g<1>{profile}", old, count=1, flags=re.MULTILINE)
-    if _parsed(new).get("profile") != profile:
+    if _parsed(new, path.name).get("profile") != profile:
         raise ParameterError(f"{path} is laid out so that the profile cannot be written into it",
                              expected="a line `profile: …` at the margin",
                              remedy=f"`git checkout {path}`, or write the line as `git show HEAD:{path}` has it")

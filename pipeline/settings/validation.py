@@ -25,7 +25,7 @@ TAGS = {"kind": tuple(SETTINGS), "loader": tuple(LOADERS)}
 def require_mapping(block: Any, name: str, file: str = FILE) -> None:
     if not isinstance(block, dict):
         raise ParameterError(f"{file}: {name} is not right", expected="a mapping", found=repr(block),
-                             remedy=f"correct it, or see `git diff {FILE}`")
+                             remedy=f"correct it, or see `git diff {file}`")
 
 
 def read_block(kind: type[T], where: str, value: Any, profile: str = "", *, file: str = FILE) -> T:
@@ -65,7 +65,7 @@ def _parameter_error(where: str, value: Any, error: ValidationError, profile: st
         return ParameterError(f"{name}: unknown key{aside}", remedy=_near(
             str(path[-1]), [*missing, "profiles", *_optional_beside({*missing, *others} - {tag}), *others]))
     if first["type"] in ("missing", "missing_argument"):
-        return ParameterError(f"{name} is missing{aside}", remedy=f"write it in, or see `git diff {FILE}`")
+        return ParameterError(f"{name} is missing{aside}", remedy=f"write it in, or see `git diff {file}`")
     expected = str(first["msg"]).removeprefix("Value error, ").replace("valid array", "valid list")
     return ParameterError(f"{name} is not right{aside}", expected=expected,
                           found="" if isinstance(first["input"], dict) else repr(first["input"]),
