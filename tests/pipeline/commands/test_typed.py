@@ -13,6 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from gan.errors import ParameterError
+from gan.lessons.catalogue import LESSONS
 from pipeline.commands import typed
 from pipeline.commands.command_line import VERBS
 from pipeline.settings import parameters

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from gan.errors import ParameterError
 from pipeline.settings import parameters
-from pipeline.settings.inheritance import Value, expanded, merged, plain, resolve
+from pipeline.settings.inheritance import PROFILES, Value, expanded, merged, plain, resolve
 from pipeline.settings.parameters import check, read_yaml
 
 ROOT = Path(__file__).parents[3]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from gan.errors import ParameterError, ReproductionError
+from gan.lessons.catalogue import LESSONS
 from pipeline.settings import parameters
 from pipeline.settings import plan as plan_file
 from pipeline.settings.plan import HEAD, Plan
