@@ -14,6 +14,7 @@ Every value carries the path at which it stands in the file, so that one can tel
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ from typing import Any
 from gan.errors import ParameterError
 
 LIKE, PROFILES_KEY = "like", "profiles"
+PROFILES = ("paper", "cpu", "smoke")
+DEEPEST, NAMED = 60, 6
+"""Blocks that take over from each other in a row, and how many of them an error names"""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ Tree = Value | dict[str, "Tree"] | list["Tree"]
 
 def resolve(content: Mapping[str, Any], path: str, profile: str, profiles: Iterable[str], file: str) -> Tree:
     """The block at `path` of a file's `content` as `profile` has it. ParameterError where a rule is broken."""
-    tree = _expanded(content, path, (), file)
+    tree = expanded(content, path, file)
     return _with_profile(tree, profile, list(profiles), f"{file}: {path}")
 
 
@@ -54,8 +58,7 @@ def merged(base: Any, override: Any, where: str = "") -> Any:
     if isinstance(base, dict) and isinstance(override, dict):
         return base | {key: merged(base[key], value, f"{where}.{key}") if key in base else value
                        for key, value in override.items()}
-    if isinstance(base, list) and isinstance(override, dict) and override and all(
-            str(key).isdecimal() for key in override):
+    if isinstance(base, list) and isinstance(override, dict) and all(str(key).isdecimal() for key in override):
         entries = list(base)
         for key, value in override.items():
             if int(key) >= len(entries):
@@ -67,12 +70,49 @@ def merged(base: Any, override: Any, where: str = "") -> Any:
     return override
 
 
-def _expanded(content: Mapping[str, Any], path: str, on_the_way: tuple[str, ...], file: str) -> Tree:
-    """The block at a path, everything that it takes over in its place."""
-    if path in on_the_way:
-        raise ParameterError(f"{file}: {path} is like itself", found=" → ".join([*on_the_way, path]),
+def expanded(content: Mapping[str, Any], path: str, file: str) -> Tree:
+    """The block at a path with all that it takes over in its place, and `profiles` still in it. ParameterError where a
+    block takes over itself, or one that is not there."""
+    tree = _at(content, path, (), file)
+    if tree is None:
+        raise _not_there(content, path, path, file)
+    return tree
+
+
+def _at(content: Mapping[str, Any], path: str, on_the_way: tuple[str, ...], file: str) -> Tree | None:
+    """As `expanded`; None where there is nothing. A block around the path may be `like` another, whose entry at the
+    same place then lies below what stands here."""
+    if path in on_the_way or len(on_the_way) == DEEPEST:
+        raise ParameterError(f"{file}: {path} is like itself", found=" → ".join([*on_the_way, path][:NAMED]),
                              remedy="take one `like` of these out, and write the block there")
-    return _tree(content, _at(content, path, on_the_way, file), path, (*on_the_way, path), file)
+    on_the_way = (*on_the_way, path)
+    block: Any = content
+    names = path.split(".")
+    bases: list[str] = []
+    is_there = True
+    for i, name in enumerate(names):
+        if isinstance(block, dict) and isinstance(block.get(LIKE), str):
+            bases.append(".".join([block[LIKE], *names[i:]]))
+        is_there, block = _entry(block, name)
+        if not is_there:
+            break
+        if not isinstance(block, dict):  # a list or a value stands in place of what would have been taken over
+            bases.clear()
+    layers = [_at(content, base, on_the_way, file) for base in bases]
+    if is_there:
+        layers.append(_tree(content, block, path, on_the_way, file))
+    return functools.reduce(lambda base, own: merged(base, own, f"{file}: {path}"),
+                            [layer for layer in layers if layer is not None], None)
+
+
+def _entry(block: Any, name: str) -> tuple[bool, Any]:
+    """Whether a block has an entry, and that. Places in lists are numbers, also where overrides name them."""
+    if isinstance(block, list):
+        return (True, block[int(name)]) if name.isdecimal() and int(name) < len(block) else (False, None)
+    if not isinstance(block, dict):
+        return False, None
+    key = next((key for key in block if str(key) == name), None)
+    return (False, None) if key is None else (True, block[key])
 
 
 def _tree(content: Mapping[str, Any], block: Any, path: str, on_the_way: tuple[str, ...], file: str) -> Tree:
@@ -90,29 +130,38 @@ def _tree(content: Mapping[str, Any], block: Any, path: str, on_the_way: tuple[s
     if not isinstance(block[LIKE], str):
         raise ParameterError(f"{file}: {path}.{LIKE} is not right", expected="the dotted path of a block",
                              found=repr(block[LIKE]), remedy=f"for instance {LIKE}: experiments.mnist")
-    base: Tree = merged(_expanded(content, block[LIKE], on_the_way, file), own, f"{file}: {path}")
-    return base
+    base = _at(content, block[LIKE], on_the_way, file)
+    if base is None:
+        raise _not_there(content, path, block[LIKE], file)
+    if isinstance(base, Value) and base.value is not None:
+        raise ParameterError(f"{file}: {path} is like {block[LIKE]}, which is no block", expected="a mapping or a list",
+                             found=repr(base.value), remedy="write the value itself")
+    laid_over: Tree = merged(base, own, f"{file}: {path}")
+    return laid_over
 
 
-def _at(content: Mapping[str, Any], path: str, on_the_way: tuple[str, ...], file: str) -> Any:
-    """What stands at a path, by way of `like` where a block on it takes that part over."""
+def _not_there(content: Mapping[str, Any], path: str, like: str, file: str) -> ParameterError:
+    """Names the first part of `like` that there is not, and what was likely meant."""
+    names = like.split(".")
+    i = next((i for i, name in enumerate(names) if name not in _names(content, names[:i])), len(names) - 1)
+    near = difflib.get_close_matches(names[i], _names(content, names[:i]), n=1, cutoff=0.5)
+    return ParameterError(f"{file}: {path} is like {like}, which is not there", found=".".join(names[:i + 1]),
+                          remedy=f"did you mean {'.'.join([*names[:i], near[0]])}?" if near
+                          else "name a block of this file")
+
+
+def _names(content: Mapping[str, Any], path: list[str], deepest: int = NAMED) -> list[str]:
+    """The keys of the block at a path, those that it takes over included. Nothing is expanded: that may be what
+    cannot be done."""
     block: Any = content
-    names = path.split(".")
-    for i, name in enumerate(names):
-        if isinstance(block, list) and name.isdecimal() and int(name) < len(block):
-            block = block[int(name)]
-        elif isinstance(block, dict) and name in block:
-            block = block[name]
-        elif isinstance(block, dict) and isinstance(block.get(LIKE), str):
-            return _at(content, ".".join([block[LIKE], *names[i:]]), on_the_way, file)
-        else:
-            known = [str(key) for key in block] if isinstance(block, dict) else []
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            where = on_the_way[-1] if on_the_way else path
-            raise ParameterError(f"{file}: {where} is like {path}, which is not there", found=".".join(names[:i + 1]),
-                                 remedy=f"did you mean {'.'.join([*names[:i], near[0]])}?" if near
-                                 else "name a block of this file")
-    return block
+    found: list[str] = []
+    for i in range(len(path) + 1):
+        if isinstance(block, dict) and isinstance(block.get(LIKE), str) and deepest:
+            found += _names(content, [*block[LIKE].split("."), *path[i:]], deepest - 1)
+        if i < len(path):
+            _, block = _entry(block, path[i])
+    own = block if isinstance(block, dict) else range(len(block)) if isinstance(block, list) else ()
+    return found + [str(key) for key in own]
 
 
 def _with_profile(tree: Tree, profile: str, profiles: list[str], where: str) -> Tree:

@@ -25,13 +25,14 @@ from ruamel.yaml.tokens import AliasToken, AnchorToken
 from gan.datasets.registry import DatasetSettings
 from gan.errors import ParameterError
 from gan.evaluation.settings import Monitor
-from gan.lessons import LESSONS
-from gan.lessons.lesson import LessonSettings
+from gan.lessons.catalogue import LESSONS
+from gan.lessons.settings import LessonSettings
 from pipeline.runtime import files
-from pipeline.settings.inheritance import Tree, merged, plain, resolve
+from pipeline.runtime.names import require_known
+from pipeline.settings.inheritance import PROFILES, Tree, merged, plain, resolve
 from pipeline.settings.plan import Plan
-from pipeline.settings.schema import PROFILES, Experiment, Figures, Parzen
-from pipeline.settings.validation import read_block, require_keys, require_known, require_mapping, require_names
+from pipeline.settings.schema import Experiment, Figures, Parzen
+from pipeline.settings.validation import read_block, require_keys, require_mapping, require_names
 
 FILE = Path("params.yaml")
 KEYS = ("profile", "datasets", "parzen", "monitor", "figures", "experiments", "lessons")
@@ -188,15 +189,16 @@ def load(path: Path = FILE, *, plan: bool = True) -> Parameters:
     if not plan:
         return parameters
     chosen = Plan.read()
-    chosen.require_fits({name: parameters.dataset_of(name) for name in parameters.raw["experiments"]},
-                        {name: lesson.NEEDS_DIGITS for name, lesson in LESSONS.items()}, MNIST)
+    chosen.require_fits(
+        parameters.datasets, {name: parameters.dataset_of(name) for name in parameters.raw["experiments"]},
+        {name: lesson.needs_digits for name, lesson in LESSONS.items()}, MNIST)
     return replace(parameters, plan=chosen)
 
 
 def read_yaml(path: Path) -> Any:
     """A YAML file's content; ParameterError if it is missing, no YAML, or has anchors and aliases."""
     try:
-        return _parsed(path.read_text())
+        return _parsed(path.read_text(), path.name)
     except FileNotFoundError as error:
         raise ParameterError(f"{path} is missing", remedy="run this at the top of the repository, or "
                                                           f"`git checkout {path}`") from error
@@ -205,12 +207,12 @@ def read_yaml(path: Path) -> Any:
 
 
 @functools.cache
-def _parsed(text: str) -> Any:
+def _parsed(text: str, file: str) -> Any:
     if "&" in text or "*" in text:
         for token in YAML(typ="safe", pure=True).scan(text):
             if isinstance(token, AnchorToken | AliasToken):
                 raise ParameterError(
-                    f"{FILE} has an anchor or alias in line {token.start_mark.line + 1}",
+                    f"{file} has an anchor or alias in line {token.start_mark.line + 1}",
                     expected="no `&name`, no `*name`: on a shared block `dvc exp run -S` changes nothing or too much",
                     found=text.splitlines()[token.start_mark.line].strip(),
                     remedy="write `like: dotted.path.of.the.block` in place of the alias")
@@ -225,8 +227,12 @@ def check(raw: Any) -> Parameters:
     require_known(raw["profile"], PROFILES, "profile", f"{FILE}: profile")
     for name in KEYS[1:]:
         require_mapping(raw[name], name)
+    for block in ("datasets", "experiments", "lessons"):
+        _require_names_are_text(raw[block], block)
     for name, entry in raw["experiments"].items():
         require_mapping(entry, f"experiments.{name}")
+    for profile in PROFILES:
+        read_block(Figures, "figures", plain(resolve(raw, "figures", profile, PROFILES, str(FILE))), profile)
     datasets = {name: _dataset(name, entry) for name, entry in raw["datasets"].items()}
     parameters = Parameters(raw, raw["profile"], datasets, Plan())
     for name in raw["experiments"]:
@@ -247,10 +253,19 @@ def lesson_settings(raw: Mapping[str, Any], name: str, profile: str) -> LessonSe
     require_names(entries, LESSONS, "lessons")
     require_mapping(entries[name], f"lessons.{name}")
     # The defaults in the code are for the code: here every number must stand.
-    kind: Any = LESSONS[name].Settings
+    kind: Any = LESSONS[name].settings
     require_names(entries[name], [field.name for field in dataclasses.fields(kind)], f"lessons.{name}")
     settings: LessonSettings = read_block(kind, f"lessons.{name}", entries[name], profile)
     return settings
+
+
+def _require_names_are_text(block: Mapping[Any, Any], where: str) -> None:
+    """YAML reads 2014 as a number, true as a truth value, and 2014-06-10 as a date."""
+    for name in block:
+        if not isinstance(name, str):
+            raise ParameterError(f"{FILE}: {where}.{name} has a name that is no text to YAML", expected="a word",
+                                 found=f"{name!r}, of type {type(name).__name__}",
+                                 remedy=f"put it in quotes: '{name}'")
 
 
 def _dataset(name: str, entry: Any) -> DatasetSettings:
@@ -279,9 +294,9 @@ def _check_experiment(parameters: Parameters, name: str) -> None:
 def write_profile(profile: str, path: Path = FILE) -> bool:
     """Write `profile` into params.yaml, every other byte left as it is; whether that changed it. ParameterError if the
     file has no line for it."""
-    old = path.read_text()
+    old = path.read_bytes().decode()  # with its own ends of lines
     new = re.sub(r"^(profile:[ \t]*)[^\s#]+", rf"\g<1>{profile}", old, count=1, flags=re.MULTILINE)
-    if _parsed(new).get("profile") != profile:
+    if _parsed(new, path.name).get("profile") != profile:
         raise ParameterError(f"{path} is laid out so that the profile cannot be written into it",
                              expected="a line `profile: …` at the margin",
                              remedy=f"`git checkout {path}`, or write the line as `git show HEAD:{path}` has it")

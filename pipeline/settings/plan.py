@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -15,7 +15,8 @@ from ruamel.yaml.error import YAMLError
 from gan.errors import ParameterError
 from gan.settings import ParameterBlock
 from pipeline.runtime import files
-from pipeline.settings.validation import read_block, require_known
+from pipeline.runtime.names import require_known
+from pipeline.settings.validation import read_block
 
 FILE = Path("plan.yaml")
 HEAD = """# What `make plan` chose on this machine: dvc.yaml has stages for it. The next plan overwrites any edit.
@@ -71,10 +72,13 @@ class Plan(ParameterBlock):
         return {name: f"lesson@{name}" for name in self.lessons} | {
             name: f"lesson_on_mnist@{name}" for name in self.lessons_on_mnist}
 
-    def require_fits(self, experiments: Mapping[str, str], lessons: Mapping[str, bool], mnist: str) -> None:
-        """ParameterError unless params.yaml has what is planned: `experiments` with their data sets, `lessons` with
-        whether they need MNIST."""
+    def require_fits(self, datasets: Iterable[str], experiments: Mapping[str, str], lessons: Mapping[str, bool],
+                     mnist: str) -> None:
+        """ParameterError unless params.yaml has what is planned: `datasets`, `experiments` with their data sets,
+        `lessons` with whether they need MNIST."""
         where = f"{FILE}: run"
+        for name in self.datasets:
+            require_known(name, datasets, "data set", f"{where}.datasets")
         for name, dataset in self.experiments.items():
             require_known(name, experiments, "experiment", f"{where}.experiments")
             if dataset != experiments[name] or dataset not in self.datasets:
