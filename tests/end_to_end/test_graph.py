@@ -1,7 +1,7 @@
-"""The real graph by real DVC, on digits, in a temporary clone of this working tree.
+"""The real graph by real DVC, on digits, in temporary clones of this working tree.
 
-The tests share one clone (see conftest.py), run once from nothing. Each leaves it with `dvc repro` up to date, so that
-each may run alone and they may run in any order. Nothing here needs a network.
+All workers share one that has run once from nothing (see conftest.py). A test that only looks uses `clone`, a test that
+changes something a copy of its own, so that each may run alone and in any order. Nothing here needs a network.
 """
 
 from __future__ import annotations
@@ -11,58 +11,48 @@ import json
 import math
 import os
 import re
-import shutil
 import signal
 import sqlite3
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import networkx
 import pytest
 import torch
-from clone import EXPERIMENTS, GATHERED, LESSONS, ROOT, STAGES, Clone, make_clone, stages
+from clone import EXPERIMENTS, GATHERED, IN_GIT, LESSONS, OFFLINE, ROOT, differing, stages, stages_run
 from ruamel.yaml import YAML
 
+from pipeline.artifacts import prepared
 from pipeline.results.text import with_error
 from pipeline.runtime import files
-from pipeline.stages import prepare
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("one clone"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 KEYS = {"test_log_likelihood", "standard_error", "bandwidth", "seed_mean", "seed_sd", "seeds", "epoch", "profile"}
 
 
 # A first run, and a second.
 
-def test_the_modules_that_share_the_clone_share_a_worker(request):
-    """Else each worker makes a clone of its own and runs the graph in it, without a word."""
-    assert request.node.nodeid.endswith("@one clone") == hasattr(request.config, "workerinput")
-
-
-def test_a_run_leaves_nothing_for_git_but_what_belongs_into_it(clone):
+def test_the_whole_graph_runs_from_nothing(clone):
+    """All of its stages, once, and without a network (see `build` in conftest.py); it leaves nothing for git but what
+    belongs into it."""
     assert clone.run("git", "status", "--porcelain") == ""
-    made = clone.run("git", "log", "-1", "--grep=^results$", "--format=%H").strip()  # other tests may have committed
-    assert set(clone.run("git", "show", "--name-only", "--format=", made).split()) == {
-        "params.yaml", "dvc.lock", "reports/index.html", "reports/metrics.json", "reports/summary.json"}
+    assert set(clone.run("git", "show", "--name-only", "--format=", "HEAD").split()) == IN_GIT
 
 
-def test_a_second_run_does_nothing(clone):
-    before = {name: (clone.root / name).read_bytes() for name in ("dvc.lock", "params.yaml", "reports/metrics.json")}
+def test_a_second_run_and_another_plan_do_nothing(clone):
+    before = {name: (clone.root / name).read_bytes() for name in IN_GIT}
     assert clone.repro() == set()
-    assert json.loads(clone.run("sh", "-c", "dvc status --json 2>/dev/null")) == {}
-    assert {name: (clone.root / name).read_bytes() for name in before} == before
-
-
-def test_another_plan_changes_nothing_to_run(clone):
-    run = YAML(typ="safe").load((clone.root / "params.yaml").read_text())["run"]
-    assert tuple(run["experiments"]) == EXPERIMENTS
-    said = clone.run("python", "-m", "pipeline", "plan", GAN_PROFILE="smoke", GAN_LESSONS=" ".join(LESSONS))
-    assert "says so already" in said
-    assert re.search("^experiment +digits: .*, done$", said, re.M)
+    plan = YAML(typ="safe").load((clone.root / "plan.yaml").read_text())["run"]
+    assert tuple(plan["experiments"]) == EXPERIMENTS
+    said = clone.verb("plan", GAN_PROFILE="smoke", GAN_LESSONS=" ".join(LESSONS))  # it asks `dvc status`
+    assert "everything is done" in said
+    assert re.findall("^experiment +(.+?): .*, done$", said, re.M) == list(EXPERIMENTS)
+    assert re.search(r"^lessons +2: done$", said, re.M)
+    assert re.search("^plan +as it was$", said, re.M)
+    assert {name: (clone.root / name).read_bytes() for name in IN_GIT} == before
 
 
 # What came out.
@@ -93,7 +83,7 @@ def test_metrics_hold_every_key_of_the_contract_for_every_experiment(clone):
 
 
 def test_metrics_are_what_the_samples_score_when_computed_anew_from_the_definition(clone):
-    test = prepare.read_dataset(clone.root / "data/prepared/digits.safetensors").test
+    test = prepared.read_dataset(clone.root / "data/prepared/digits.safetensors").test
     assert list(test.shape) == [300, 64]
     rows = [(name, "raw", entry) for name, entry in clone.metrics().items()]
     for name, variant, entry in [*rows, ("digits", "ema", clone.metrics()["digits"]["ema"])]:
@@ -127,7 +117,7 @@ def test_the_page_stands_alone_and_shows_every_number(clone):
 
 
 def test_the_table_is_printed_with_the_place_of_the_report(clone):
-    table = clone.run("python", "-m", "pipeline", "table")
+    table = clone.verb("table")
     for entry in clone.metrics().values():
         assert with_error(entry["test_log_likelihood"], entry["standard_error"]) in table
     assert table.rstrip().endswith("report: reports/index.html")
@@ -135,9 +125,10 @@ def test_the_table_is_printed_with_the_place_of_the_report(clone):
 
 def test_the_picture_of_the_graph_in_the_readme_is_what_dvc_says(clone):
     """Of each stage its verb, and of the arrows those that do not follow from others."""
+    picture = clone.run("dvc", "dag", "--mermaid")
     names = {node: name.partition("@")[0].rpartition(":")[2] for node, name in re.findall(
-        r'(node\d+)\["(.+?)"\]', clone.run("dvc", "dag", "--mermaid"))}
-    drawn = re.findall(r"(node\d+)-->(node\d+)", clone.run("dvc", "dag", "--mermaid"))
+        r'(node\d+)\["(.+?)"\]', picture)}
+    drawn = re.findall(r"(node\d+)-->(node\d+)", picture)
     graph = networkx.DiGraph((names[a], names[b]) for a, b in drawn)
     (block,) = re.findall(r"^ *```mermaid\n(.*?)^ *```$", (ROOT / "README.md").read_text(), re.S | re.M)
     chains = [re.findall(r"\w+", line.replace("-->", " ")) for line in block.splitlines() if "-->" in line]
@@ -172,59 +163,64 @@ def test_the_metrics_of_dvc_are_one_number_for_each_row(clone):
 
 # One thing changed.
 
-def test_another_number_of_samples_runs_scoring_again_and_no_training_and_the_difference_can_be_read(clone):
-    before, trained = clone.metrics(), {name: clone.locked(f"train@{name}") for name in EXPERIMENTS}
-    old, new = clone.change("parzen.profiles.smoke.samples", by=-50)
-    assert clone.repro() == stages(
-        ("configure", "sample", "bandwidth", "evaluate", "sample_size", "figures")) | GATHERED
-    assert {name: clone.locked(f"train@{name}") for name in EXPERIMENTS} == trained
-    now = clone.metrics()
-    parameters = clone.run("dvc", "params", "diff", "HEAD").splitlines()
+def test_another_number_of_samples_runs_scoring_again_and_no_training_and_the_difference_can_be_read(other_clone):
+    """Set by `dvc exp run -S`. All experiments are told; one of them runs."""
+    before, told = other_clone.metrics(), other_clone.configurations()
+    trained = other_clone.locked("train@digits_kmeans")
+    said = other_clone.run("dvc", "exp", "run", "-S", "parzen.profiles.smoke.samples=250", "configure")
+    assert stages_run(said) == {"configure"}
+    assert differing(told, other_clone.configurations()) == {f"{name}/sample" for name in EXPERIMENTS}
+    other_clone.plan_for(["digits_kmeans"])
+    assert other_clone.repro() == {"configure"} | stages(
+        ("sample", "bandwidth", "evaluate", "sample_size", "figures"), ["digits_kmeans"]) | GATHERED
+    assert other_clone.locked("train@digits_kmeans") == trained
+    parameters = other_clone.run("dvc", "params", "diff", "HEAD").splitlines()
     assert [line.split() for line in parameters[1:]] == [
-        ["params.yaml", "parzen.profiles.smoke.samples", str(old), str(new)]]
-    found = {line.split()[1]: line.split()[2:] for line in clone.run("dvc", "metrics", "diff", "HEAD").splitlines()}
-    scores = [each["digits_kmeans"]["test_log_likelihood"] for each in (before, now)]
+        ["params.yaml", "parzen.profiles.smoke.samples", "300", "250"]]
+    found = {line.split()[1]: line.split()[2:]
+             for line in other_clone.run("dvc", "metrics", "diff", "HEAD").splitlines()}
+    scores = [each["digits_kmeans"]["test_log_likelihood"] for each in (before, other_clone.metrics())]
     assert [float(cell) for cell in found["digits_kmeans.raw"][:2]] == pytest.approx(scores, abs=0.01)
-    clone.commit("fewer samples")
-    assert clone.run("dvc", "params", "diff", "HEAD").strip() == ""
-    assert "parzen.profiles.smoke.samples" in clone.run("dvc", "params", "diff", "HEAD~1")
-    assert "digits_kmeans.raw" in clone.run("dvc", "metrics", "diff", "HEAD~1")
+    other_clone.commit("fewer samples")
+    assert other_clone.run("dvc", "params", "diff", "HEAD").strip() == ""
+    assert "parzen.profiles.smoke.samples" in other_clone.run("dvc", "params", "diff", "HEAD~1")
+    assert "digits_kmeans.raw" in other_clone.run("dvc", "metrics", "diff", "HEAD~1")
 
 
-def test_another_number_of_rows_draws_that_figure_again_and_reaches_the_tracking_store(clone):
-    metrics = clone.metrics()
-    clone.change("experiments.digits.figures.rows", by=-1)
-    ran = clone.repro(GAN_TRACKING="on")
-    assert ran == {"configure@digits", "figures@digits"} | GATHERED
-    assert clone.metrics() == metrics
-    with sqlite3.connect(clone.root / "mlflow.db") as store:
+def test_another_number_of_rows_draws_that_figure_again_and_reaches_the_tracking_store(other_clone):
+    """An inherited value, set for one experiment by `dvc exp run -S +`."""
+    metrics, told = other_clone.metrics(), other_clone.configurations()
+    said = other_clone.run("dvc", "exp", "run", "-S", "+experiments.digits.figures.rows=3", GAN_TRACKING="on")
+    assert stages_run(said) == {"configure", "figures@digits"} | GATHERED
+    assert differing(told, other_clone.configurations()) == {"digits/figures"}
+    assert other_clone.metrics() == metrics
+    with sqlite3.connect(other_clone.root / "mlflow.db") as store:
         tags = store.execute("select run_uuid, value from tags where key = 'gan.seed'").fetchall()
         scores = dict(store.execute("select run_uuid, value from latest_metrics where key = 'test_log_likelihood'"))
         statuses = {status for (status,) in store.execute("select status from runs")}
     assert {int(seed): round(scores[run], 4) for run, seed in tags} == {
         seed["seed"]: seed["test_log_likelihood"] for seed in metrics["digits"]["seeds"]}
     assert statuses == {"FINISHED"}
-    assert clone.run("git", "status", "--porcelain").split() == ["M", "dvc.lock", "M", "params.yaml", "M",
-                                                                 "reports/index.html"]
-    clone.commit("fewer rows")
+    assert set(other_clone.run("git", "status", "--porcelain").split()[1::2]) == {
+        "dvc.lock", "params.yaml", "reports/index.html"}
 
 
-def test_an_experiment_left_out_changes_the_report_alone_and_comes_back_without_work(clone):
-    metrics = clone.metrics()
-    clone.run("python", "-m", "pipeline", "plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits digits_kmeans")
-    assert clone.repro() == GATHERED
-    assert clone.metrics() == {name: metrics[name] for name in ("digits", "digits_kmeans")}
-    assert "GAN_EXPERIMENTS" in (clone.root / "reports/index.html").read_text()
-    clone.run("git", "checkout", "--quiet", "params.yaml")
-    assert clone.repro() <= GATHERED
-    assert clone.metrics() == metrics
+def test_an_experiment_left_out_changes_the_report_alone_and_comes_back_without_work(other_clone):
+    metrics = other_clone.metrics()
+    other_clone.verb("plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits digits_kmeans")
+    assert other_clone.repro() == {"configure"} | GATHERED
+    assert other_clone.metrics() == {name: metrics[name] for name in ("digits", "digits_kmeans")}
+    assert "GAN_EXPERIMENTS" in (other_clone.root / "reports/index.html").read_text()
+    other_clone.run("git", "checkout", "--quiet", "params.yaml", "plan.yaml")
+    assert other_clone.repro() <= {"configure"} | GATHERED
+    assert other_clone.metrics() == metrics
 
 
 def test_a_search_is_run_when_asked_for_and_entered_in_its_lock(other_clone):
     """`reports/searches/dvc.yaml` is frozen, so that `dvc repro` alone does not run it."""
-    yaml, path = YAML(), other_clone.root / "params.yaml"
+    yaml, path = YAML(), other_clone.root / "searches.yaml"
     content = yaml.load(path.read_text())
-    content["experiments"]["digits_stacked_cae"]["search"] = {
+    content["digits_stacked_cae"] = {
         "note": "", "seed": 1, "samples": 100, "select_by": "raw",
         "settings": {"layers.0.epochs": 1, "layers.1.epochs": 1, "burn_in": 2}, "over": {"noise": [0.5, 1.0]}}
     with path.open("w") as file:
@@ -252,18 +248,11 @@ def wait_for(condition: Any, process: subprocess.Popen[str], seconds: float = 12
         time.sleep(0.01)
 
 
-@pytest.fixture
-def other_clone(clone: Clone, tmp_path: Path) -> Iterator[Clone]:
-    """A copy to spoil."""
-    shutil.copytree(clone.root, tmp_path / "clone", symlinks=True)
-    yield Clone(tmp_path / "clone", {**clone.environment, "DVC_SITE_CACHE_DIR": str(tmp_path / "site")})
-    shutil.rmtree(tmp_path / "clone")
-
-
-def test_a_run_stopped_by_ctrl_c_goes_on_and_ends_with_the_digests_of_an_undisturbed_one(other_clone):
-    other_clone.change("experiments.digits.profiles.smoke.train.model.recipe.epochs", by=50)
-    process = subprocess.Popen(["dvc", "repro", "train@digits"], cwd=other_clone.root, env=other_clone.environment,
-                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+def test_a_run_stopped_by_ctrl_c_resumes_and_ends_with_the_digests_of_an_undisturbed_one(clone, other_clone):
+    other_clone.forget("train@digits")
+    process = subprocess.Popen(["dvc", "repro", "train@digits"], cwd=other_clone.root, text=True,
+                               env={**other_clone.environment, "GAN_CHECKPOINT_SECONDS": "0"}, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, start_new_session=True)
     try:
         checkpoints = other_clone.root / "checkpoints/digits"
         wait_for(lambda: list(checkpoints.glob("seed-1-*.safetensors")), process)
@@ -272,18 +261,16 @@ def test_a_run_stopped_by_ctrl_c_goes_on_and_ends_with_the_digests_of_an_undistu
     finally:
         process.kill()
     assert process.returncode != 0
-    assert "stopped; the same command goes on from the last checkpoint" in output
+    assert re.search("stopped; the same command .* from the last checkpoint", output)
     assert "Traceback" not in output
     assert not (other_clone.root / "artifacts/digits/training.json").exists()
+    assert list(checkpoints.glob("seed-1-*.safetensors"))
 
     output = other_clone.run("dvc", "repro", "train@digits")
-    assert "Running stage 'train@digits'" in output
-    assert "going on from epoch" in output
-    resumed = other_clone.locked("train@digits")
+    assert stages_run(output) == {"train@digits"}
+    assert re.search(r"^(going on|resumes|resuming) from epoch", output, re.M)
+    assert other_clone.locked("train@digits") == clone.locked("train@digits")
     assert not checkpoints.exists()
-    output = other_clone.run("dvc", "repro", "--force", "--single-item", "train@digits")
-    assert "going on from epoch" not in output
-    assert other_clone.locked("train@digits") == resumed
 
 
 def test_a_wrong_parameter_stops_the_run_with_its_name_and_no_traceback(other_clone):
@@ -297,23 +284,19 @@ def test_a_wrong_parameter_stops_the_run_with_its_name_and_no_traceback(other_cl
     assert "Traceback" not in ended.stdout
 
 
-def test_without_a_network_and_without_data_what_can_be_run_is_and_the_report_says_what_is_missing(tmp_path):
-    clone = make_clone(tmp_path / "clone")
-    nobody = "http://127.0.0.1:9"
-    offline = {name: nobody for word in ("http_proxy", "https_proxy", "all_proxy") for name in (word, word.upper())}
+def test_without_a_network_and_without_data_what_can_be_run_is_and_the_report_says_what_is_missing(other_clone):
     missing = {"mnist": "mnist", "cifar10_training_images": "cifar10", "tfd": "tfd", "faces": "faces"}
-    said = clone.run("python", "-m", "pipeline", "plan", GAN_PROFILE="smoke", no_proxy="", NO_PROXY="",
-                     PIP_NO_INDEX="1", PIP_FIND_LINKS="",
-                     GAN_EXPERIMENTS=" ".join([*missing, "digits_training_images"]),
-                     PIP_CONFIG_FILE=os.devnull, **offline)
+    other_clone.forget("download@digits", "prepare@digits", "train@digits_training_images")
+    said = other_clone.verb("plan", GAN_PROFILE="smoke", **OFFLINE,
+                            GAN_EXPERIMENTS=" ".join([*missing, "digits_training_images"]))
     for dataset in missing.values():
-        assert re.search(rf"^data +{dataset}: not to be had: .*\n +.*GAN_DATA=", said, re.M)
+        assert re.search(rf"^data +{dataset}: (not to be had|unavailable): .*\n +.*GAN_DATA=", said, re.M)
     assert re.search("^data +digits: found in ", said, re.M)
-    assert clone.repro() == {"download@digits", "prepare@digits"} | GATHERED | stages(
-        STAGES, ("digits_training_images",))
-    assert clone.metrics().keys() == {"digits_training_images"}
-    page = (clone.root / "reports/index.html").read_text()
-    table = clone.run("python", "-m", "pipeline", "table")
+    assert other_clone.repro(**OFFLINE) == {"configure", "download@digits", "prepare@digits",
+                                            "train@digits_training_images"} | GATHERED
+    assert other_clone.metrics().keys() == {"digits_training_images"}
+    page = (other_clone.root / "reports/index.html").read_text()
+    table = other_clone.verb("table")
     for experiment, dataset in missing.items():
         for text in (page, table):
             assert re.search(rf"\b{experiment}\b", text)

@@ -8,20 +8,16 @@ from pathlib import Path
 import pytest
 from clone import Clone
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("one clone"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
-def other(clone: Clone, tmp_path: Path) -> Clone:
+def other(other_clone: Clone, tmp_path: Path) -> Clone:
     """A new clone by git, with the same folder as its remote, to which the first one has pushed."""
-    second = Clone(tmp_path / "second", {**clone.environment, "DVC_SITE_CACHE_DIR": str(tmp_path / "site")})
-    clone.run("git", "add", "--all")  # whatever other tests left: the lock here is that of what is pushed
-    clone.run("git", "commit", "--quiet", "--allow-empty", "--message", "as it is")
-    clone.run("git", "clone", "--quiet", ".", str(second.root))
-    for one in (clone, second):
+    second = other_clone.git_clone(tmp_path / "second")
+    for one in (other_clone, second):
         one.run("dvc", "remote", "add", "--local", "--default", "shared", str(tmp_path / "remote"))
-    clone.run("dvc", "push")
-    clone.run("dvc", "remote", "remove", "--local", "shared")
+    other_clone.run("dvc", "push")
     return second
 
 
@@ -33,14 +29,14 @@ def results(root: Path) -> dict[Path, bytes]:
             if path.is_file()}
 
 
-def test_a_second_clone_takes_results_from_the_remote_and_runs_nothing(clone, other):
+def test_a_second_clone_takes_results_from_the_remote_and_runs_nothing(finished, other):
     said = other.run("dvc", "repro", "--pull", "figures@digits", "sample_size@digits")
     assert "Pulling data for stage: 'train@digits'" in said
     assert not re.search("Running stage", said)
-    assert results(other.root) == results(clone.root)
+    assert results(other.root) == results(finished.root)
     assert len(results(other.root)) > 20
     assert other.run("git", "status", "--porcelain") == ""
-    other.run("python", "-m", "pipeline", "compare", "HEAD", "workspace")
+    other.verb("compare", "HEAD", "workspace")
     pictures = len(list((other.root / "reports/figures/digits").glob("*.png")))
     assert (other.root / "comparison/index.html").read_text().count('src="data:image/png;base64,') >= pictures > 0
     assert other.run("git", "status", "--porcelain") == ""

@@ -87,11 +87,11 @@ def main(kills: str = "20", seed: str = "1") -> None:
 def make(root: Path) -> Clone:
     """A clone of this repository's working tree that has everything but the training."""
     clone = make_clone(root)
-    clone.run("python", "-m", "pipeline", "plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS=EXPERIMENT)
+    clone.plan_for([EXPERIMENT])
     name = f"experiments.{EXPERIMENT}.profiles.smoke.train.model.recipe.epochs"
     old, _ = clone.change(name, by=0)
     clone.change(name, by=EPOCHS - old)
-    clone.run("dvc", "repro", f"prepare@{EXPERIMENT}", f"configure@{EXPERIMENT}")
+    clone.run("dvc", "repro", f"prepare@{EXPERIMENT}", "configure")
     return clone
 
 
