@@ -12,6 +12,7 @@
 # make faults      kill a training at 20 random moments, and compare what it ends with
 # make who         which run works in this checkout, on which stage and since when
 # make bench       the step and the estimate beside their matrix products and beside other ways of doing them; QUICK=1 for a rough one
+# make bare-run    the long run and its checks on a machine with a GPU and no package index: make bare-run MINUTES=9 WHEELS=wheels
 # make plan        say what this machine can do, and write it into params.yaml; runs nothing
 #
 # Settings, all optional: PROFILE=paper|cpu|smoke  EXPERIMENTS="mnist mnist_kmeans"  LESSONS="figure_1 convergence"|all|none
@@ -37,7 +38,7 @@ export GAN_EXPERIMENTS := $(or $(EXPERIMENTS),$(GAN_EXPERIMENTS))
 export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup plan reproduce sweep cancel scaling lessons table report record compare experiments search ui who verify faults test bench test-postgresql test-slurm lint types lock
+.PHONY: help setup plan reproduce sweep cancel scaling lessons table report record bare-run compare experiments search ui who verify faults test bench test-postgresql test-slurm lint types lock
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^$$/,$$d'
@@ -136,8 +137,14 @@ types: setup
 	@mypy
 
 # Keep the finished results of one experiment, with their parameters, commit and hardware: make record EXPERIMENT=mnist
+# Or those of a bare run that was made elsewhere: make record FROM=bare-run
 record: setup
-	@python -m pipeline.record $(EXPERIMENT)
+	@python -m pipeline.commands.record $(if $(FROM),from $(FROM),$(EXPERIMENT))
+
+# Without `setup`: the machine has no package index. WHEELS is a folder of what it lacks (python -m pipeline.commands.bare_run -h).
+bare-run:
+	@$(PYTHON) -m pipeline.commands.bare_run --minutes $(or $(MINUTES),9) --data $(or $(DATA),data/prepared) \
+	  $(if $(WHEELS),--wheels $(WHEELS)) --out $(or $(OUT),bare-run) $(OPTIONS)
 
 # Pin every package with its hashes, for all platforms and Python versions that pyproject.toml admits.
 lock: setup

@@ -16,7 +16,7 @@ import contextlib
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -344,11 +344,15 @@ class Network:
     masks of dropout before they are needed. Either stream alone leaves much of the GPU idle.
     """
 
+    second_stream: ClassVar[bool] = True
+    """Whether networks made from now on have one where there is a GPU; the numbers are the same without"""
+
     def __init__(self, layers: Sequence[Layer], device: torch.device | str = "cpu") -> None:
         self.layers = list(layers)
         for layer in self.layers:
             layer.parameters[:] = [parameter.to(device) for parameter in layer.parameters]
-        self._beside = torch.cuda.Stream(device) if torch.device(device).type == "cuda" else None
+        on_a_gpu = torch.device(device).type == "cuda"
+        self._beside = torch.cuda.Stream(device) if on_a_gpu and self.second_stream else None
         self._waits = False  # whether something was started beside since the last `join`
 
     def forward(self, x: Tensor) -> Tensor:

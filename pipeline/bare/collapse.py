@@ -130,8 +130,9 @@ class Collapse:
         cost = START * self.work.updates_per_epoch / batch * seconds_per_update(
             self.work, batch, min(0.2, share.seconds / 20), minibatches=20, nets=nets)
         while len(starts.seeds) < wanted:
-            n = min(batch, wanted - len(starts.seeds), math.floor(0.9 * share.left / cost))
-            if n < min(FEWEST_IN_STEP, batch) or share.left <= 0:
+            most = min(batch, wanted - len(starts.seeds))
+            n = min(most, math.floor(0.9 * share.left / cost))
+            if n < min(FEWEST_IN_STEP, most):
                 break
             begun = share.elapsed
             first = max(starts.seeds, default=0) + 1

@@ -141,6 +141,8 @@ class Workload:
         return {"experiment": self.options.experiment, "profile": self.settings.profile, "commit": commit or named,
                 "tree_was_clean": clean if commit else None, "code": code_digests(),
                 "data": {"file": prepared_file(self.settings.dataset).as_posix(), **self.data_digests},
+                "dataset": {"dimensions": self.test.shape[1], "scale": self.dataset.scale, "folds": 1,
+                            "duplicates": dict(self.dataset.duplicates)},
                 "hardware": machine.hardware(self.device), "epochs": self.nets.recipe.epochs,
                 "updates_per_epoch": self.updates_per_epoch, "captured": self.captured}
 

@@ -1,6 +1,7 @@
 """Keep an experiment's finished results in git, in reports/recorded/: what a long run measured, and how.
 
     python -m pipeline.commands.record mnist ["a note to stand beside the numbers"]
+    python -m pipeline.commands.record from <folder of a bare run> [another]
 
 Every later report shows them as a row of their own, whatever profile it is made with.
 """
@@ -8,15 +9,23 @@ Every later report shows them as a row of their own, whatever profile it is made
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from gan.errors import ParameterError, ReproductionError
 from pipeline.artifacts import files
 from pipeline.artifacts.configuration import folder
+from pipeline.bare import record
 from pipeline.results import results
 from pipeline.runtime import machine, stage
 
+FROM = "from"
 
-def main(experiment: str = "", note: str = "") -> None:
+
+def main(experiment: str = "", note: str = "", *more: str) -> None:
+    if experiment == FROM:
+        for path in record.record([Path(name) for name in (note, *more)]):
+            print(f"{path}; add it to git")
+        return
     metrics = files.read_json(results.METRICS)
     if experiment not in metrics:
         raise ParameterError(f"there are no results of experiment {experiment!r} to record",
