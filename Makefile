@@ -21,6 +21,7 @@
 #
 # make test        every test, lint and types
 # make bench       the step and the estimate beside their matrix products and beside other ways of doing them; QUICK=1 for a rough one
+# make bare-run    the long run and its checks on a machine with a GPU and no package index: make bare-run MINUTES=9 WHEELS=wheels
 # make lint        ruff, and which room imports which
 # make types       mypy
 # make test-postgresql  the tests of MLflow's server on a PostgreSQL of its own
@@ -87,16 +88,17 @@ WORDS_reproduce = $(if $(CLUSTER),--cluster $(CLUSTER) $(OPTIONS))
 WORDS_sweep = '$(GRID)' $(if $(CLUSTER),--cluster $(CLUSTER)) $(OPTIONS)
 WORDS_settings = $(EXPERIMENT)
 WORDS_search = $(EXPERIMENT)
-WORDS_record = $(EXPERIMENT)
+WORDS_record = $(if $(FROM),--from '$(FROM)',$(EXPERIMENT))
 WORDS_compare = '$(A)' '$(B)'
 WORDS_ui = $(PORT)
 
 report: setup
 	@dvc --wait-for-lock repro --single-item --force report
 
-# Where there is no package index, no environment can be made either.
+# Without `setup`: where there is no package index, no environment can be made. WHEELS is a folder of what is missing there.
 bare-run: typed
-	@$(PYTHON) -m pipeline.commands.bare_run --minutes '$(MINUTES)' $(OPTIONS)
+	@$(PYTHON) -m pipeline.commands.bare_run --minutes '$(MINUTES)' --data '$(or $(DATA),data/prepared)' \
+	  $(if $(WHEELS),--wheels '$(WHEELS)') --out '$(or $(OUT),bare-run)' $(OPTIONS)
 
 faults: setup
 	@python tests/faults/faults.py

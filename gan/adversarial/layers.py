@@ -12,10 +12,11 @@ of weights and reshape rows as they need. All other layers also compute several 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -103,8 +104,11 @@ class _Affine:
 
     def limit_norms(self, maximum: float) -> None:
         weight = self.parameters[0]
-        for of_one_network in weight.unbind() if weight.ndim == 3 else [weight]:
-            of_one_network.renorm_(2, 1, maximum)
+        if weight.ndim == 2:
+            weight.renorm_(2, 1, maximum)
+        else:  # of several networks at once, by renorm's own formula
+            norms = torch.linalg.vector_norm(weight, dim=1, keepdim=True)
+            weight.mul_(torch.where(norms > maximum, maximum / (norms + 1e-7), 1.0))
 
 
 class Dense(_Affine):
@@ -277,16 +281,27 @@ class Dropout:
         self.keep, self.streams = keep, [stream, *others]
         self.parameters: list[Tensor] = []
         self.gradients: list[Tensor] = []
+        self._width = 0  # of the rows seen last
+        self._drawn: Tensor | None = None
+
+    def draw(self, rows: int, device: torch.device) -> None:
+        """Draw now the mask of the next forward pass, which will be of so many rows, if their width is known yet."""
+        if self._width:
+            self._drawn = self._new_mask(rows, self._width, device)
 
     def forward(self, x: Tensor) -> Tensor:
-        if len(self.streams) == 1:
-            words = random_int16(x.shape, self.streams[0])
-        else:
-            words = torch.stack([random_int16(own.shape, stream) for own, stream in zip(x, self.streams, strict=True)])
+        rows, self._width = x.shape[-2:]
+        drawn, self._drawn = self._drawn, None
+        self._mask = self._new_mask(rows, self._width, x.device) if drawn is None else drawn
+        return x * self._mask
+
+    def _new_mask(self, rows: int, width: int, device: torch.device) -> Tensor:
+        words = [random_int16((rows, width), stream) for stream in self.streams]
+        all_words = (words[0] if len(words) == 1 else torch.stack(words)).to(device)
         # From −2¹⁵ up, the largest word kept: at least one is, at most all are.
         largest = min(max(round(self.keep * 2**16), 1), 2**16) - 2**15 - 1
-        self._mask = torch.le(words.to(x.device), largest, out=torch.empty_like(x)).mul_(1 / self.keep)
-        return x * self._mask
+        mask = torch.empty(all_words.shape, device=device)
+        return torch.le(all_words, largest, out=mask).mul_(1 / self.keep)
 
     def delta(self, gradient: Tensor) -> Tensor:
         return gradient
@@ -323,12 +338,22 @@ def _stacked(layers: Sequence[Layer]) -> Layer:
 
 
 class Network:
-    """Layers one after another."""
+    """Layers one after another.
+
+    On a GPU a second stream does what does not have to wait: the products by the parameters beside those by the inputs,
+    masks of dropout before they are needed. Either stream alone leaves much of the GPU idle.
+    """
+
+    second_stream: ClassVar[bool] = True
+    """Whether networks made from now on have one where there is a GPU; the numbers are the same without"""
 
     def __init__(self, layers: Sequence[Layer], device: torch.device | str = "cpu") -> None:
         self.layers = list(layers)
         for layer in self.layers:
             layer.parameters[:] = [parameter.to(device) for parameter in layer.parameters]
+        on_a_gpu = torch.device(device).type == "cuda"
+        self._beside = torch.cuda.Stream(device) if on_a_gpu and self.second_stream else None
+        self._waits = False  # whether something was started beside since the last `join`
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, inputs] → [n, outputs]"""
@@ -344,18 +369,59 @@ class Network:
         Returns ∂L/∂input of the last `rows` examples, unweighted, or None if `rows` is 0.
         """
         lowest = next(i for i, layer in enumerate(self.layers) if layer.parameters)
+        deltas = []  # kept until both streams are done with them: freed earlier, their memory would be written anew
+        result: Tensor | None = gradient
         for i in reversed(range(len(self.layers))):
             layer = self.layers[i]
             delta = layer.delta(gradient)
-            layer.differentiate(delta, weights)
+            deltas.append(delta)
+            self._differentiate(layer, delta, weights)
             if i == lowest:  # nothing below has parameters: go on with the rows that are asked for
                 if not rows:
                     finished(layer)
-                    return None
+                    result = None
+                    break
                 delta = delta[:, -rows:] if delta.ndim == 3 else delta[-rows:]
-            gradient = layer.input_gradient(delta)
+            result = gradient = layer.input_gradient(delta)
             finished(layer)
-        return gradient
+        self.join()
+        return result
+
+    def _differentiate(self, layer: Layer, delta: Tensor, weights: Tensor | None) -> None:
+        if not layer.parameters:
+            return
+        with self.beside():
+            layer.differentiate(delta, weights)
+
+    @contextlib.contextmanager
+    def beside(self) -> Iterator[None]:
+        """What is started within it runs, on a GPU, beside what is started after it, until `join`.
+
+        Tensors that it reads must be kept until then: memory that is freed goes to whoever asks next.
+        """
+        if self._beside is None:
+            yield
+            return
+        self._waits = True
+        self._beside.wait_stream(torch.cuda.current_stream(self._beside.device))
+        with torch.cuda.stream(self._beside):
+            yield
+
+    def join(self) -> None:
+        """Have what comes wait for what runs beside, if anything does: a capture may not wait for what is not in it."""
+        if self._beside is not None and self._waits:
+            self._waits = False
+            torch.cuda.current_stream(self._beside.device).wait_stream(self._beside)
+
+    def draw_masks(self, rows: int) -> None:
+        """On a GPU, draw the masks of dropout for the next forward pass, of so many rows, beside what comes before it;
+        then `join`. They are the numbers that the pass itself would draw, if nothing else is drawn in between."""
+        if self._beside is None:
+            return
+        with self.beside():
+            for layer in self.layers:
+                if isinstance(layer, Dropout):
+                    layer.draw(rows, self._beside.device)
 
     def input_gradient(self, gradient: Tensor) -> Tensor:
         """From ∂L/∂output to ∂L/∂input, all rows, leaving the parameters' gradients as they are."""

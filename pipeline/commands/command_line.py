@@ -130,7 +130,9 @@ VERBS = {
     "search": Verb("pipeline.commands.search:run", "Score settings that a paper leaves open, on validation images.",
                    (EXPERIMENT,)),
     "record": Verb("pipeline.commands.record:main", "Keep an experiment's results in git, in reports/recorded/.", (
-        EXPERIMENT, click.Argument(["note"], required=False, default=""))),
+        click.Argument(["experiment"], required=False, default=""),
+        click.Argument(["note"], required=False, default=""),
+        click.Option(["--from", "bare"], default="", metavar="FOLDER", help="what a bare run made elsewhere"))),
     "compare": Verb("pipeline.commands.compare:main", "Write a page with two revisions side by side; nothing is run.", (
         click.Argument(["a"], required=False, default="HEAD"),
         click.Argument(["b"], required=False, default="workspace")),

@@ -1,6 +1,7 @@
 """Keep an experiment's finished results in git, in reports/recorded/: what a long run measured, and how.
 
     python -m pipeline record mnist ["a note to stand beside the numbers"]
+    python -m pipeline record --from FOLDER       what a bare run made elsewhere
 
 Every later report shows them as a row of their own, whatever profile it is made with.
 """
@@ -8,14 +9,20 @@ Every later report shows them as a row of their own, whatever profile it is made
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from gan.errors import ParameterError, ReproductionError
 from pipeline.artifacts.configuration import folder
 from pipeline.artifacts.paths import METRICS, RECORDED
+from pipeline.bare import record
 from pipeline.runtime import files, machine
 
 
-def main(experiment: str, note: str = "") -> None:
+def main(experiment: str = "", note: str = "", bare: str = "") -> None:
+    if bare:
+        for path in record.record([Path(bare)]):
+            print(f"{path}; add it to git")
+        return
     metrics = files.read_json(METRICS)
     if experiment not in metrics:
         raise ParameterError(f"there are no results of experiment {experiment!r} to record",
