@@ -22,6 +22,7 @@ import networkx
 import pytest
 import torch
 from clone import EXPERIMENTS, GATHERED, IN_GIT, LESSONS, OFFLINE, ROOT, differing, stages, stages_run
+from documentation import blocks
 from ruamel.yaml import YAML
 
 from pipeline.artifacts import prepared
@@ -198,9 +199,14 @@ def test_another_number_of_rows_draws_that_figure_again_and_reaches_the_tracking
         tags = store.execute("select run_uuid, value from tags where key = 'gan.seed'").fetchall()
         scores = dict(store.execute("select run_uuid, value from latest_metrics where key = 'test_log_likelihood'"))
         statuses = {status for (status,) in store.execute("select status from runs")}
+        (parent,) = store.execute("select run_uuid from runs where name = 'digits · smoke'").fetchone()
     assert {int(seed): round(scores[run], 4) for run, seed in tags} == {
         seed["seed"]: seed["test_log_likelihood"] for seed in metrics["digits"]["seeds"]}
     assert statuses == {"FINISHED"}
+    (snippet,) = [block.text for block in blocks("python") if block.text.startswith("import mlflow")]
+    snippet = re.sub(r"runs:/<[^>]*>/", f"runs:/{parent}/", snippet)
+    said = other_clone.run("python", "-c", f"{snippet}\nprint(samples.dtype, list(samples.shape))")
+    assert said.splitlines()[-1] == "float32 [16, 1, 8, 8]"
     assert set(other_clone.run("git", "status", "--porcelain").split()[1::2]) == {
         "dvc.lock", "params.yaml", "reports/index.html"}
 

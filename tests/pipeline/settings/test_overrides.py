@@ -24,9 +24,8 @@ from dvc.utils import hydra, serialize
 from gan.errors import ParameterError
 from pipeline.settings import explain, parameters
 from pipeline.settings.explain import Setting
-from pipeline.settings.inheritance import LIKE
+from pipeline.settings.inheritance import LIKE, PROFILES
 from pipeline.settings.parameters import Parameters
-from pipeline.settings.schema import PROFILES
 
 ROOT = Path(__file__).parents[3]
 Key = tuple[str, str, str]
