@@ -29,42 +29,38 @@ def test_nothing_is_done_at_first_and_everything_after_dvc_repro(repository):
     assert [graph.settle(name) for name in ("one", "two", "side")] == [True] * 3
 
 
-def test_outputs_of_older_inputs_are_never_taken_for_a_result(repository):
-    repository.dvc("repro")
-    repository.write("input.txt", "other\n")
-    graph = graph_of(repository)
+def test_outputs_of_older_inputs_are_never_taken_for_a_result(reproduced):
+    reproduced.write("input.txt", "other\n")
+    graph = graph_of(reproduced)
     assert not graph.settle("one")
     graph.key("one")  # DVC would compare with what it was told last
     assert not graph.settle("one")
-    assert "one.txt" in (repository.root / "dvc.yaml").read_text()
+    assert "one.txt" in (reproduced.root / "dvc.yaml").read_text()
 
 
-def test_what_the_run_cache_knows_is_restored_and_lock_and_graph_follow_the_content(repository):
-    repository.dvc("repro")
-    before = (repository.root / "dvc.lock").read_bytes()
-    repository.write("input.txt", "other\n")
-    repository.dvc("repro")
-    repository.write("input.txt", "in\n")
-    graph = graph_of(repository)
+def test_what_the_run_cache_knows_is_restored_and_lock_and_graph_follow_the_content(reproduced):
+    before = (reproduced.root / "dvc.lock").read_bytes()
+    reproduced.write("input.txt", "other\n")
+    reproduced.dvc("repro")
+    reproduced.write("input.txt", "in\n")
+    graph = graph_of(reproduced)
     assert graph.settle("one")
     assert graph.settle("two")
-    assert (repository.root / "two.txt").read_text() == "in\nin\n"
+    assert (reproduced.root / "two.txt").read_text() == "in\nin\n"
     locked = YAML(typ="safe").load(graph.lock("gathered"))["stages"]
     wanted = YAML(typ="safe").load(before.decode())["stages"]
     assert locked == {name: wanted[name] for name in ("one", "two", "side")}
 
 
-def test_lost_data_comes_back_from_the_cache(repository):
-    repository.dvc("repro")
-    (repository.root / "one.txt").unlink()
-    assert graph_of(repository).settle("one")
-    assert (repository.root / "one.txt").read_text() == "in\n"
+def test_lost_data_comes_back_from_the_cache(reproduced):
+    (reproduced.root / "one.txt").unlink()
+    assert graph_of(reproduced).settle("one")
+    assert (reproduced.root / "one.txt").read_text() == "in\n"
 
 
-def test_lost_data_that_the_cache_has_not_either_is_to_be_made_again(repository):
-    repository.dvc("repro")
-    repository.run("rm", "-r", ".dvc/cache", "one.txt")
-    assert not graph_of(repository).settle("one")
+def test_lost_data_that_the_cache_has_not_either_is_to_be_made_again(reproduced):
+    reproduced.run("rm", "-r", ".dvc/cache", "one.txt")
+    assert not graph_of(reproduced).settle("one")
 
 
 def test_a_worker_is_told_what_it_reads_of_other_stages_and_nothing_of_its_own(repository):

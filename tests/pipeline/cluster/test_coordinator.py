@@ -85,20 +85,18 @@ def test_what_another_machine_made_of_the_same_is_replaced_and_not_run_again_her
     assert ran == ["gathered"]
 
 
-def test_what_is_up_to_date_is_not_submitted(repository):
-    repository.dvc("repro")
-    repository.write("side.sh", "echo other > side.txt\n")
-    repository.commit()
+def test_what_is_up_to_date_is_not_submitted(reproduced):
+    reproduced.write("side.sh", "echo other > side.txt\n")
+    reproduced.commit()
     executor = Scripted()
     Run(executor).go()
     assert executor.given == ["side"]
 
 
-def test_a_stage_whose_inputs_came_out_as_they_were_is_not_submitted(repository):
-    repository.dvc("repro")
-    repository.write("dvc.yaml", (repository.root / "dvc.yaml").read_text().replace("cp input.txt one.txt",
+def test_a_stage_whose_inputs_came_out_as_they_were_is_not_submitted(reproduced):
+    reproduced.write("dvc.yaml", (reproduced.root / "dvc.yaml").read_text().replace("cp input.txt one.txt",
                                                                                   "cat input.txt > one.txt"))
-    repository.commit()
+    reproduced.commit()
     executor = Scripted()
     assert Run(executor).go().status == dict.fromkeys(("one", "side", "two"), "done")
     assert executor.given == ["one"]
