@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from gan.evaluation import parzen
 from gan.evaluation.folds import geometric_mean, mean
+from gan.evaluation.settings import Grid
 from gan.linear_algebra import random_stream
 from gan.registry import create
 from pipeline.artifacts import files
@@ -38,7 +39,7 @@ def main(experiment: str) -> None:
     training = files.read_json(folder(experiment) / "training.json")
     evaluation = files.read_json(folder(experiment) / "evaluation.json")
     dataset = read_dataset(prepared_file(settings["dataset"]))
-    grid = TypeAdapter(parzen.Grid).validate_python(settings["refined_grid"])
+    grid = TypeAdapter(Grid).validate_python(settings["refined_grid"])
     folds = [(validation[:settings["validation_images"]].to(device), test[:settings["test_images"]].to(device))
              for validation, test in dataset.folds()]
     names = list(evaluation["seeds"][0]["variants"])
@@ -84,7 +85,7 @@ def chosen_seed(evaluation: dict[str, Any], variant: str) -> int:
     return int(best["seed"])
 
 
-def score(folds: Folds, samples: torch.Tensor, grid: parzen.Grid, advance: Callable[[int], None]) -> dict[str, Any]:
+def score(folds: Folds, samples: torch.Tensor, grid: Grid, advance: Callable[[int], None]) -> dict[str, Any]:
     """The estimate in nats from `samples` [n, d], σ chosen on validation images, of each fold where there are several.
 
     Over folds: mean and standard error, as the paper reports TFD, and the geometric mean of their σ. `advance` is
