@@ -3,8 +3,8 @@
 An update of the paper's MNIST networks is about a hundred kernels of a few microseconds each: to start them one by one
 from Python takes longer than to run them. A graph starts them all at once. Whatever changes from update to update lies
 in tensors on the GPU, which the graph itself moves on: the number of the minibatch, of the update, and with it the
-learning rate. The random streams are registered with the graph, so that every replay draws on from where the last draw
-ended, be it captured or not: replayed updates give the bits of eager ones.
+learning rate. The random streams are registered with the graph, so that every replay continues where the last draw
+ended, whether it was captured or not: replayed updates give the bits of eager ones.
 """
 
 from __future__ import annotations

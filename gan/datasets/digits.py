@@ -32,7 +32,7 @@ _SOURCE = "scikit-learn, installed here"
 
 @dataclass(frozen=True)
 class Digits(ParameterBlock):
-    """See `gan.datasets.Loader`."""
+    """See `gan.datasets.loader.Loader`."""
 
     loader: Literal["digits"]
 
@@ -86,7 +86,7 @@ def _read(folder: Path) -> np.ndarray:
 
 def _check(pixels: np.ndarray, origin: str, remedy: str) -> None:
     expected = (sum(SIZES.values()), SHAPE[1] * SHAPE[2])
-    found = hashlib.sha256(pixels.tobytes()).hexdigest()
-    if pixels.dtype != np.uint8 or pixels.shape != expected or found != PIXELS_SHA256:
+    digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+    if pixels.dtype != np.uint8 or pixels.shape != expected or digest != PIXELS_SHA256:
         raise DataError(f"{origin}: these are not the digits", expected=f"uint8 {expected}, SHA-256 {PIXELS_SHA256}",
-                        found=f"{pixels.dtype} {pixels.shape}, SHA-256 {found}", remedy=remedy)
+                        found=f"{pixels.dtype} {pixels.shape}, SHA-256 {digest}", remedy=remedy)

@@ -52,7 +52,7 @@ _BLOCK = 256  # images
 
 @dataclass(frozen=True)
 class ImageFolder(ParameterBlock):
-    """See `gan.datasets.Loader`. The images of `folder` or `folder`.zip in one of the user's own folders."""
+    """See `gan.datasets.loader.Loader`. The images of `folder` or `folder`.zip in one of the user's own folders."""
 
     loader: Literal["image_folder"]
     folder: str
@@ -93,23 +93,23 @@ class ImageFolder(ParameterBlock):
 
     def fetch(self, folder: Path, local: Sequence[Path], say: Say, progress: StartProgress) -> str:
         source = sources.fetch_first(self.folder, self._sources(local), folder, say, progress, self._remedy())
-        about = json.loads((folder / SOURCE_FILE).read_text())
-        if about["ignored"]:
-            say(f"{self.folder}: {about['ignored']:,} files that are not images ignored")
-        if about["copies"]:
-            say(f"{self.folder}: {about['copies']:,} of {about['images']:,} images are copies of others; "
+        record = json.loads((folder / SOURCE_FILE).read_text())
+        if record["ignored"]:
+            say(f"{self.folder}: {record['ignored']:,} files that are not images ignored")
+        if record["copies"]:
+            say(f"{self.folder}: {record['copies']:,} of {record['images']:,} images are copies of others; "
                 "copies stay in one split")
         return source
 
     def verify(self, folder: Path) -> None:
         """Also that the images were made with these settings."""
         sources.verify_names(folder, {IMAGES_FILE, SOURCE_FILE})
-        about = self._about(folder)
+        record = self._about(folder)
         images = self._images(folder)
         expected = {**self._settings(), "images": len(images), "sha256": _sha256(folder / IMAGES_FILE)}
-        if {key: about.get(key) for key in expected} != expected:
+        if {key: record.get(key) for key in expected} != expected:
             raise DataError(f"{folder} holds other images, or of other settings", expected=str(expected),
-                            found=str(about), remedy=redo(folder))
+                            found=str(record), remedy=redo(folder))
 
     def sizes(self, folder: Path, local: Sequence[Path]) -> dict[str, int]:
         return dict(zip(("validation", "test", "train"), self._split_sizes(self._count(folder, local)), strict=True))
@@ -147,9 +147,9 @@ class ImageFolder(ParameterBlock):
     def _count(self, folder: Path, local: Sequence[Path]) -> int:
         """How many images there are: from the raw files, or by the names in the first source that has some."""
         with contextlib.suppress(DataError, KeyError, TypeError, ValueError):
-            about = self._about(folder)
-            if about["folder"] == self.folder:
-                return int(about["images"])
+            record = self._about(folder)
+            if record["folder"] == self.folder:
+                return int(record["images"])
         for place in self._places(local):
             try:
                 with open_members([place]) as members:
@@ -230,9 +230,9 @@ class ImageFolder(ParameterBlock):
             ignored = len(members) - len(images)
         _write_sorted(folder / _UNSORTED_FILE, content_order(digests), folder / IMAGES_FILE)
         (folder / _UNSORTED_FILE).unlink()
-        about = {**self._settings(), "images": len(images), "copies": len(digests) - len(set(digests)),
+        record = {**self._settings(), "images": len(images), "copies": len(digests) - len(set(digests)),
                  "ignored": ignored, "sha256": _sha256(folder / IMAGES_FILE)}
-        (folder / SOURCE_FILE).write_text(json.dumps(about, indent=2) + "\n")
+        (folder / SOURCE_FILE).write_text(json.dumps(record, indent=2) + "\n")
 
     def _write_unsorted(self, images: Sequence[Member], place: Path, path: Path,
                         progress: StartProgress) -> list[bytes]:

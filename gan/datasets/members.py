@@ -43,9 +43,9 @@ def open_members(places: Sequence[Path]) -> Iterator[list[Member]]:
     with contextlib.ExitStack() as stack:
         members = []
         for place in places:
-            found = _folder_members(place) if place.is_dir() else _zip_members(
+            files = _folder_members(place) if place.is_dir() else _zip_members(
                 stack.enter_context(sources.open_zip(place)), place)
-            members += sorted(filter(_is_visible, found), key=lambda member: member.name)
+            members += sorted(filter(_is_visible, files), key=lambda member: member.name)
         yield members
 
 

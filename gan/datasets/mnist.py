@@ -54,7 +54,7 @@ REMEDY = (f"connect to a network, or put the four files ({', '.join(file.name fo
 
 @dataclass(frozen=True)
 class Mnist(ParameterBlock):
-    """See `gan.datasets.Loader`."""
+    """See `gan.datasets.loader.Loader`."""
 
     loader: Literal["mnist"]
 

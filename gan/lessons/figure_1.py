@@ -53,8 +53,8 @@ def run(settings: Figure1, start: StartProgress) -> Outcome:
     b, d = moments["b"], moments["d"]
     jsd = {name: jensen_shannon(p, moment.p_g, GRID) for name, moment in moments.items()}
     both = [region_of_mass((p + p_g) / 2, 0.99, GRID) for p_g in b.p_g]
-    to_optimum = [float(np.abs(one - optimal_discriminator(p, p_g))[region].max())
-                  for one, p_g, region in zip(b.d, b.p_g, both, strict=True)]
+    to_optimum = [float(np.abs(answers - optimal_discriminator(p, p_g))[region].max())
+                  for answers, p_g, region in zip(b.d, b.p_g, both, strict=True)]
     to_half = np.abs(d.d - 0.5)[:, inside].max(1)
     criteria = [
         Criterion("(b) largest |D − D*| where 99 % of the points lie, worst seed", max(to_optimum), "<", 0.05),

@@ -82,8 +82,8 @@ def closeness(m: Tensor, features: int) -> Tensor:
     Salimans et al. take the sum, which makes the step size depend on the size of the minibatch.
     """
     runs, n, _ = m.shape
-    by_feature = m.view(runs, n, features, -1).permute(0, 2, 1, 3)
-    near = torch.exp(-torch.cdist(by_feature, by_feature, p=1.0))
+    of_features = m.view(runs, n, features, -1).permute(0, 2, 1, 3)
+    near = torch.exp(-torch.cdist(of_features, of_features, p=1.0))
     return ((near.sum(-1) - 1) / (n - 1)).transpose(1, 2)
 
 
@@ -96,14 +96,14 @@ def run(settings: MinibatchFeatures, start: StartProgress, digits: Digits) -> Ou
     real = float(mean_distance(digits.test[:settings.judged].unsqueeze(0)))
     on_digits = Rows("game", "seed", "diversity", "entropy", *map(str, range(CLASSES)))
     for game in GAMES:
-        shares = torch.stack([histogram(judge(one)) for one in samples[game]])
+        shares = torch.stack([histogram(judge(drawn)) for drawn in samples[game]])
         for row in zip(settings.digit_seeds, (mean_distance(samples[game]) / real).tolist(), entropy(shares).tolist(),
                        *shares.T.tolist(), strict=True):
             on_digits.add(game, *row)
     numbers = {"accuracy of the judge on test images": judge.accuracy,
                "entropy of the class histogram of test images, in nats": float(entropy(histogram(of_data)))}
-    images = {f"{game}, seed {seed}": one[:SHOWN] for game in GAMES
-              for seed, one in zip(settings.digit_seeds, samples[game], strict=True)}
+    images = {f"{game}, seed {seed}": drawn[:SHOWN] for game in GAMES
+              for seed, drawn in zip(settings.digit_seeds, samples[game], strict=True)}
     return Outcome(_criteria(on_ring, on_digits), {"ring": on_ring.table, "digits": on_digits.table}, numbers, images)
 
 
@@ -142,7 +142,7 @@ def _ring(settings: MinibatchFeatures, advance: Callable[[int, str], None]) -> R
 def _samples(settings: MinibatchFeatures, digits: Digits, advance: Callable[[int, str], None]) -> dict[str, Tensor]:
     """Digits drawn by G after each game, [seeds, judged, 784]."""
     pixels, units = digits.train.shape[1], settings.digit_units
-    found = {}
+    samples = {}
     for game in GAMES:
         body = Mlp((pixels, units, units, 1), "leaky_relu")
         play = DigitsGame(digits.train, settings.digit_seeds, _discriminator(body, settings, game), settings.noise,
@@ -151,8 +151,8 @@ def _samples(settings: MinibatchFeatures, digits: Digits, advance: Callable[[int
         for _ in range(settings.digit_steps):
             play.play()
             advance(1, f"MNIST, {game}")
-        found[game] = play.samples(Noise(settings.digit_seeds, "judged").normal(settings.judged, settings.noise))
-    return found
+        samples[game] = play.samples(Noise(settings.digit_seeds, "judged").normal(settings.judged, settings.noise))
+    return samples
 
 
 def _discriminator(body: Mlp, settings: MinibatchFeatures, game: str) -> Mlp | MinibatchDiscriminator:

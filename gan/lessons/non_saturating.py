@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gan.adversarial.game import discriminator_loss_by_logits, generator_loss_by_logits
+from gan.adversarial.game import discriminator_logit_gradient, generator_logit_gradient
 from gan.adversarial.layers import Dense, Dropout, Layer, Maxout, Network, uniform
 from gan.adversarial.settings import Objective
 from gan.datasets.sources import StartProgress
@@ -88,7 +88,7 @@ class PaperGame:
         self.discriminator = Network(discriminator_layers(images.shape[1], MAXOUT_UNITS // narrower, weights,
                                                           random_stream(seed, "dropout")))
         self._z, self._order = random_stream(seed, "z"), random_stream(seed, "data")
-        self._velocity = {id(network): [torch.zeros_like(one) for one in network.parameters]
+        self._velocity = {id(network): [torch.zeros_like(parameter) for parameter in network.parameters]
                           for network in (self.generator, self.discriminator)}
 
     def samples(self, n: int, stream: torch.Generator) -> Tensor:
@@ -98,7 +98,7 @@ class PaperGame:
     def discriminator_step(self) -> None:
         x = self.images[torch.randint(len(self.images), (self.batch,), generator=self._order)]
         logits = self.discriminator.forward(torch.cat((x, self.samples(self.batch, self._z))))
-        self.discriminator.backward(discriminator_loss_by_logits(logits, self.batch))
+        self.discriminator.backward(discriminator_logit_gradient(logits, self.batch))
         self._step(self.discriminator)
 
     def judge(self, stream: torch.Generator) -> Tensor:
@@ -107,7 +107,7 @@ class PaperGame:
 
     def generator_gradient(self, logits: Tensor, objective: Objective) -> float:
         """The norm of G's gradient on what was judged last; it stays in G's layers."""
-        self.generator.backward(self.discriminator.input_gradient(generator_loss_by_logits(logits, objective)))
+        self.generator.backward(self.discriminator.input_gradient(generator_logit_gradient(logits, objective)))
         return float(torch.stack([gradient.norm() for gradient in self.generator.gradients]).norm())
 
     def generator_step(self, objective: Objective) -> tuple[Tensor, float]:

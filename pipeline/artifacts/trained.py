@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
@@ -10,6 +11,11 @@ from gan.errors import ParameterError
 from gan.registry import Settings
 from pipeline.artifacts import files
 from pipeline.artifacts.configuration import folder
+
+
+def weights_file(experiment: str, seed: int) -> Path:
+    """What `gan.generator` reads: the chosen weights of each variant."""
+    return folder(experiment) / "models" / f"seed-{seed}.safetensors"
 
 
 def model_settings(content: Any) -> Settings:

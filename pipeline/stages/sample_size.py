@@ -20,10 +20,11 @@ from gan.evaluation.folds import geometric_mean, mean
 from gan.evaluation.settings import Grid
 from gan.linear_algebra import random_stream
 from gan.registry import create
+from gan.weights import read_weights
 from pipeline.artifacts import files
 from pipeline.artifacts.configuration import configuration, folder
 from pipeline.artifacts.prepared import prepared_file, read_dataset
-from pipeline.artifacts.trained import model_settings, settings_mismatch
+from pipeline.artifacts.trained import model_settings, settings_mismatch, weights_file
 from pipeline.runtime import machine, stage
 from pipeline.runtime.progress import Progress
 
@@ -50,11 +51,10 @@ def main(experiment: str) -> None:
     with Progress(f"{experiment}, sample size", len(names) * images * sum(sizes), "pair") as progress:
         for variant in names:
             seed = chosen_seed(evaluation, variant)
-            weights, _ = files.read_tensors(folder(experiment) / "models" / f"seed-{seed}.safetensors")
-            own = {name.partition(".")[2]: t for name, t in weights.items() if name.startswith(f"{variant}.")}
+            weights = read_weights(weights_file(experiment, seed), variant)
             model = create(model_settings(training["settings"]["model"]), dataset.train, seed, device, dataset.shape)
             try:
-                drawn = model.sample(own, sizes[-1], random_stream(seed, "sample sizes", device))
+                drawn = model.sample(weights, sizes[-1], random_stream(seed, "sample sizes", device))
             except ValueError as error:
                 raise settings_mismatch(experiment, error) from error
             variants[variant] = {"seed": seed, "sizes": [

@@ -27,11 +27,12 @@ from gan.evaluation.settings import Monitor
 from gan.fit import Fit
 from gan.linear_algebra import random_stream
 from gan.registry import create_together
+from gan.weights import describe
 from pipeline.artifacts import files
 from pipeline.artifacts.configuration import configuration
 from pipeline.artifacts.configuration import folder as artifacts
 from pipeline.artifacts.prepared import prepared_file, read_dataset
-from pipeline.artifacts.trained import model_settings, settings_mismatch
+from pipeline.artifacts.trained import model_settings, settings_mismatch, weights_file
 from pipeline.runtime import checkpoints, machine, process_lock, stage
 from pipeline.runtime.checkpoints import Checkpoint
 from pipeline.runtime.interruption import Interruption
@@ -57,7 +58,7 @@ def main(experiment: str, seed: str | None = None) -> None:
         training = _Experiment(experiment, settings, dataset, inputs, device)
         fits = training.fit(seeds)
         if seed is None:
-            _write(experiment, settings, fits, inputs, device)
+            _write(experiment, settings, fits, dataset.shape, inputs, device)
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -242,12 +243,13 @@ def _with_last_good_state(error: TrainingDiverged, checkpoint: Checkpoint) -> Tr
     return TrainingDiverged(error.epoch, error.found, error.remedy + kept)
 
 
-def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], inputs: str, device: torch.device) -> None:
-    models = artifacts(experiment) / "models"
+def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], shape: tuple[int, int, int], inputs: str,
+           device: torch.device) -> None:
     for fit in fits:
         tensors = {f"{variant}.{name}": tensor for variant, choice in fit.choices.items()
                    for name, tensor in choice.weights.items()}
-        files.write_tensors(models / f"seed-{fit.seed}.safetensors", tensors)
+        files.write_tensors(weights_file(experiment, fit.seed), tensors, describe(
+            settings["model"], shape, list(fit.choices)))
     rows = pandas.DataFrame([row for fit in fits for row in fit.rows], columns=None if any(
         fit.rows for fit in fits) else CURVES)
     extra = [column for column in rows.columns if column not in CURVES]
@@ -257,7 +259,7 @@ def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], input
         "model": settings["model"]["kind"], "dataset": settings["dataset"], "profile": settings["profile"],
         "settings": settings, "inputs": inputs, "hardware": machine.hardware(device),
         "seeds": [{"seed": fit.seed, "updates": getattr(fit.model, "updates", None), "variants": {
-            variant: {"epoch": choice.epoch if fit.model.is_looked_at else None,
+            variant: {"epoch": choice.epoch if fit.model.can_be_scored else None,
                       "validation_log_likelihood": choice.validation_log_likelihood}
             for variant, choice in fit.choices.items()}} for fit in fits]})
 

@@ -19,13 +19,12 @@ DIGEST = "gan.generator"  # the tag of a run that has one
 
 
 @dataclass(frozen=True)
-class Generator:
-    """Adversarial nets' G: `settings` as in training.json, `shape` [C, H, W], and the seed taken for each variant.
+class GeneratorFiles:
+    """Adversarial nets' G: `shape` [C, H, W] of its images, and the seed taken for each variant.
 
-    `weights` are the files of these seeds, as the stage `train` writes them.
+    `weights` are the files of these seeds, as the stage `train` writes them; they describe themselves.
     """
 
-    settings: Mapping[str, Any]
     shape: Sequence[int]
     seeds: Mapping[str, int]
     weights: Mapping[int, Path]
@@ -38,7 +37,7 @@ class Generator:
     def description(self) -> str:
         """What `gan_generator` reads, as JSON."""
         variants = {variant: {"file": self.weights[seed].name, "seed": seed} for variant, seed in self.seeds.items()}
-        return json.dumps({"model": self.settings, "shape": list(self.shape), "variants": variants}, indent=2) + "\n"
+        return json.dumps({"variants": variants}, indent=2) + "\n"
 
     def digest(self) -> str:
         """SHA-256 over the description and the weights."""
@@ -47,15 +46,15 @@ class Generator:
 
 
 def generator_of(experiment: Path, training: Mapping[str, Any], shape: Sequence[int],
-                 seeds: Mapping[str, int]) -> Generator | None:
+                 seeds: Mapping[str, int]) -> GeneratorFiles | None:
     """The generator in the folder of an experiment's artifacts, by variant that of one seed; None for other models."""
     if training["model"] != "adversarial_nets":
         return None
     weights = {seed: experiment / "models" / f"seed-{seed}.safetensors" for seed in seeds.values()}
-    return Generator(training["settings"]["model"], shape, seeds, weights)
+    return GeneratorFiles(shape, seeds, weights)
 
 
-def log(client: Any, run_id: str, generator: Generator) -> None:
+def log(client: Any, run_id: str, generator: GeneratorFiles) -> None:
     """Add the generator to a run, unless it has this very one: `runs:/<run_id>/generator`."""
     from mlflow.entities import LoggedModelOutput
     run, digest = client.get_run(run_id), generator.digest()
@@ -75,7 +74,7 @@ def log(client: Any, run_id: str, generator: Generator) -> None:
     client.set_tag(run_id, DIGEST, digest)
 
 
-def _save(folder: Path, generator: Generator, model_id: str, run_id: str) -> str:
+def _save(folder: Path, generator: GeneratorFiles, model_id: str, run_id: str) -> str:
     """Write all but the weights, which are large and go straight to the store; returns where they belong."""
     import mlflow
     import numpy as np

@@ -143,7 +143,7 @@ class Tracker:
         """Attach a text, as a file of this name, which may have folders."""
         self._add(lambda client, run_id: client.log_text(run_id, as_text(content), as_name(name)))
 
-    def generator(self, generator: logged_model.Generator) -> None:
+    def generator(self, generator: logged_model.GeneratorFiles) -> None:
         """Attach a generator as an MLflow model that draws samples. Its files have to stay until `finish`."""
         self._add(lambda client, run_id: logged_model.log(client, run_id, generator),
                   seconds=generator.size / SLOWEST_UPLOAD)

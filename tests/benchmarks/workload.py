@@ -9,10 +9,10 @@ from torch import Tensor
 
 from gan.adversarial.settings import (
     AdversarialNets,
-    Discriminator,
+    DiscriminatorNetwork,
     DiscriminatorOutput,
-    Generator,
     GeneratorLayer,
+    GeneratorNetwork,
     GeneratorOutput,
     MaxoutLayer,
     Noise,
@@ -32,10 +32,10 @@ def nets(effort: Effort) -> AdversarialNets:
         return model
     return replace(
         model, noise=Noise(4, "uniform"),
-        generator=Generator([GeneratorLayer(9, "relu", 0.5), GeneratorLayer(8, "relu", 0.5)],
-                            GeneratorOutput("sigmoid", 0.5, "marginal_logit")),
-        discriminator=Discriminator([MaxoutLayer(7, 3, 0.5, 0.8), MaxoutLayer(5, 2, 0.5, 0.5)],
-                                    DiscriminatorOutput(0.5, 0.5)),
+        generator=GeneratorNetwork([GeneratorLayer(9, "relu", 0.5), GeneratorLayer(8, "relu", 0.5)],
+                                   GeneratorOutput("sigmoid", 0.5, "marginal_logit")),
+        discriminator=DiscriminatorNetwork([MaxoutLayer(7, 3, 0.5, 0.8), MaxoutLayer(5, 2, 0.5, 0.5)],
+                                           DiscriminatorOutput(0.5, 0.5)),
         recipe=replace(model.recipe, batch_size=20))
 
 
