@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gan.errors import ParameterError
@@ -30,13 +29,13 @@ class Setting:
     """where it stands in params.yaml"""
     place: str
     """where it is to be set for this experiment alone"""
-    is_inherited: bool
-    """whether nothing stands at `place` yet, so that `dvc exp run -S` needs a `+`"""
+    needs_plus: bool
+    """whether DVC finds nothing at `place` yet"""
 
     @property
     def override(self) -> str:
         """What sets it, in DVC's words, but for the value."""
-        return f"-S '+{self.place}=…'" if self.is_inherited else f"-S '{_in_brackets(self.place)}=…'"
+        return f"-S '{'+' if self.needs_plus else ''}{self.place}=…'"
 
 
 def settings(known: Parameters, experiment: str, profile: str = "") -> list[Setting]:
@@ -48,7 +47,7 @@ def settings(known: Parameters, experiment: str, profile: str = "") -> list[Sett
 
 def place_of(known: Parameters, experiment: str, name: str, profile: str) -> str:
     """The path in params.yaml at which a setting ("train.model.recipe.epochs") is to be changed for this experiment
-    alone: in its overrides for the profile where those decide. ParameterError names one that there is not."""
+    alone: in its overrides for a profile where those decide. ParameterError names one that there is not."""
     tree: Any = known.tree(experiment, profile)
     for part in name.split("."):
         if isinstance(tree, list) and part.isdecimal() and int(part) < len(tree):
@@ -59,27 +58,44 @@ def place_of(known: Parameters, experiment: str, name: str, profile: str) -> str
             raise ParameterError(f"the experiment {experiment} has no setting {name!r}",
                                  expected=f"a name as `python -m pipeline settings {experiment}` prints it, such as "
                                           "train.seeds", found=name, remedy="correct the name")
-    leaves = [leaf for _, leaf in _leaves(tree)]
-    by_profile = any(f".profiles.{profile}." in leaf.path for leaf in leaves)
-    return f"experiments.{experiment}.{f'profiles.{profile}.' if by_profile else ''}{name}"
+    parts = name.split(".")
+    places = [f"experiments.{experiment}.{'.'.join([*parts[:i], *between, *parts[i:]])}"
+              for i, between in [(0, []), *((i, ["profiles", profile]) for i in range(len(parts)))]]
+    return next((place for place in places if _decides(known, place, experiment, parts, profile)), places[1])
+
+
+def _decides(known: Parameters, place: str, experiment: str, parts: list[str], profile: str) -> bool:
+    """Whether what is written at `place` is what holds in the end."""
+    try:
+        found: Any = plain(replace(known, raw=changed(known.raw, {place: _PROBE})).tree(experiment, profile))
+        for part in parts:
+            found = found[int(part) if isinstance(found, list) else part]
+    except (ParameterError, KeyError, IndexError, TypeError, ValueError):
+        return False
+    return bool(found == _PROBE)
+
+
+_PROBE = "a value that is in no file"
 
 
 def changed(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of params.yaml's content with the values at these paths set; missing blocks on the way are made, as
     `dvc exp run -S +path=value` makes them."""
-    content: dict[str, Any] = copy.deepcopy(dict(raw))
+    content: Any = raw
     for path, value in changes.items():
-        *parents, last = path.split(".")
-        block: Any = content
-        for parent in parents:
-            if isinstance(block, list):
-                block = block[int(parent)]
-                continue
-            if not isinstance(block.get(_key(block, parent)), dict | list):
-                block[_key(block, parent)] = {}
-            block = block[_key(block, parent)]
-        block[int(last) if isinstance(block, list) else _key(block, last)] = value
-    return content
+        content = _with(content, path.split("."), value)
+    return dict(content)
+
+
+def _with(block: Any, path: list[str], value: Any) -> Any:
+    """`block` with another value at a path; only what is around it is copied."""
+    if not path:
+        return value
+    if isinstance(block, list):
+        return [_with(each, path[1:], value) if i == int(path[0]) else each for i, each in enumerate(block)]
+    block = block if isinstance(block, dict) else {}
+    key = _key(block, path[0])
+    return block | {key: _with(block.get(key), path[1:], value)}
 
 
 def main(experiment: str, profile: str = "") -> None:
@@ -98,15 +114,15 @@ def main(experiment: str, profile: str = "") -> None:
     for block in BLOCKS:
         for name, leaf in _leaves(shared[block], block):
             print(f"{name:<{width}}  {_text(leaf.value)}")
-    own, inherited = (next((row for row in rows if row.is_inherited is each), None) for each in (False, True))
+    there, new = (next((row for row in rows if row.needs_plus is each), None) for each in (False, True))
     print("\nto change one for this experiment alone:")
-    for row in filter(None, (own, inherited)):
-        print(f"  dvc exp run {row.override}" + ("   (+: it is inherited)" if row.is_inherited else ""))
+    for row in filter(None, (there, new)):
+        print(f"  dvc exp run {row.override}" + ("   (+: nothing stands there yet)" if row.needs_plus else ""))
 
 
 def _setting(known: Parameters, experiment: str, profile: str, name: str, leaf: Value) -> Setting:
     place = place_of(known, experiment, name, profile)
-    return Setting(name, leaf.value, leaf.path, place, not _stands_at(known.raw, place))
+    return Setting(name, leaf.value, leaf.path, place, not _is_found(known.raw, place))
 
 
 def _leaves(tree: Tree | Any, name: str = "") -> Iterator[tuple[str, Value]]:
@@ -134,24 +150,21 @@ def _is_plain(tree: Any) -> bool:
 
 
 def _key(block: Mapping[Any, Any], name: str) -> Any:
-    """Places in a list that overrides name are numbers in YAML and text in a dotted path."""
-    return int(name) if name.isdecimal() and int(name) in block else name
+    """Places in a list that overrides name are numbers in YAML and text in a dotted path, and text where DVC wrote
+    them."""
+    return int(name) if name not in block and name.isdecimal() and int(name) in block else name
 
 
-def _stands_at(raw: Any, path: str) -> bool:
+def _is_found(raw: Any, path: str) -> bool:
+    """As DVC looks for it: by words, and by places in a list."""
     for part in path.split("."):
         if isinstance(raw, list) and part.isdecimal() and int(part) < len(raw):
             raw = raw[int(part)]
-        elif isinstance(raw, dict) and _key(raw, part) in raw:
-            raw = raw[_key(raw, part)]
+        elif isinstance(raw, dict) and part in raw:
+            raw = raw[part]
         else:
             return False
     return True
-
-
-def _in_brackets(path: str) -> str:
-    """Places in lists as DVC's overrides name them: hidden[0].units."""
-    return "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in path.split(".")).lstrip(".")
 
 
 def _text(value: Any) -> str:
