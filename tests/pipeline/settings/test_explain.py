@@ -18,7 +18,6 @@ from pipeline.settings import explain, parameters
 from pipeline.settings.inheritance import plain, resolve
 from pipeline.settings.parameters import Parameters
 from pipeline.settings.plan import Plan
-from pipeline.settings.schema import PROFILES
 
 ROOT = Path(__file__).parents[3]
 KNOWN = parameters.load(ROOT / "params.yaml", plan=False)
