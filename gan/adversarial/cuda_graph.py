@@ -10,21 +10,46 @@ where the last draw ended, be it captured or not: replayed updates give the bits
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from gan.adversarial.training import Training
+from gan.adversarial.settings import Recipe
 
 _WARM_UP = 3
 
 
-class CapturedUpdates:
-    """Full minibatches of one `Training` on a GPU; the first call captures."""
+class Updated(Protocol):
+    """What is captured: a training of one seed or of several, as `gan.adversarial.training.Training` has it."""
 
-    def __init__(self, training: Training) -> None:
+    recipe: Recipe
+    device: torch.device
+    seeds: list[int]
+    train: Tensor
+    """images [N, d]"""
+    order: Tensor
+    """of the images in the running epoch: [N], of several seeds [S, N]"""
+    logits: Tensor
+    """[2, N, S]: D's in the running epoch, on data and on samples"""
+    noises: list[torch.Generator]
+    """what an update draws from, a stream for each seed"""
+
+    def update(self, rows: Tensor, rate: float | Tensor, momentum: float, moves_generator: bool) -> Tensor:
+        """One update on the images `rows`; returns D's logits [2n, S]."""
+
+    def state(self, k: int = 0) -> dict[str, Tensor]:
+        """What the next updates of the k-th seed depend on, as copies."""
+
+    def restore(self, state: Mapping[str, Tensor], k: int = 0) -> None:
+        """Take over what `state` returned."""
+
+
+class CapturedUpdates:
+    """Full minibatches of one training on a GPU; the first call captures."""
+
+    def __init__(self, training: Updated) -> None:
         self._training = training
         self._graphs: dict[bool, torch.cuda.CUDAGraph] = {}
         self._minibatch = torch.zeros(1, dtype=torch.int64, device=training.device)

@@ -50,7 +50,7 @@ class Layer(Protocol):
 
 
 def uniform(shape: Sequence[int], irange: float, stream: torch.Generator) -> Tensor:
-    """Initial weights, uniform(−irange, irange), on the CPU whatever the device: a seed starts alike everywhere."""
+    """Initial weights, uniform(−irange, irange), drawn on the CPU: a seed has the same ones on every device."""
     return torch.empty(tuple(shape)).uniform_(-irange, irange, generator=stream)
 
 
@@ -178,9 +178,9 @@ class TransposedConvolution:
     def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
         if weights is not None:
             delta = delta * weights
-        by_weight = _convolution_backward(self._images(delta), self._x, self.parameters[0], stride=self.stride,
-                                          transposed=True, by="weight")
-        self.gradients = [by_weight, delta.sum(0)]
+        weight_gradient = _convolution_backward(self._images(delta), self._x, self.parameters[0], stride=self.stride,
+                                                transposed=True, of="weight")
+        self.gradients = [weight_gradient, delta.sum(0)]
 
     def input_gradient(self, delta: Tensor) -> Tensor:
         return conv2d(self._images(delta), self.parameters[0], stride=self.stride).flatten(1)
@@ -237,37 +237,37 @@ class ConvolutionalMaxout:
 
     def delta(self, gradient: Tensor) -> Tensor:
         """[n, pieces·channels, height, width]"""
-        by_pooled = gradient.view(len(gradient), *self.output_shape)
-        by_maxima = torch.ops.aten.max_pool2d_with_indices_backward(by_pooled, self._maxima, *self._pooling,
-                                                                    self._places)
-        by_maxima = by_maxima.permute(0, 2, 3, 1)
-        by_sums = torch.empty_like(self._is_maximum)
-        for piece, is_maximum in zip(by_sums.unbind(3), self._is_maximum.unbind(3), strict=True):
-            torch.mul(is_maximum, by_maxima, out=piece)
-        return by_sums.flatten(3).permute(0, 3, 1, 2)
+        pooled_gradient = gradient.view(len(gradient), *self.output_shape)
+        maxima_gradient = torch.ops.aten.max_pool2d_with_indices_backward(pooled_gradient, self._maxima, *self._pooling,
+                                                                          self._places)
+        maxima_gradient = maxima_gradient.permute(0, 2, 3, 1)
+        sums_gradient = torch.empty_like(self._is_maximum)
+        for piece, is_maximum in zip(sums_gradient.unbind(3), self._is_maximum.unbind(3), strict=True):
+            torch.mul(is_maximum, maxima_gradient, out=piece)
+        return sums_gradient.flatten(3).permute(0, 3, 1, 2)
 
     def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
-        by_bias = delta.sum((2, 3))
+        bias_gradients = delta.sum((2, 3))  # of each example
         x = self._x if weights is None else self._x * weights.view(-1, 1, 1, 1)
         self.gradients = [
-            _convolution_backward(delta, x, self.parameters[0], padding=self.padding, by="weight"),
-            by_bias.sum(0) if weights is None else product(weights.t(), by_bias).view(-1)]
+            _convolution_backward(delta, x, self.parameters[0], padding=self.padding, of="weight"),
+            bias_gradients.sum(0) if weights is None else product(weights.t(), bias_gradients).view(-1)]
 
     def input_gradient(self, delta: Tensor) -> Tensor:
         x = self._x[len(self._x) - len(delta):]
-        return _convolution_backward(delta, x, self.parameters[0], padding=self.padding, by="input").flatten(1)
+        return _convolution_backward(delta, x, self.parameters[0], padding=self.padding, of="input").flatten(1)
 
     def limit_norms(self, maximum: float) -> None:
         self.parameters[0].renorm_(2, 0, maximum)
 
 
-def _convolution_backward(delta: Tensor, x: Tensor, weight: Tensor, *, by: str, stride: int = 1, padding: int = 0,
+def _convolution_backward(delta: Tensor, x: Tensor, weight: Tensor, *, of: str, stride: int = 1, padding: int = 0,
                           transposed: bool = False) -> Tensor:
-    """∂L/∂input or ∂L/∂weight of a convolution, and not the other."""
+    """∂L/∂input or ∂L/∂weight of a convolution, as `of` says, and not the other."""
     gradients = torch.ops.aten.convolution_backward(
         delta, x, weight, None, [stride] * 2, [padding] * 2, [1, 1], transposed, [0, 0], 1,
-        [by == "input", by == "weight", False])
-    return gradients[0 if by == "input" else 1]  # type: ignore[no-any-return]
+        [of == "input", of == "weight", False])
+    return gradients[0 if of == "input" else 1]  # type: ignore[no-any-return]
 
 
 class Dropout:

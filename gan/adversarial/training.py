@@ -21,11 +21,11 @@ one, by batched matrix products (`gan.adversarial.layers.stack`). Each seed keep
 result does not depend on which others run with it, up to the rounding of other kernels.
 
 **Pretraining**, as the paper's TFD experiment has it, is a game of its own that comes first. Its generator is then the
-upper part of a deeper one; its discriminator is thrown away.
+upper part of a deeper one; its discriminator is discarded.
 
 **Random streams** (`gan.linear_algebra.random_stream`) are separate for initial weights, data order, and noise with
 dropout, and depend on nothing but the seed and the game. `state` holds all of them, at any update of an epoch: training
-that goes on from a saved state gives the same bits as training that was never stopped.
+that resumes from a saved state gives the same bits as training that was never stopped.
 """
 
 from __future__ import annotations
@@ -164,18 +164,18 @@ class Training:
         n = rows.shape[-1]
         data = self.train.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
         logits = _columns(self._judge(n, data))
-        by_d = self._discriminator_gradient(logits, n).mul_(rate)
+        discriminator_gradients = self._rows(self._discriminator_gradient(logits, n).mul_(rate))
         simultaneous = self.recipe.updates == "simultaneous"
-        by_samples = self._step(self.discriminator, torch.ones_like(self._rows(by_d)), momentum, self._rows(by_d),
-                                rows=n if simultaneous else 0)
-        if by_samples is not None:
-            by_g = game.generator_loss_by_logits(logits[n:], self.recipe.objective).mul_(rate)
-            self._step(self.generator, by_samples.mul_(self._rows(by_g)), momentum)
+        sample_gradients = self._step(self.discriminator, torch.ones_like(discriminator_gradients), momentum,
+                                      discriminator_gradients, rows=n if simultaneous else 0)
+        if sample_gradients is not None:
+            generator_gradients = game.generator_logit_gradient(logits[n:], self.recipe.objective).mul_(rate)
+            self._step(self.generator, sample_gradients.mul_(self._rows(generator_gradients)), momentum)
         elif moves_generator:
             self.discriminator.join()
             fresh = _columns(self._judge(n))
-            by_g = game.generator_loss_by_logits(fresh, self.recipe.objective).mul_(rate)
-            self._step(self.generator, self.discriminator.input_gradient(self._rows(by_g)), momentum)
+            generator_gradients = game.generator_logit_gradient(fresh, self.recipe.objective).mul_(rate)
+            self._step(self.generator, self.discriminator.input_gradient(self._rows(generator_gradients)), momentum)
         self.generator.join()
         self.discriminator.join()
         return logits
@@ -190,7 +190,7 @@ class Training:
 
     def _discriminator_gradient(self, logits: Tensor, n: int) -> Tensor:
         """∂(D's loss)/∂o for the logits on n images and on as many samples; the place for another loss of D."""
-        return game.discriminator_loss_by_logits(logits, n)
+        return game.discriminator_logit_gradient(logits, n)
 
     def _draw_noise(self, n: int) -> Tensor:
         """[n, dimensions], of several seeds [S, n, dimensions]"""

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gan.evaluation import folds
 from gan.evaluation.settings import Grid
 
 IMAGES_PER_BLOCK, SAMPLES_PER_BLOCK = 256, 2048
@@ -174,7 +175,7 @@ def search(validation: Tensor, samples: Tensor, grids: Sequence[Grid],
 def mean_over_folds(searches: Sequence[Search]) -> Search:
     """The mean over folds at each of the bandwidths, which are the same for all."""
     columns = zip(*(search.log_likelihoods for search in searches), strict=True)
-    return Search(searches[0].bandwidths, [math.fsum(column) / len(searches) for column in columns])
+    return Search(searches[0].bandwidths, [*map(folds.mean, columns)])
 
 
 def mean_and_standard_error(log_likelihoods: Tensor) -> tuple[float, float]:

@@ -16,7 +16,7 @@ import safetensors
 import torch
 
 from gan.errors import DataError
-from pipeline.artifacts import files
+from pipeline.runtime import files
 
 SHOWN = 5
 """Keys or tensors that are named one by one"""

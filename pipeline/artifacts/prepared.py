@@ -13,12 +13,7 @@ import torch
 from gan.datasets.contrast import normalize_contrast
 from gan.datasets.dataset import FOLDS, SPLITS, Dataset
 from gan.errors import DataError
-from pipeline.artifacts import files
-
-
-def prepared_file(name: str) -> Path:
-    """Where the prepared data set `name` is, from the repository's root."""
-    return Path("data/prepared") / f"{name}.safetensors"
+from pipeline.runtime import files
 
 
 def read_dataset(path: Path) -> Dataset:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from gan.datasets.loader import Loader
-from gan.datasets.registry import DatasetSettings
+from gan.datasets.registry import LOADERS, DatasetSettings
 from gan.datasets.sources import LOCAL_FOLDERS, Availability
 from gan.errors import DataError
-from pipeline.settings import parameters
+from pipeline.artifacts.configuration import configuration
 
 
-def data_availability(name: str, probe: bool = True) -> Availability:
+def data_availability(name: str, loader: DatasetSettings, probe: bool = True) -> Availability:
     """Where data set `name` is or would come from, for the plan; takes seconds and downloads nothing."""
-    loader, folder = loader_of(name), raw_folder(name)
+    folder = raw_folder(name)
     if is_whole(loader, folder):
         return Availability("found", str(folder))
     return loader.availability(local_folders(), probe)
@@ -34,11 +36,11 @@ def is_whole(loader: Loader, folder: Path) -> bool:
     return True
 
 
-def loader_of(name: str) -> DatasetSettings:
-    """What brings in data set `name`, with its settings. ParameterError if params.yaml has none of that name."""
-    datasets = parameters.load(run=False).datasets
-    parameters.require_known(name, datasets, "data set", f"{parameters.FILE}: datasets")
-    return datasets[name]
+def configured_loader(name: str, stage: str) -> DatasetSettings:
+    """What brings in data set `name`, as `configure` wrote it for a stage."""
+    settings = configuration(name, stage)["settings"]
+    loader: DatasetSettings = TypeAdapter(LOADERS[settings["loader"]]).validate_python(settings)
+    return loader
 
 
 def local_folders() -> list[Path]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
 from gan.errors import ParameterError
 from gan.registry import Settings
-from pipeline.artifacts import files
 from pipeline.artifacts.configuration import folder
+from pipeline.runtime import files
+
+
+def weights_file(experiment: str, seed: int) -> Path:
+    """What `gan.generator` reads: the chosen weights of each variant."""
+    return folder(experiment) / "models" / f"seed-{seed}.safetensors"
 
 
 def model_settings(content: Any) -> Settings:

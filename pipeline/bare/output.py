@@ -6,12 +6,14 @@ import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from pipeline.artifacts import files
+from pipeline.runtime import files
+
+if TYPE_CHECKING:
+    import torch
 
 RESULTS = "results.json"
 CURVES, STARTS, GRIDS, GENERATOR = "curves.npz", "starts.npz", "grids.npz", "generator.safetensors"

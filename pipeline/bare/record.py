@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from gan.errors import DataError, ReproductionError
-from pipeline.artifacts import files
-from pipeline.artifacts.prepared import prepared_file
+from pipeline.artifacts.paths import RECORDED, prepared_file
 from pipeline.bare import output
-from pipeline.bare.workload import Settings
-from pipeline.results import results
+from pipeline.bare.settings import Settings
+from pipeline.results import metrics
+from pipeline.runtime import files
 
 KEPT = (output.CURVES, output.STARTS, output.GRIDS)
 """arrays that go into git as they are"""
@@ -39,17 +39,17 @@ def record(folders: Sequence[Path]) -> list[Path]:
         about = {key: content[key] for key in ("experiment", "profile", "commit", "data", "hardware")} | {
             "tree_was_clean": True, "recorded": datetime.now(UTC).date().isoformat()}
         if content.get("annealing", {}).get("scores"):
-            written.append(_write(results.RECORDED / f"{name}.json", long_run(content, about)))
+            written.append(_write(RECORDED / f"{name}.json", long_run(content, about)))
         for part in ("collapse", "benchmarks", "tests", "capture"):
             if content.get(part):
-                path = results.RECORDED / name / f"{part}.json"
+                path = RECORDED / name / f"{part}.json"
                 written.append(_write(path, about | {part: _without_logs(content[part])}))
         if "annealing" in content:
-            path = results.RECORDED / name / "annealing.json"
+            path = RECORDED / name / "annealing.json"
             written.append(_write(path, about | {"annealing": content["annealing"]}))
         for array in KEPT:
             if (folder / array).is_file():
-                path = results.RECORDED / name / array
+                path = RECORDED / name / array
                 files.write_bytes(path, (folder / array).read_bytes())
                 written.append(path)
     return written
@@ -68,11 +68,11 @@ def long_run(content: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, 
     """The record of the long run in the form that the page reads."""
     annealing, settings = content["annealing"], _settings(content)
     seeds = [{"seed": one["seed"], "variants": one["variants"]} for one in annealing["scores"]]
-    metrics = results.headline({
+    entry = metrics.headline({
         "title": settings.title, "model": settings.nets.kind, "dataset": settings.dataset,
         **content["dataset"], "profile": settings.profile, "differences": [], "hardware": content["hardware"],
         "seeds": seeds})
-    return {**about, "note": _note(annealing), "settings": annealing["settings"], "metrics": metrics,
+    return {**about, "note": _note(annealing), "settings": annealing["settings"], "metrics": entry,
             "collapsed_seeds": [one["seed"] for one in annealing["scores"] if one["collapsed"]],
             "short_annealing": annealing.get("short_annealing", []), "epochs": annealing["epochs"]}
 

@@ -18,15 +18,13 @@ from typing import Any, Literal, NamedTuple
 from dvc.exceptions import DvcException
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
 from pipeline.cluster import FOLDER
 from pipeline.cluster.executors import Executor, Local, NoAnswer
 from pipeline.cluster.graph import Graph
-from pipeline.cluster.task import LOG, STARTED, Outcome, Task
+from pipeline.cluster.task import LOG, SETTINGS, STARTED, Outcome, Task
 from pipeline.cluster.times import Times
 from pipeline.cluster.watch import Line, Watch
-from pipeline.runtime import machine, run_log
-from pipeline.settings.parameters import FILE as PARAMETERS
+from pipeline.runtime import files, machine, run_log
 
 JOB, HISTORY = "job.json", "history.jsonl"
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -48,7 +46,8 @@ class Work:
     label: str
     """"" for this checkout"""
     commit: str
-    parameters: bytes
+    settings: Mapping[str, bytes]
+    """the content of params.yaml and plan.yaml"""
     seeds: Mapping[str, Sequence[int]]
     """of the trainings that are split: stage, seeds"""
     checkpoints: Path
@@ -157,7 +156,7 @@ class Coordinator:
         there = [job.number for job in self._jobs if job not in here]
         if there:
             self.watch.say(f"{len(there)} job{'s' if len(there) != 1 else ''} of the cluster go on; the same command "
-                           "takes up their results, `python -m pipeline.cluster cancel` ends them")
+                           "takes up their results, `make cancel` ends them")
 
     def _advance(self) -> None:
         """Find out what is done, and what can be by now."""
@@ -234,7 +233,7 @@ class Coordinator:
         for work, task in chosen:
             folder = self._folder / "tasks" / _file_name(f"{task.key[:12]}-{task.folder_name}")
             shutil.rmtree(folder, ignore_errors=True)
-            task.write(folder, work.graph.lock(task.stage), work.parameters)
+            task.write(folder, work.graph.lock(task.stage), work.settings)
             folders.append(folder)
         numbers = executor.submit(folders, slots)
         for (work, task), folder, number, slot in zip(chosen, folders, numbers, slots, strict=True):
@@ -349,7 +348,7 @@ class Coordinator:
         work, task = job.work, job.task
         self.watch.say(f"done         {work.called(task.name)}, on {outcome.node}, {outcome.seconds:.0f} s")
         self.finished += 1
-        for path, content in outcome.circumstances.items():
+        for path, content in outcome.run_log.items():
             if not work.label and ".." not in Path(path).parts:
                 # a database here is named as from here
                 files.write_text(run_log.FOLDER / path, content.replace(f":///{work.graph.root}/", ":///"))
@@ -408,9 +407,14 @@ class Coordinator:
                     progress(_lines(job.folder / LOG)[-40:]), time.time() - since)
 
 
-def checkout_now() -> tuple[str, str, bytes]:
-    """By which an edit is seen: the commit, what differs from it but for results, and the parameters."""
-    return *machine.checkout(), Path(PARAMETERS).read_bytes()
+def settings_of(root: Path) -> dict[str, bytes]:
+    """The files that workers have as a checkout has them."""
+    return {name: (root / name).read_bytes() for name in SETTINGS}
+
+
+def checkout_now() -> tuple[str, str, dict[str, bytes]]:
+    """By which an edit is seen: the commit, what differs from it but for results, the parameters and the plan."""
+    return *machine.checkout(), settings_of(Path())
 
 
 def progress(lines: Sequence[str]) -> str:

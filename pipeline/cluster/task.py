@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.artifacts import files
+from pipeline.runtime import files
 
-TASK, STARTED, OUTCOME, LOCK, PARAMETERS, LOG = (
-    "task.json", "started.json", "outcome.json", "dvc.lock", "params.yaml", "log.txt")
+TASK, STARTED, OUTCOME, LOCK, LOG = "task.json", "started.json", "outcome.json", "dvc.lock", "log.txt"
+SETTINGS = ("params.yaml", "plan.yaml")
+"""Files that a worker has as the coordinator has them, committed or not"""
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,10 @@ class Task:
         seed = "" if self.seed is None else f"-seed-{self.seed}"
         return f"{self.stage}{seed}-{self.attempt}"
 
-    def write(self, folder: Path, lock: str, parameters: bytes) -> None:
-        files.write_bytes(folder / PARAMETERS, parameters)
+    def write(self, folder: Path, lock: str, settings: Mapping[str, bytes]) -> None:
+        """`settings` is the content of SETTINGS."""
+        for name, content in settings.items():
+            files.write_bytes(folder / name, content)
         files.write_text(folder / LOCK, lock)
         files.write_json(folder / TASK, dataclasses.asdict(self))
 
@@ -71,8 +74,8 @@ class Outcome:
     """why not done"""
     records: Mapping[str, str] = field(default_factory=dict)
     """of DVC's run cache: content by path in the cache"""
-    circumstances: Mapping[str, str] = field(default_factory=dict)
-    """content by path in `.circumstances`"""
+    run_log: Mapping[str, str] = field(default_factory=dict)
+    """content by path in `.run_log`"""
 
     def write(self, folder: Path) -> None:
         files.write_json(folder / OUTCOME, dataclasses.asdict(self))

@@ -27,9 +27,9 @@ import psutil
 from filelock import FileLock, Timeout
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
-from pipeline.cluster.task import LOCK, LOG, PARAMETERS, STARTED, Outcome, Task
-from pipeline.runtime.run_log import FOLDER as CIRCUMSTANCES
+from pipeline.cluster.task import LOCK, LOG, SETTINGS, STARTED, Outcome, Task
+from pipeline.runtime import files
+from pipeline.runtime.run_log import FOLDER as RUN_LOG
 
 PREFIX = "gan-worker-"
 SECONDS_TO_STOP = 10.0
@@ -87,8 +87,8 @@ def do(folder: str) -> None:
         files.write_json(place / STARTED, {"node": node, "pid": os.getpid(), "time": time.time()})
         print(f"{task.name}, attempt {task.attempt}, on {node}", flush=True)
         try:
-            records, circumstances = _run(task, place, stop)
-            outcome = Outcome("done", node, time.monotonic() - began, "", records, circumstances)
+            records, log = _run(task, place, stop)
+            outcome = Outcome("done", node, time.monotonic() - began, "", records, log)
         except _Failed as error:
             outcome = Outcome("failed", node, time.monotonic() - began, str(error))
         except _Interrupted as error:
@@ -110,7 +110,7 @@ class _Interrupted(Exception):
 
 
 def _run(task: Task, place: Path, stop: _Stop) -> tuple[dict[str, str], dict[str, str]]:
-    """The records of DVC's run cache, and the circumstances, of a task that is done."""
+    """The records of DVC's run cache, and the run log, of a task that is done."""
     with _clone(task, place) as root, contextlib.chdir(root):
         os.environ.update(_environment(task, root))
         from dvc.repo import Repo  # after the environment, which DVC reads when it is imported
@@ -129,7 +129,7 @@ def _run(task: Task, place: Path, stop: _Stop) -> tuple[dict[str, str], dict[str
             _call([sys.executable, "-m", "pipeline.stages.train", experiment, str(task.seed)], stop)
         repo.close()
         records = {} if task.data == "cache" else _texts(Path(repo.cache.legacy.path), "runs")
-        return records, _texts(root / CIRCUMSTANCES, ".")
+        return records, _texts(root / RUN_LOG, ".")
 
 
 def _reproduce(repo: object, task: Task, stop: _Stop) -> None:
@@ -192,7 +192,7 @@ class _Stop:
 
 @contextlib.contextmanager
 def _clone(task: Task, place: Path) -> Iterator[Path]:
-    """A clone at the task's commit, with params.yaml and dvc.lock as the coordinator has them; removed afterwards."""
+    """A clone at the task's commit, with settings and dvc.lock as the coordinator has them; removed afterwards."""
     if task.scratch:
         Path(task.scratch).mkdir(parents=True, exist_ok=True)
     parent = Path(task.scratch or tempfile.gettempdir())
@@ -204,8 +204,8 @@ def _clone(task: Task, place: Path) -> Iterator[Path]:
         root = folder / "clone"
         _git("clone", "--quiet", "--shared", "--no-checkout", task.origin, str(root))
         _git("-C", str(root), "checkout", "--quiet", "--detach", task.commit)
-        shutil.copyfile(place / PARAMETERS, root / PARAMETERS)
-        shutil.copyfile(place / LOCK, root / LOCK)
+        for name in (*SETTINGS, LOCK):
+            shutil.copyfile(place / name, root / name)
         files.write_text(root / ".dvc/config.local", ini(task.dvc))
         yield root
     finally:

@@ -1,6 +1,7 @@
-"""Say what this machine can do, and write it into params.yaml: the profile, and the experiments whose data can be had.
+"""Say what this machine can do, and write it down: the profile into params.yaml, and the experiments whose data can be
+had into plan.yaml.
 
-`python -m pipeline.commands.plan` works on nothing and downloads nothing. Environment: GAN_PROFILE names the profile
+`python -m pipeline plan` works on nothing and downloads nothing. Environment: GAN_PROFILE names the profile
 instead of the machine; GAN_EXPERIMENTS names the experiments, with commas or spaces between, instead of all that the
 profile runs; GAN_LESSONS the lessons, or `all` or `none`, instead of all of them (none where GAN_EXPERIMENTS names
 experiments).
@@ -25,17 +26,22 @@ from ruamel.yaml.error import YAMLError
 from gan.adversarial.model import AdversarialNetsModel
 from gan.adversarial.settings import AdversarialNets
 from gan.baselines.chains import VARIANTS
-from gan.baselines.settings import DeepBeliefNet, DeepGSN, KMeans, StackedCAE
+from gan.baselines.settings import ChainModel, DeepBeliefNet, DeepGSN, KMeans, StackedCAE
 from gan.datasets.sources import Availability
 from gan.evaluation.parzen import search
 from gan.evaluation.settings import Grid
-from gan.lessons import LESSONS
+from gan.lessons.catalogue import LESSONS
 from gan.registry import create
-from pipeline.artifacts.raw import data_availability, loader_of, local_folders, raw_folder
-from pipeline.runtime import machine, stage
+from pipeline.artifacts.raw import data_availability, local_folders, raw_folder
+from pipeline.runtime import machine
+from pipeline.runtime.names import require_known
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
-from pipeline.settings.parameters import MNIST, PROFILES, Experiment, Parameters, Run
+from pipeline.settings.inheritance import PROFILES
+from pipeline.settings.parameters import MNIST, Parameters
+from pipeline.settings.plan import FILE as PLAN
+from pipeline.settings.plan import Plan
+from pipeline.settings.schema import Experiment
 from pipeline.stages import sample_size
 
 MARKS = {"found": "found in", "downloadable": "to be downloaded from", "unavailable": "not to be had:"}
@@ -47,7 +53,7 @@ LESSON_SECONDS = {"figure_1": 10, "optimal_discriminator": 15, "global_optimum":
 
 
 def main() -> None:
-    current = parameters.load(run=False)
+    current = parameters.load(plan=False)
     device = machine.choose_device()
     profile, why = choose_profile(device)
     print(f"machine      {machine.describe(machine.hardware(device))}")
@@ -56,38 +62,41 @@ def main() -> None:
     wanted, left_out = choose_experiments(current, profile)
     lessons, lessons_left_out = choose_lessons(profile)
     datasets = _datasets(current, [*wanted, *_asked_for_data(current, profile)])
-    if any(LESSONS[name].NEEDS_DIGITS for name in lessons):
+    if any(LESSONS[name].needs_digits for name in lessons):
         datasets = list(dict.fromkeys([*datasets, MNIST]))
-    data = {name: availability(name) for name in datasets}
+    data = {name: availability(name, current) for name in datasets}
     for name, state in data.items():
         print(f"data         {name}: {MARKS[state.state]} {state.detail}", flush=True)
         if state.remedy and state.state == "unavailable":
             print(f"             {state.remedy}")
-    experiments = [name for name in wanted if data[_dataset(current, name)].state != "unavailable"]
-    left_out |= {name: f"no data set {_dataset(current, name)}: "
-                       f"{data[_dataset(current, name)].remedy or data[_dataset(current, name)].detail}"
+    experiments = [name for name in wanted if data[current.dataset_of(name)].state != "unavailable"]
+    left_out |= {name: f"no data set {current.dataset_of(name)}: "
+                       f"{data[current.dataset_of(name)].remedy or data[current.dataset_of(name)].detail}"
                  for name in wanted if name not in experiments}
     left_out |= lessons_left_out
-    for name in [name for name in lessons if LESSONS[name].NEEDS_DIGITS and data[MNIST].state == "unavailable"]:
+    for name in [name for name in lessons if LESSONS[name].needs_digits and data[MNIST].state == "unavailable"]:
         lessons.remove(name)
         left_out[f"lesson {name}"] = f"no data set {MNIST}: {data[MNIST].remedy or data[MNIST].detail}"
-    run = Run(_datasets(current, experiments), {name: _dataset(current, name) for name in experiments}, left_out,
-              *([name for name in lessons if LESSONS[name].NEEDS_DIGITS is needs] for needs in (False, True)))
-    if run.lessons_on_mnist and MNIST not in run.datasets:
-        run = replace(run, datasets=[*run.datasets, MNIST])
-    planned = parameters.Parameters(current.raw, profile, run, current.datasets)
+    plan = Plan(_datasets(current, experiments), {name: current.dataset_of(name) for name in experiments},
+                *([name for name in lessons if LESSONS[name].needs_digits is needs] for needs in (False, True)),
+                left_out)
+    if plan.lessons_on_mnist and MNIST not in plan.datasets:
+        plan = replace(plan, datasets=[*plan.datasets, MNIST])
+    planned = replace(current, profile=profile, plan=plan)
     for folder in ("artifacts", "data/raw", "reports/figures"):  # the report depends on them, even where nothing is run
         Path(folder).mkdir(parents=True, exist_ok=True)
-    changed = parameters.update(parameters.FILE, profile, run)
+    changed = [str(path) for path, is_changed in ((parameters.FILE, parameters.write_profile(profile)),
+                                                  (PLAN, plan.write())) if is_changed]
     _print_experiments(planned, device)
-    print(f"params.yaml  {'changed: `git diff params.yaml` shows how' if changed else 'says so already'}", flush=True)
+    written = " and ".join(changed)
+    print(f"plan         {f'written into {written}: `git diff` shows how' if changed else 'as it was'}", flush=True)
 
 
 def choose_profile(device: torch.device) -> tuple[str, str]:
     """The profile and the reason for it. ParameterError if GAN_PROFILE names one that does not exist."""
     named = os.environ.get("GAN_PROFILE", "").strip()
     if named:
-        parameters.require_known(named, PROFILES, "profile", "GAN_PROFILE")
+        require_known(named, PROFILES, "profile", "GAN_PROFILE")
         return named, "named by GAN_PROFILE"
     if device.type == "cuda":
         return "paper", "there is a CUDA GPU; GAN_PROFILE=cpu or smoke for less"
@@ -99,12 +108,12 @@ def choose_experiments(current: Parameters, profile: str) -> tuple[list[str], di
     named = os.environ.get("GAN_EXPERIMENTS", "").replace(",", " ").split()
     known = current.raw["experiments"]
     for name in named:
-        parameters.require_known(name, known, "experiment", "GAN_EXPERIMENTS")
+        require_known(name, known, "experiment", "GAN_EXPERIMENTS")
     if named:
         runs = [name for name in known if name in named]
         return runs, {name: "not among those that GAN_EXPERIMENTS named" for name in known
-                      if name not in named and profile in known[name]["runs_in"]}
-    return [name for name in known if profile in known[name]["runs_in"]], {}
+                      if name not in named and profile in _runs_in(current, name)}
+    return [name for name in known if profile in _runs_in(current, name)], {}
 
 
 def choose_lessons(profile: str) -> tuple[list[str], dict[str, str]]:
@@ -114,12 +123,12 @@ def choose_lessons(profile: str) -> tuple[list[str], dict[str, str]]:
         return list(LESSONS), {}
     if named:
         for name in named:
-            parameters.require_known(name, [*LESSONS, "all", "none"], "lesson", "GAN_LESSONS")
+            require_known(name, [*LESSONS, "all", "none"], "lesson", "GAN_LESSONS")
         reasons = dict.fromkeys(LESSONS, "not among those that GAN_LESSONS named")
     elif os.environ.get("GAN_EXPERIMENTS", "").strip():
         named, reasons = [], dict.fromkeys(LESSONS, "GAN_EXPERIMENTS named experiments; GAN_LESSONS=all adds these")
     else:  # smoke asks for no data from elsewhere
-        named = [name for name, lesson in LESSONS.items() if profile != SMOKE or not lesson.NEEDS_DIGITS]
+        named = [name for name, lesson in LESSONS.items() if profile != SMOKE or not lesson.needs_digits]
         reasons = dict.fromkeys(LESSONS, f"profile {SMOKE} asks for no data from elsewhere; GAN_LESSONS=all does")
     return ([name for name in LESSONS if name in named],
             {f"lesson {name}": reasons[name] for name in LESSONS if name not in named})
@@ -127,12 +136,16 @@ def choose_lessons(profile: str) -> tuple[list[str], dict[str, str]]:
 
 def _asked_for_data(current: Parameters, profile: str) -> list[str]:
     """Experiments of the profile, whether wanted or not: the state of their data is worth a line."""
-    return [name for name, entry in current.raw["experiments"].items() if profile in entry["runs_in"]]
+    return [name for name in current.raw["experiments"] if profile in _runs_in(current, name)]
 
 
-def availability(dataset: str) -> Availability:
+def _runs_in(current: Parameters, experiment: str) -> list[str]:
+    return list(current.entry(experiment, "paper")["runs_in"])
+
+
+def availability(dataset: str, current: Parameters) -> Availability:
     """As `data_availability`; what DVC's cache holds counts as found, for `dvc repro` takes it from there."""
-    state = data_availability(dataset)
+    state = data_availability(dataset, current.datasets[dataset])
     if state.state == "unavailable" and _in_cache(dataset):
         return Availability("found", "DVC's cache")
     return state
@@ -148,20 +161,16 @@ def _in_cache(dataset: str) -> bool:
         return False
 
 
-def _dataset(current: Parameters, experiment: str) -> str:
-    return str(current.raw["experiments"][experiment]["dataset"])
-
-
 def _datasets(current: Parameters, experiments: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(_dataset(current, name) for name in experiments))
+    return list(dict.fromkeys(current.dataset_of(name) for name in experiments))
 
 
 def _print_experiments(planned: Parameters, device: torch.device) -> None:
     total = 0.0
     speeds: dict[tuple[int, ...], Speed] = {}
     changed = changed_stages()
-    todo, lessons = unfinished(planned.run, changed), unfinished_lessons(planned.run, changed)
-    for name in planned.run.experiments:
+    todo, lessons = unfinished(planned.plan, changed), unfinished_lessons(planned.plan, changed)
+    for name in planned.plan.experiments:
         experiment = planned.experiment(name)
         seconds = estimate(planned, name, experiment, device, speeds) if name in todo else 0.0
         total += seconds
@@ -171,31 +180,31 @@ def _print_experiments(planned: Parameters, device: torch.device) -> None:
         print(f"experiment   {name}: {experiment.title}, {seeds}{own}, {state}", flush=True)
     seconds = sum(5 if planned.profile == SMOKE else LESSON_SECONDS[name] for name in lessons)
     total += seconds
-    if planned.run.lessons or planned.run.lessons_on_mnist:
+    if planned.plan.lessons or planned.plan.lessons_on_mnist:
         state = f"{len(lessons)} to do, about {duration(seconds)}" if lessons else "done"
-        print(f"lessons      {len(planned.run.lessons) + len(planned.run.lessons_on_mnist)}: {state}")
-    for name, reason in planned.run.left_out.items():
+        print(f"lessons      {len(planned.plan.lessons) + len(planned.plan.lessons_on_mnist)}: {state}")
+    for name, reason in planned.plan.left_out.items():
         print(f"left out     {name}: {reason.partition(':')[0]}")
     print(f"time         about {duration(total)} on this machine for what is not done yet, measured just now"
           f"{' (lessons: as measured on two cores of an AMD EPYC)' if lessons else ''}" if todo or lessons
           else "time         everything is done")
 
 
-def unfinished(run: Run, changed: set[str] | None) -> set[str]:
+def unfinished(plan: Plan, changed: set[str] | None) -> set[str]:
     """The experiments of which DVC has a stage to run, or of whose data; all where it cannot say what has `changed`."""
     if changed is None:
-        return set(run.experiments)
+        return set(plan.experiments)
     owners = {stage.partition("@")[2] for stage in changed if not stage.startswith("lesson")}
-    return {name for name, dataset in run.experiments.items() if {name, dataset} & owners}
+    return {name for name, dataset in plan.experiments.items() if {name, dataset} & owners}
 
 
-def unfinished_lessons(run: Run, changed: set[str] | None) -> list[str]:
+def unfinished_lessons(plan: Plan, changed: set[str] | None) -> list[str]:
     """The lessons that DVC has to run, or for whose data; all where it cannot say."""
     if changed is None:
-        return [*run.lessons, *run.lessons_on_mnist]
+        return [*plan.lessons, *plan.lessons_on_mnist]
     data = {f"download@{MNIST}", f"prepare@{MNIST}"} & changed
-    return [name for name, stage in run.lesson_stages.items()
-            if stage in changed or (data and name in run.lessons_on_mnist)]
+    return [name for name, stage in plan.lesson_stages.items()
+            if stage in changed or (data and name in plan.lessons_on_mnist)]
 
 
 def changed_stages() -> set[str] | None:
@@ -210,7 +219,6 @@ def changed_stages() -> set[str] | None:
         return None
 
 
-ChainModel = DeepBeliefNet | StackedCAE | DeepGSN
 _CHAINS, _STATES = 1000, 50  # of which a few steps are timed
 
 
@@ -225,7 +233,7 @@ class Speed:
 def estimate(planned: Parameters, name: str, experiment: Experiment, device: torch.device,
              speeds: dict[tuple[int, ...], Speed]) -> float:
     """Seconds that the stages of an experiment will take, from a few steps of each kind timed on random images."""
-    loader = loader_of(experiment.dataset)
+    loader = planned.datasets[experiment.dataset]
     sizes = loader.sizes(raw_folder(experiment.dataset), local_folders())
     profile, dataset = planned.profile_of(name), experiment.dataset
     parzen, monitor = planned.parzen(profile, dataset), planned.monitor(profile, dataset)
@@ -324,7 +332,3 @@ def measure(d: int, bandwidths: int, device: torch.device) -> Speed:
     search(images, samples, [Grid(0.1, 0.5, bandwidths)])
     end = time.perf_counter()
     return Speed((middle - start) / (2048 * 1000), (end - middle) / (256 * 2048))
-
-
-if __name__ == "__main__":
-    stage.run(main)

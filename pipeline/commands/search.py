@@ -1,8 +1,9 @@
 """Try settings of a model, and score each on validation images: `make search EXPERIMENT=mnist_stacked_cae`.
 
-For what a paper leaves open. A search stands with its experiment in params.yaml; it begins from the experiment as the
-profile `paper` has it, trains on training images, and reads no test image. Its stage is in reports/searches/dvc.yaml,
-which a plain `dvc repro` does not run; what it chose is written into params.yaml by hand, with a note.
+For what a paper leaves open. A search stands in searches.yaml by the name of its experiment; it begins from the
+experiment as the profile `paper` has it, trains on training images, and reads no test image. Its stage is in
+reports/searches/dvc.yaml, which a plain `dvc repro` does not run; what it chose is written into params.yaml by hand,
+with a note.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,16 +26,16 @@ from gan.errors import ParameterError, TrainingDiverged
 from gan.evaluation import parzen
 from gan.linear_algebra import random_stream
 from gan.model import Model
-from pipeline.artifacts import files
-from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.trained import model_settings, settings_mismatch
-from pipeline.runtime import machine, stage
+from pipeline.runtime import code, files, machine, process, stage
 from pipeline.runtime.progress import Progress
-from pipeline.settings import parameters
-from pipeline.settings.parameters import Search
-from pipeline.stages.configure import ROOT
+from pipeline.settings import parameters, searches
+from pipeline.settings.schema import SettingsSearch
 
 FOLDER = Path("reports/searches")
+DEFINITION = "dvc.yaml"
 KEPT = Path("checkpoints/searches")
 SAMPLING = {"noise", "burn_in", "starts"}
 """Settings of chains, which can differ without another fit; but the deep GSN's noise is in its training too"""
@@ -42,11 +44,19 @@ Point = dict[str, Any]
 Scores = dict[str, dict[str, float]]
 
 
+def run(experiment: str) -> None:
+    """The search, as DVC would run it, who runs no frozen stage also when asked; what it wrote goes into the lock."""
+    name = os.environ.setdefault(process.STAGE, f"{FOLDER / DEFINITION}:search@{experiment}")
+    with stage.recorded():
+        main(experiment)
+    process.dvc("commit", "--force", name)
+
+
 @torch.no_grad()
 def main(experiment: str) -> None:
-    checked = parameters.load()
-    search = checked.search(experiment)
-    settings = checked.searched(experiment)
+    checked = parameters.load(plan=False)
+    search = searches.load(checked, experiment)
+    settings = searches.start(checked, experiment)
     dataset = read_dataset(prepared_file(settings["dataset"]))
     device = machine.choose_device()
     machine.reuse_freed_memory()
@@ -85,7 +95,7 @@ def choose(found: list[tuple[Point, Scores]], variant: str, experiment: str) -> 
         raise ParameterError(f"the search for {experiment} can choose nothing by {variant!r}",
                              expected=", ".join(known) or "a setting under which training does not diverge",
                              found=variant if known else "all settings diverged",
-                             remedy=f"correct experiments.{experiment}.search in params.yaml")
+                             remedy=f"correct {experiment} in {searches.FILE}")
     return max(scored, key=lambda pair: pair[0])
 
 
@@ -117,7 +127,7 @@ def _fit(content: dict[str, Any], dataset: Dataset, seed: int, device: torch.dev
     return key, model
 
 
-def _scores(model: Model, dataset: Dataset, search: Search, estimate: Mapping[str, Any], device: torch.device
+def _scores(model: Model, dataset: Dataset, search: SettingsSearch, estimate: Mapping[str, Any], device: torch.device
             ) -> Scores:
     grid = TypeAdapter(parzen.Grid).validate_python(estimate["refined_grid"])
     images = dataset.validation[:estimate["validation_images"]].to(device)
@@ -129,18 +139,12 @@ def _scores(model: Model, dataset: Dataset, search: Search, estimate: Mapping[st
     return scores
 
 
-def _digest(search: Search, settings: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+def _digest(search: SettingsSearch, settings: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     """Of all that a setting's scores come from."""
-    code = [*registry.code(model["kind"]), Path(__file__), *(ROOT / "gan" / name for name in (
-        "linear_algebra.py", "models.py", "parzen.py"))]
-    content = [{path.name: files.sha256(path) for path in code}, files.sha256(prepared_file(settings["dataset"])),
-               settings["parzen"], model, search.seed, search.samples]
+    content = [code.digest([__name__, registry.module_of(model["kind"])]),
+               files.sha256(prepared_file(settings["dataset"])), settings["parzen"], model, search.seed, search.samples]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _text(point: Point) -> str:
     return ", ".join(f"{name} {value}" for name, value in point.items())
-
-
-if __name__ == "__main__":
-    stage.run(main)

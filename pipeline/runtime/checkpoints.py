@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from gan.errors import DataError, ReproductionError
-from pipeline.artifacts import files
+from pipeline.runtime import files
 
 FOLDER = "GAN_CHECKPOINTS"
 """environment variable: where checkpoints lie, `checkpoints` by default; cluster nodes share one"""

@@ -25,7 +25,8 @@ NOT_FOLLOWED = {
     "gan.datasets.registry": "says which data sets there are; the one that is read is a root of its own",
     "gan.lessons.catalogue": "says which lessons there are; the one that is run is a root of its own",
     **dict.fromkeys([f"pipeline.runtime.{name}" for name in (
-        "code", "inputs", "interruption", "process_lock", "progress", "run_log", "stage")], "watches over a run"),
+        "code", "inputs", "interruption", "process", "process_lock", "progress", "run_log",
+        "stage")], "watches over a run"),
     "pipeline.tracking": "looks on: no result waits for it or depends on it",
 }
 """Modules, or packages with all that is in them, that a stage imports and that have no say in what it writes"""

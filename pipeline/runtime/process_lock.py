@@ -15,8 +15,11 @@ import psutil
 from filelock import FileLock, Timeout
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
+from pipeline.runtime import files
 from pipeline.runtime.progress import duration
+
+CLUSTER = Path(".cluster/lock")
+"""held in a checkout by the coordinator of a cluster run, whose workers run in other clones"""
 
 
 @contextlib.contextmanager

@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from gan.evaluation import parzen
-from pipeline.artifacts import files
 from pipeline.artifacts.configuration import configuration, folder
-from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.trained import SEARCHES, scored_rows
-from pipeline.runtime import machine, stage
+from pipeline.runtime import files, machine, stage
 from pipeline.runtime.progress import Progress
 
 
@@ -53,4 +53,4 @@ def _choice(search: parzen.Search) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment")

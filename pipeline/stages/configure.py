@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import shutil
 
-from gan.datasets.registry import module_of as dataset_module
-
 from gan import registry
+from gan.datasets.registry import module_of as dataset_module
 from pipeline.artifacts.configuration import FOLDER, write_configuration
 from pipeline.runtime import stage
 from pipeline.settings import parameters
@@ -20,24 +19,23 @@ FITTED = ("train", "sample", "sample_size")
 
 
 def main() -> None:
-    checked = parameters.load()
+    known = parameters.load()
     shutil.rmtree(FOLDER, ignore_errors=True)
-    for name in checked.run.datasets:
-        settings = checked.datasets[name]
+    for name in known.plan.datasets:
+        content = {"name": name, "settings": known.raw["datasets"][name]}
         for stage_name in ("download", "prepare"):
-            write_configuration(name, stage_name, {"name": name, "settings": checked.raw["datasets"][name]},
-                                [f"pipeline.stages.{stage_name}", dataset_module(settings.loader)])
-    for name in checked.run.experiments:
-        kind = checked.experiment(name).train.model.kind
-        for stage_name, content in checked.configuration(name).items():
-            modules = [f"pipeline.stages.{stage_name}"]
-            if stage_name in FITTED:
-                modules.append(registry.module_of(kind))
-            write_configuration(name, stage_name, content, modules)
-    for name, content in checked.lesson_configurations().items():
-        write_configuration("lessons", name, content, ["pipeline.stages.lesson", f"gan.lessons.{name}"])
-    for name in ("collect", "report"):
-        write_configuration("all", name, checked.of_everything(), [f"pipeline.stages.{name}"])
+            write_configuration(name, stage_name, content, [
+                f"pipeline.stages.{stage_name}", dataset_module(known.datasets[name].loader)])
+    for name in known.plan.experiments:
+        model = registry.module_of(known.experiment(name).train.model.kind)
+        for stage_name, content in known.configuration(name).items():
+            write_configuration(name, stage_name, content, [
+                f"pipeline.stages.{stage_name}", *([model] if stage_name in FITTED else [])])
+    for name in known.plan.lesson_stages:
+        write_configuration("lessons", name, known.lesson_configuration(name), [
+            "pipeline.stages.lesson", f"gan.lessons.{name}"])
+    for stage_name in ("collect", "report"):
+        write_configuration("all", stage_name, {}, [f"pipeline.stages.{stage_name}"])
 
 
 if __name__ == "__main__":

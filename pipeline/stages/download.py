@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gan.errors import ReproductionError
-from pipeline.artifacts.raw import is_whole, loader_of, local_folders, raw_folder
+from pipeline.artifacts.raw import configured_loader, is_whole, local_folders, raw_folder
 from pipeline.runtime import stage
 from pipeline.runtime.progress import Progress
 
 
 def main(name: str) -> None:
     """Fetch data set `name` unless its folder already holds it whole."""
-    loader, folder = loader_of(name), raw_folder(name)
+    loader, folder = configured_loader(name, "download"), raw_folder(name)
     if is_whole(loader, folder):
         print(f"{name}: {folder} already holds the true files", flush=True)
     else:
@@ -57,4 +57,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "name")

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 import torch
 
 from gan.datasets.dataset import FOLDS, SPLITS
-from pipeline.artifacts import files
-from pipeline.artifacts.prepared import check_splits, prepared_file
-from pipeline.artifacts.raw import loader_of, raw_folder
-from pipeline.runtime import stage
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import check_splits
+from pipeline.artifacts.raw import configured_loader, raw_folder
+from pipeline.runtime import files, stage
 
 
 def main(name: str) -> None:
     """Write the splits of data set `name`, after checking its raw files once more."""
-    loader, folder = loader_of(name), raw_folder(name)
+    loader, folder = configured_loader(name, "prepare"), raw_folder(name)
     loader.verify(folder)
     splits = loader.splits(folder)
     check_splits(splits, loader.shape, str(folder))
@@ -63,4 +63,4 @@ def count_duplicates(splits: Mapping[str, torch.Tensor]) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "name")

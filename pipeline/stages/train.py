@@ -7,18 +7,14 @@ After a kill, the same command goes on from the last checkpoint and ends with th
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import pandas
 import torch
 from pydantic import TypeAdapter
-from ruamel.yaml import YAML
 from torch import Tensor
 
 from gan.datasets.dataset import Dataset
@@ -27,12 +23,14 @@ from gan.evaluation.settings import Monitor
 from gan.fit import Fit
 from gan.linear_algebra import random_stream
 from gan.registry import create_together
-from pipeline.artifacts import files
-from pipeline.artifacts.configuration import configuration
+from gan.weights import describe
+from pipeline.artifacts.configuration import configuration, inputs_digest
 from pipeline.artifacts.configuration import folder as artifacts
-from pipeline.artifacts.prepared import prepared_file, read_dataset
-from pipeline.artifacts.trained import model_settings, settings_mismatch
-from pipeline.runtime import checkpoints, machine, process_lock, stage
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
+from pipeline.artifacts.tables import write_csv
+from pipeline.artifacts.trained import model_settings, settings_mismatch, weights_file
+from pipeline.runtime import checkpoints, files, machine, process_lock, stage
 from pipeline.runtime.checkpoints import Checkpoint
 from pipeline.runtime.interruption import Interruption
 from pipeline.runtime.progress import Progress
@@ -57,7 +55,7 @@ def main(experiment: str, seed: str | None = None) -> None:
         training = _Experiment(experiment, settings, dataset, inputs, device)
         fits = training.fit(seeds)
         if seed is None:
-            _write(experiment, settings, fits, inputs, device)
+            _write(experiment, settings, fits, dataset.shape, device)
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -66,17 +64,6 @@ def _known(experiment: str, seed: str, seeds: Sequence[int]) -> int:
         raise ReproductionError(f"{experiment} has no seed {seed}", expected=", ".join(map(str, seeds)), found=seed,
                                 remedy="name one of these, or none for all of them")
     return int(seed)
-
-
-def inputs_digest(experiment: str, dataset: str) -> str:
-    """SHA-256 of the files that the stage reads, as dvc.yaml names them."""
-    root = Path(__file__).parents[2]
-    stages = YAML(typ="safe").load((root / "dvc.yaml").read_text())["stages"]
-    digest = hashlib.sha256()
-    for name in stages["train"]["do"]["deps"]:
-        name = name.replace("${key}", experiment).replace("${item}", dataset)
-        digest.update(f"{name} {files.sha256(root / name if name.endswith('.py') else Path(name))}\n".encode())
-    return digest.hexdigest()
 
 
 class _Experiment:
@@ -242,25 +229,25 @@ def _with_last_good_state(error: TrainingDiverged, checkpoint: Checkpoint) -> Tr
     return TrainingDiverged(error.epoch, error.found, error.remedy + kept)
 
 
-def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], inputs: str, device: torch.device) -> None:
-    models = artifacts(experiment) / "models"
+def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], shape: tuple[int, int, int],
+           device: torch.device) -> None:
     for fit in fits:
         tensors = {f"{variant}.{name}": tensor for variant, choice in fit.choices.items()
                    for name, tensor in choice.weights.items()}
-        files.write_tensors(models / f"seed-{fit.seed}.safetensors", tensors)
-    rows = pandas.DataFrame([row for fit in fits for row in fit.rows], columns=None if any(
-        fit.rows for fit in fits) else CURVES)
-    extra = [column for column in rows.columns if column not in CURVES]
-    files.write_text(artifacts(experiment) / "curves.csv",
-                     rows.reindex(columns=CURVES + extra).to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        files.write_tensors(weights_file(experiment, fit.seed), tensors, describe(
+            settings["model"], shape, list(fit.choices)))
+    rows = [row for fit in fits for row in fit.rows]
+    columns = list(dict.fromkeys([*CURVES, *(column for row in rows for column in row)]))
+    write_csv(artifacts(experiment) / "curves.csv", columns, ([row.get(column) for column in columns] for row in rows),
+              digits=6)
     files.write_json(artifacts(experiment) / "training.json", {
         "model": settings["model"]["kind"], "dataset": settings["dataset"], "profile": settings["profile"],
-        "settings": settings, "inputs": inputs, "hardware": machine.hardware(device),
+        "settings": settings, "hardware": machine.hardware(device),
         "seeds": [{"seed": fit.seed, "updates": getattr(fit.model, "updates", None), "variants": {
-            variant: {"epoch": choice.epoch if fit.model.is_looked_at else None,
+            variant: {"epoch": choice.epoch if fit.model.can_be_scored else None,
                       "validation_log_likelihood": choice.validation_log_likelihood}
             for variant, choice in fit.choices.items()}} for fit in fits]})
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment", optional=["seed"])

@@ -7,10 +7,10 @@ import torch
 
 from gan.adversarial.settings import (
     AdversarialNets,
-    Discriminator,
+    DiscriminatorNetwork,
     DiscriminatorOutput,
-    Generator,
     GeneratorLayer,
+    GeneratorNetwork,
     GeneratorOutput,
     LearningRate,
     MaxoutLayer,
@@ -32,9 +32,10 @@ def nets():
     """As the paper's for MNIST, with a tenth of the units; momentum rises until epoch 3."""
     return AdversarialNets(
         "adversarial_nets", Noise(20, "uniform"),
-        Generator([GeneratorLayer(120, "relu", 0.05), GeneratorLayer(120, "relu", 0.05)],
+        GeneratorNetwork([GeneratorLayer(120, "relu", 0.05), GeneratorLayer(120, "relu", 0.05)],
                   GeneratorOutput("sigmoid", 0.05, "marginal_logit")),
-        Discriminator([MaxoutLayer(24, 5, 0.05, 0.8), MaxoutLayer(24, 5, 0.05, 0.5)], DiscriminatorOutput(0.05, 0.5)),
+        DiscriminatorNetwork([MaxoutLayer(24, 5, 0.05, 0.8), MaxoutLayer(24, 5, 0.05, 0.5)],
+                             DiscriminatorOutput(0.05, 0.5)),
         Recipe(epochs=5, batch_size=50, updates="simultaneous", discriminator_steps=1,
                objective=Objective.NON_SATURATING, learning_rate=LearningRate(0.1, 1.000004, 1e-6),
                momentum=Momentum(0.5, 0.7, 3), average_decay=0.99))

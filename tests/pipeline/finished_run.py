@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ import torch
 from ruamel.yaml import YAML
 
 from gan.datasets.contrast import normalize_contrast
-from pipeline.artifacts.files import write_json, write_tensors, write_text
+from pipeline.artifacts.configuration import write_configuration
+from pipeline.runtime.files import write_json, write_tensors, write_text
 
 HARDWARE = {"processor": "Example CPU", "physical_cores": 1, "logical_cores": 2, "memory_gib": 4, "accelerator": None,
             "threads": 2, "system": "Linux", "python": "3.11.9", "torch": "2.14.1", "numpy": "2.4.0", "cuda": None}
@@ -101,8 +103,10 @@ class FinishedRun:
         train_settings = dict(settings if settings is not None else {
             "seeds": scores.seeds, "model": {"kind": model, **games}})
         common = {"model": model, "dataset": dataset, "profile": profile}
-        write_json(folder / "configuration/train.json", train_settings)
-        write_json(folder / "configuration/figures.json", dict(figures or {"rows": 4, "columns": 5}))
+        with contextlib.chdir(self.root):
+            write_configuration(name, "train", train_settings, ["pipeline.stages.train"])
+            write_configuration(name, "figures", dict(figures or {"rows": 4, "columns": 5}),
+                                ["pipeline.stages.figures"])
         write_json(folder / "training.json", common | {
             "settings": train_settings, "inputs": "0" * 64, "hardware": HARDWARE,
             "seeds": [{"seed": seed, "updates": 6 * (epochs or 0), "variants": {

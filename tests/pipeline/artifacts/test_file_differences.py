@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pipeline.artifacts.file_differences import difference, same
-from pipeline.artifacts.files import write_tensors
+from pipeline.runtime.files import write_tensors
 
 
 def pair(folder: Path, name: str, ours: str, theirs: str) -> tuple[Path, Path]:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gan.errors import ReproductionError
-from pipeline.artifacts.files import write_json
 from pipeline.cluster import scaling
 from pipeline.cluster.scaling import CHAIN, Graph, Measured, Row, graph, makespan, stops_at
+from pipeline.runtime.files import write_json
 from pipeline.runtime.progress import duration
 
 TASKS = {"configure": 5.0, "train": 8.0, "sample": 11.0, "bandwidth": 65.0, "evaluate": 35.0, "sample_size": 20.0,

@@ -18,10 +18,9 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from gan.errors import ParameterError, ReproductionError
-from pipeline.artifacts.files import write_json
 from pipeline.cluster import sweep as sweeps
 from pipeline.cluster.sweep import Point, Sweep, changed, changes, rank, table, write
-from pipeline.settings.parameters import resolved
+from pipeline.runtime.files import write_json
 
 GRID = """\
 name: rates

@@ -17,12 +17,14 @@ import torch
 from sklearn.datasets import load_digits
 
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
 from pipeline.bare import options, wheels, workload
 from pipeline.bare.annealing import Costs
 from pipeline.bare.clock import Clock
 from pipeline.bare.collapse import interval
 from pipeline.bare.output import plain
+from pipeline.commands import record
+from pipeline.results.recorded import recorded_runs
+from pipeline.runtime import files
 
 ROOT = Path(__file__).parents[3]
 HIDDEN = ("dvc", "mlflow", "pydantic", "pydantic_core", "ruamel", "annotated_types", "typing_inspection")
@@ -185,16 +187,8 @@ def change(results, **values):
     (results / "results.json").write_text(json.dumps(content | values))
 
 
-def recorder():
-    from pipeline.commands import record
-
-    return record
-
-
 def test_results_are_recorded_as_the_page_reads_them(clone):
-    from pipeline.results.results import recorded_runs
-
-    recorder().main("from", "bare-run")
+    record.main(source=[Path("bare-run")])
     [run] = recorded_runs()
     assert (run.experiment, run.profile) == ("digits", "smoke")
     assert [one["seed"] for one in run.metrics["seeds"]] == [1, 2]
@@ -215,7 +209,7 @@ def test_results_are_recorded_as_the_page_reads_them(clone):
 def test_results_that_are_not_of_this_repository_are_refused(clone, values, message):
     change(clone / "bare-run", **values)
     with pytest.raises(ReproductionError, match=message):
-        recorder().main("from", "bare-run")
+        record.main(source=[Path("bare-run")])
     assert not (clone / "reports").exists()
 
 
@@ -223,14 +217,14 @@ def test_results_of_other_settings_are_refused(clone):
     yaml = clone / "params.yaml"
     yaml.write_text(yaml.read_text().replace("recipe: {epochs: 22}", "recipe: {epochs: 23}"))
     with pytest.raises(ReproductionError, match=r"expected: model.recipe.epochs 23\n +found: 22"):
-        recorder().main("from", "bare-run")
+        record.main(source=[Path("bare-run")])
 
 
 def test_results_of_other_data_are_refused(clone):
     (clone / "data/prepared").mkdir(parents=True)
     (clone / "data/prepared/digits.safetensors").write_bytes(b"others")
     with pytest.raises(ReproductionError, match="of other data"):
-        recorder().main("from", "bare-run")
+        record.main(source=[Path("bare-run")])
 
 
 # Bad input.

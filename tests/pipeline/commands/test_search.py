@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 
 from gan.baselines.stacked_cae import StackedCAEModel
 from gan.errors import ParameterError, TrainingDiverged
-from pipeline.artifacts import files
 from pipeline.commands import search
+from pipeline.runtime import files
 from pipeline.settings import parameters
 
 ROOT = Path(__file__).parents[3]

@@ -14,8 +14,7 @@ import pytest
 
 from gan.adversarial.training import Training
 from gan.errors import ReproductionError
-from pipeline.artifacts import files
-from pipeline.runtime import checkpoints
+from pipeline.runtime import checkpoints, files
 from pipeline.stages import configure, train
 
 

@@ -55,7 +55,7 @@ experiments: {first: {epochs: 1}, second: {epochs: 1}}
 WORK = """
 import time
 from pathlib import Path
-from pipeline import stage
+from pipeline.runtime import stage
 
 def main(name):
     Path("begun").touch()
@@ -64,7 +64,7 @@ def main(name):
     Path("out").mkdir(exist_ok=True)
     Path(f"out/{name}.txt").write_text("result")
 
-stage.run(main)
+stage.run(main, "name")
 """
 
 

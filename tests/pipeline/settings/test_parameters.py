@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
 import dataclasses
 import datetime
 import difflib
@@ -20,17 +19,21 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from gan.errors import ParameterError, ReproductionError
-from gan.lessons import LESSONS
+from gan.lessons.catalogue import LESSONS
 from pipeline.settings import parameters
-from pipeline.settings.parameters import PROFILES, Run, check, load, resolved, update
+from pipeline.settings.inheritance import PROFILES, expanded, plain
+from pipeline.settings.parameters import check, load, write_profile
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
-RAW: dict[str, Any] = YAML(typ="safe").load(COMMITTED.read_text())
-NO_LESSONS: dict[str, Any] = {"lessons": [], "lessons_on_mnist": []}
+AS_WRITTEN: dict[str, Any] = YAML(typ="safe").load(COMMITTED.read_text())
+RAW: dict[str, Any] = {key: plain(expanded(AS_WRITTEN, key, "params.yaml")) for key in AS_WRITTEN}
+"""All that a block takes over by `like` written out in its place"""
 FEW: dict[str, Any] = RAW | {
-    "run": {"datasets": ["mnist"], "experiments": {"mnist": "mnist"}, "left_out": {}, **NO_LESSONS},
     "datasets": {name: RAW["datasets"][name] for name in ("mnist", "digits", "faces")},
-    "experiments": {name: RAW["experiments"][name] for name in ("mnist", "mnist_kmeans", "digits")},
+    "experiments": {
+        "mnist": RAW["experiments"]["mnist"] | {"profile": None, "runs_in": ["paper", "cpu"], "note": "a note"},
+        "mnist_kmeans": RAW["experiments"]["mnist_kmeans"],
+        "digits": RAW["experiments"]["digits"] | {"figures": {"rows": 3, "steps": 5}}},
     "parzen": RAW["parzen"] | {"datasets": {"digits": {"samples": 200, "refined_grid": {"points": 71}}}},
     "monitor": RAW["monitor"] | {"datasets": {"digits": {"grid": {"lowest": 0.2}}}}}
 """Every kind of block, and quicker to check"""
@@ -38,7 +41,7 @@ FEW: dict[str, Any] = RAW | {
 STAGES = {"train", "sample", "bandwidth", "evaluate", "sample_size", "figures"}
 
 # Blocks whose keys are names that the user chooses, and profiles: neither belongs to a dataclass.
-NAMES = re.compile(r"((parzen\.|monitor\.)?datasets|experiments|run\.(datasets|experiments|left_out))(\.\w+)?"
+NAMES = re.compile(r"((parzen\.|monitor\.)?datasets|experiments)(\.\w+)?"
                    r"|(.*\.)?profiles(\.\w+)?")
 
 KeyPath = tuple[str | int, ...]
@@ -72,8 +75,12 @@ def keys(content: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
         yield from keys(value, (*path, key))
 
 
+def may_be_left_out(path: KeyPath) -> bool:
+    return path[-1] in MAY_BE_LEFT_OUT or (path[0] == "experiments" and path[-1] == "profile")
+
+
 def is_override(path: KeyPath) -> bool:
-    return "profiles" in path or "datasets" in path[1:]
+    return "profiles" in path or "datasets" in path[1:] or "figures" in path[1:]
 
 
 def without_overrides(path: KeyPath) -> KeyPath:
@@ -87,7 +94,7 @@ def without_overrides(path: KeyPath) -> KeyPath:
 
 
 # A `kind` or `loader` decides which keys stand beside it, and has tests of its own.
-MAY_BE_LEFT_OUT = {"precision", "note", "chosen_epoch", "search"}
+MAY_BE_LEFT_OUT = {"precision", "note", "chosen_epoch", "runs_in"}
 FIXED_KEYS = [path for path in keys(FEW) if not NAMES.fullmatch(dotted(path)) and path[-1] not in ("kind", "loader")]
 
 
@@ -108,8 +115,7 @@ def misspelt(draw: st.DrawFn, word: str) -> str:
 def test_the_committed_file_is_valid_for_every_experiment_in_every_profile():
     checked = load(COMMITTED)
     for profile in PROFILES:
-        in_profile = check(changed({"profile": profile, **{
-            f"experiments.{name}.profile": None for name in RAW["experiments"]}}, RAW))
+        in_profile = check(AS_WRITTEN | {"profile": profile})
         for name in RAW["experiments"]:
             assert in_profile.experiment(name).title == RAW["experiments"][name]["title"]
             assert in_profile.configuration(name).keys() == STAGES
@@ -118,55 +124,47 @@ def test_the_committed_file_is_valid_for_every_experiment_in_every_profile():
             assert checked.monitor(profile, dataset).samples >= 1
 
 
+def test_what_is_taken_over_is_as_if_it_were_written_out():
+    as_written, written_out = check(AS_WRITTEN), check(RAW)
+    for name in RAW["experiments"]:
+        assert as_written.configuration(name) == written_out.configuration(name)
+
+
 def test_the_committed_file_says_which_profiles_run_which_experiments():
-    for name, entry in RAW["experiments"].items():
-        assert set(entry["runs_in"]) <= set(PROFILES), name
-        assert entry["runs_in"] or entry["dataset"] == "digits", name  # tiny ones may run by name alone
+    checked = load(COMMITTED)
+    for name in RAW["experiments"]:
+        entry = checked.experiment(name)
+        assert set(entry.runs_in) <= set(PROFILES), name
+        assert entry.runs_in or entry.dataset == "digits", name  # tiny ones may run by name alone
 
 
-RIVALS = ("dbn", "stacked_cae", "deep_gsn")
+def test_profile_profiles_and_note_have_defaults():
+    content = copy.deepcopy(FEW)
+    for name in ("profile", "runs_in", "note"):
+        del content["experiments"]["mnist"][name]
+    entry = check(content).experiment("mnist")
+    assert (entry.profile, entry.runs_in, entry.note, entry.figures) == (None, ["paper", "cpu"], "", {})
+
+
+BASELINES = ("dbn", "stacked_cae", "deep_gsn")
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("rival", RIVALS)
-def test_other_faces_are_fitted_by_the_settings_of_tfd(rival, profile):
-    tfd, others = (resolved(RAW["experiments"][f"{dataset}_{rival}"], profile)
-                   for dataset in ("tfd", "faces_five_folds"))
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_other_faces_are_fitted_by_the_settings_of_tfd(baseline, profile):
+    tfd, others = (load(COMMITTED).entry(f"{dataset}_{baseline}", profile) for dataset in ("tfd", "faces_five_folds"))
     assert tfd["train"] == others["train"]
     assert (tfd["dataset"], others["dataset"]) == ("tfd", "faces_five_folds")
     assert "not TFD" in others["note"]
 
 
-@pytest.mark.parametrize(("rival", "units"), [
+@pytest.mark.parametrize(("baseline", "units"), [
     ("dbn", [512, 1024]), ("stacked_cae", [1000, 1000]), ("deep_gsn", [1500, 1500])])
-def test_the_layers_on_tfd_are_those_of_the_rivals_papers(rival, units):
-    model = resolved(RAW["experiments"][f"tfd_{rival}"], "paper")["train"]["model"]
-    assert [layer if rival == "deep_gsn" else layer["units"] for layer in model["layers"]] == units
+def test_the_layers_on_tfd_are_those_of_the_baselines_papers(baseline, units):
+    model = load(COMMITTED).entry(f"tfd_{baseline}", "paper")["train"]["model"]
+    assert [layer if baseline == "deep_gsn" else layer["units"] for layer in model["layers"]] == units
     assert model.get("visible", "gaussian") == "gaussian"
     assert model["burn_in"] == 1000
-
-
-SEARCHED = [name for name, entry in RAW["experiments"].items() if "search" in entry]
-
-
-@pytest.mark.parametrize("name", SEARCHED)
-def test_what_a_search_chose_stands_in_its_experiment(name):
-    search, model = RAW["experiments"][name]["search"], RAW["experiments"][name]["train"]["model"]
-    with (COMMITTED.parent / f"reports/searches/{name}.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    points = load(COMMITTED).search(name).points()
-    assert [[row[setting] for setting in search["over"]] for row in rows] == [
-        [str(value) for value in point.values()] for point in points]
-    best = max(rows, key=lambda row: float(row[f"validation_log_likelihood_{search['select_by']}"] or "-inf"))
-    for setting in search["over"]:
-        parts = tuple(int(part) if part.isdecimal() else part for part in setting.split("."))
-        assert str(at(model, parts)) == best[setting], setting
-
-
-def test_each_search_has_a_stage_that_reads_its_own_data_set():
-    stages = YAML(typ="safe").load((COMMITTED.parent / "reports/searches/dvc.yaml").read_text())["stages"]
-    assert stages["search"]["foreach"] == {name: RAW["experiments"][name]["dataset"] for name in SEARCHED}
-    assert stages["search"]["do"]["frozen"] is True
 
 
 def test_an_unknown_experiment_is_named_with_the_nearest():
@@ -219,7 +217,7 @@ def test_misspelt_profiles_are_named_with_the_right_word(block):
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from([path for path in FIXED_KEYS if not is_override(path) and path[-1] not in MAY_BE_LEFT_OUT]))
+@given(st.sampled_from([path for path in FIXED_KEYS if not is_override(path) and not may_be_left_out(path)]))
 def test_a_missing_key_is_named_by_its_path(path):
     content = copy.deepcopy(FEW)
     del at(content, path[:-1])[path[-1]]
@@ -297,8 +295,10 @@ MODEL = "experiments.mnist.train.model"
     ("experiments.mnist.profiles.cpu.train.model.recipe.epochs", 0,
      r"mnist\.train\.model\.recipe is not right \(profile cpu\)[\s\S]*epochs must be at least 1, not 0"),
     ("experiments.mnist_kmeans.train.model.clusters", 0, r"mnist_kmeans\.train\.model is not right[\s\S]*clusters"),
-    ("experiments.mnist.figures.rows", 0, r"mnist\.figures is not right[\s\S]*rows must be from 1 to 100, not 0"),
-    ("experiments.mnist.figures.steps", 1, r"mnist\.figures is not right[\s\S]*steps must be from 2 to 100, not 1"),
+    ("figures.rows", 0, r"params\.yaml: figures is not right[\s\S]*rows must be from 1 to 100, not 0"),
+    ("figures.steps", 1, r"params\.yaml: figures is not right[\s\S]*steps must be from 2 to 100, not 1"),
+    ("experiments.digits.figures.rows", 0, r"digits\.figures is not right[\s\S]*rows must be from 1 to 100, not 0"),
+    ("experiments.mnist.figures", {"steps": 1}, r"mnist\.figures is not right[\s\S]*steps must be from 2 to 100"),
 ])
 def test_a_value_out_of_range_is_named_with_its_range(name, value, expected):
     with pytest.raises(ParameterError, match=expected):
@@ -320,8 +320,9 @@ def test_numbers_that_are_not_finite_are_refused(name, number):
     ("parzen.samples", 0.5, r"parzen\.samples is not right[\s\S]*integer[\s\S]*0\.5"),
     ("parzen.samples", [1], r"parzen\.samples is not right[\s\S]*integer[\s\S]*\[1\]"),
     ("parzen.paper_grid", 3, r"parzen\.paper_grid is not right"),
-    ("run.datasets", "mnist", r"run\.datasets is not right[\s\S]*valid list[\s\S]*'mnist'"),
-    ("run.experiments", ["mnist"], r"run\.experiments is not right"),
+    ("figures", [4, 5], r"params\.yaml: figures is not right[\s\S]*a mapping"),
+    ("experiments.mnist.figures", [4, 5], r"experiments\.mnist\.figures is not right"),
+    ("experiments.mnist.figures", {"rows": "4"}, r"experiments\.mnist\.figures\.rows is not right[\s\S]*integer"),
     ("datasets", ["mnist"], r"params\.yaml: datasets[\s\S]*a mapping"),
     ("datasets.mnist", "mnist", r"datasets\.mnist is not right"),
     ("experiments", None, r"params\.yaml: experiments[\s\S]*a mapping"),
@@ -371,8 +372,6 @@ def test_a_whole_number_serves_where_a_fraction_may_stand():
     ("parzen.profiles.smokes", {}, r"parzen\.profiles: unknown profile 'smokes'[\s\S]*did you mean 'smoke'"),
     ("monitor.profiles.papre", {}, r"monitor\.profiles: unknown profile 'papre'[\s\S]*did you mean 'paper'"),
     ("experiments.mnist.dataset", "mnsit", r"mnist\.dataset: unknown data set 'mnsit'[\s\S]*did you mean 'mnist'"),
-    ("run.datasets", ["mnist", "mnsit"], r"run\.datasets: unknown data set 'mnsit'[\s\S]*did you mean 'mnist'"),
-    ("run.experiments", {"mnsit": "mnist"}, r"run\.experiments: unknown experiment 'mnsit'[\s\S]*mean 'mnist'"),
     (f"{MODEL}.kind", "adverserial_nets", r"mnist\.train\.model[\s\S]*'adverserial_nets'[\s\S]*did you mean "
                                           r"'adversarial_nets'"),
 ])
@@ -381,33 +380,9 @@ def test_an_unknown_name_is_shown_with_the_nearest(name, value, named):
         check(changed({name: value}))
 
 
-@pytest.mark.parametrize("run", [
-    {"datasets": ["mnist"], "experiments": {"mnist": "digits"}},
-    {"datasets": ["digits"], "experiments": {"mnist": "mnist"}},
-    {"datasets": [], "experiments": {"mnist": "mnist"}}])
-def test_experiments_that_do_not_fit_their_data_sets_are_named_with_what_mends_it(run):
-    with pytest.raises(ParameterError, match=r"run\.experiments\.mnist does not fit[\s\S]*`make plan`"):
-        check(changed({"run": {**run, "left_out": {}, **NO_LESSONS}}))
-
-
-@pytest.mark.parametrize(("lessons", "named"), [
-    ({"lessons": ["convergance"]}, r"run\.lessons: unknown lesson 'convergance'[\s\S]*did you mean 'convergence'"),
-    ({"lessons": ["honest_pictures"]}, r"run\.lessons: unknown lesson"),
-    ({"lessons_on_mnist": ["convergence"]}, r"run\.lessons_on_mnist: unknown lesson"),
-    ({"datasets": [], "experiments": {}, "lessons_on_mnist": ["honest_pictures"]},
-     r"run\.lessons_on_mnist does not fit[\s\S]*`make plan`")])
-def test_lessons_that_are_not_there_or_lack_their_data_are_named(lessons, named):
-    with pytest.raises(ParameterError, match=named):
-        check(changed({"run": FEW["run"] | lessons}))
-
-
 def test_every_number_of_every_lesson_is_in_the_file():
     for name, lesson in LESSONS.items():
-        assert list(RAW["lessons"][name]) == [field.name for field in dataclasses.fields(lesson.Settings)]
-
-
-def test_a_run_of_nothing_is_valid():
-    check(changed({"run": {"datasets": [], "experiments": {}, "left_out": {"mnist": "no network"}, **NO_LESSONS}}))
+        assert list(RAW["lessons"][name]) == [field.name for field in dataclasses.fields(lesson.settings)]
 
 
 # The file.
@@ -416,12 +391,12 @@ def test_a_run_of_nothing_is_valid():
     (b"", r"params\.yaml is empty or not a mapping[\s\S]*git checkout params\.yaml"),
     (b"# only words\n", r"params\.yaml is empty or not a mapping"),
     (b"- a\n- b\n", r"params\.yaml is empty or not a mapping"),
-    (b"profile: [cpu\nrun: {", r"params\.yaml is not YAML[\s\S]*line 2[\s\S]*mend the line"),
+    (b"profile: [cpu\nrun: {", r"params\.yaml is not YAML[\s\S]*line 2[\s\S]*correct the line"),
     (b"profile: cpu\n\tparzen: 3\n", r"params\.yaml is not YAML[\s\S]*line"),
     (b"profile: cpu\nprofile: paper\n", r"params\.yaml is not YAML[\s\S]*duplicate key"),
     (b"profile: \xff\xfe\n", r"params\.yaml is not YAML"),
     (b"profile: \x00\n", r"params\.yaml is not YAML"),
-    (b"profile: cpu\n", r"params\.yaml: run is missing"),
+    (b"profile: cpu\n", r"params\.yaml: datasets is missing"),
 ])
 def test_a_file_that_is_not_the_parameters_is_an_error_with_a_cure(tmp_path, monkeypatch, content, named):
     monkeypatch.chdir(tmp_path)
@@ -445,31 +420,6 @@ def test_a_python_object_in_the_file_is_not_made(tmp_path, monkeypatch):
 
 
 # Profiles.
-
-def test_a_profile_changes_what_it_names_and_nothing_else():
-    block = {"a": 1, "b": {"c": 2, "d": {"e": 3, "f": 4}}, "list": [1, 2],
-             "profiles": {"cpu": {"b": {"d": {"f": 5}}, "list": [3]}}}
-    assert resolved(block, "cpu") == {"a": 1, "b": {"c": 2, "d": {"e": 3, "f": 5}}, "list": [3]}
-    for other in ("paper", "smoke"):
-        assert resolved(block, other) == {"a": 1, "b": {"c": 2, "d": {"e": 3, "f": 4}}, "list": [1, 2]}
-
-
-def test_profiles_may_stand_in_any_block():
-    block = {"inner": {"a": 1, "profiles": {"cpu": {"a": 2}}}, "profiles": {"smoke": {"inner": {"a": 3}}}}
-    assert [resolved(block, name)["inner"] for name in PROFILES] == [{"a": 1}, {"a": 2}, {"a": 3}]
-
-
-def test_resolving_leaves_the_block_as_it_was():
-    block = {"a": {"b": 1}, "profiles": {"cpu": {"a": {"b": 2}}}}
-    before = copy.deepcopy(block)
-    resolved(block, "cpu")["a"]["b"] = 3
-    assert block == before
-
-
-def test_a_profile_without_overrides_is_as_none():
-    assert resolved({"a": 1, "profiles": {"cpu": None}}, "cpu") == resolved({"a": 1, "profiles": None}, "cpu") == {
-        "a": 1}
-
 
 def test_the_committed_overrides_reach_the_stages_that_read_them():
     content = changed({"profile": "cpu", "experiments.mnist.profile": None,
@@ -499,13 +449,31 @@ def test_an_experiment_with_a_profile_of_its_own_has_it_whatever_the_other_is():
 
 
 def test_a_profile_cannot_give_an_experiment_another_data_set():
-    """The graph takes the data set from `run.experiments`, the stages from their configuration."""
+    """The graph takes the data set from plan.yaml, the stages from their configuration."""
     content = changed({"experiments.mnist.profiles": {"smoke": {"dataset": "digits"}}})
     with pytest.raises(ParameterError, match=r"experiments\.mnist"):
         check(content)
 
 
-# Writing what `make plan` chose.
+# Figures.
+
+def test_an_experiment_overrides_the_shared_block_of_figures():
+    checked = check(FEW)
+    assert checked.figures("digits", "paper") == FEW["figures"] | {"rows": 3, "steps": 5}
+    assert checked.figures("mnist", "paper") == FEW["figures"]
+    assert checked.configuration("digits")["sample"]["steps"] == 5
+    assert checked.configuration("mnist")["sample"]["steps"] == FEW["figures"]["steps"]
+    assert checked.configuration("digits")["figures"].items() >= (FEW["figures"] | {"rows": 3, "steps": 5}).items()
+
+
+def test_profiles_reach_the_figures():
+    checked = check(changed({"figures.profiles": {"smoke": {"columns": 2}},
+                             "experiments.digits.profiles": {"smoke": {"figures": {"rows": 1}}}}))
+    assert checked.figures("digits", "smoke") == FEW["figures"] | {"rows": 1, "columns": 2, "steps": 5}
+    assert checked.figures("digits", "cpu") == FEW["figures"] | {"rows": 3, "steps": 5}
+
+
+# Writing the profile.
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -514,87 +482,86 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+OTHER = next(name for name in PROFILES if name != RAW["profile"])
+
+
 def changed_lines(before: str, after: str) -> list[str]:
     return [line for line in difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
             if line[0] in "+-" and line[:3] not in ("+++", "---")]
 
 
-CHOICES = [Run(["digits"], {"digits": "digits"}, {}, [], []),
-           Run(["mnist", "digits"], {"mnist": "mnist", "digits": "digits"}, {"mnist_kmeans": "no: room, # here"},
-               ["convergence"], ["honest_pictures"]),
-           Run([], {}, {"mnist": "a long reason " * 20}, ["convergence", "figure_1"], [])]
-
-
 def test_writing_what_the_file_says_already_changes_no_byte(file):
-    checked = load(file)
-    assert update(file, checked.profile, checked.run) is False
+    assert write_profile(load(file).profile, file) is False
     assert file.read_bytes() == COMMITTED.read_bytes()
 
 
-@pytest.mark.parametrize("run", CHOICES)
-def test_the_second_of_two_equal_writings_changes_nothing(file, run):
-    assert update(file, "smoke", run) is True
+@pytest.mark.parametrize("profile", [name for name in PROFILES if name != RAW["profile"]])
+def test_the_second_of_two_equal_writings_changes_nothing(file, profile):
+    assert write_profile(profile, file) is True
     first = file.read_bytes()
-    assert update(file, "smoke", run) is False
+    assert write_profile(profile, file) is False
     assert file.read_bytes() == first
-    assert (load(file).profile, load(file).run) == ("smoke", run)
+    assert load(file).profile == profile
 
 
 def test_another_profile_changes_one_line(file):
-    other = next(name for name in PROFILES if name != RAW["profile"])
-    assert update(file, other, load(file).run) is True
+    assert write_profile(OTHER, file) is True
     assert changed_lines(COMMITTED.read_text(), file.read_text()) == [f"-profile: {RAW['profile']}",
-                                                                      f"+profile: {other}"]
+                                                                      f"+profile: {OTHER}"]
 
 
-@pytest.mark.parametrize("run", CHOICES)
-def test_all_but_the_choice_stays_byte_for_byte(file, run):
-    assert update(file, "smoke", run) is True
-    before, after = (re.fullmatch(r"([\s\S]*?)^profile: \w+$([\s\S]*?)^run:\n(?: .*\n)*([\s\S]*)", text, re.M).groups()
-                     for text in (COMMITTED.read_text(), file.read_text()))
-    assert after == before
+@pytest.mark.parametrize("profile", [name for name in PROFILES if name != RAW["profile"]])
+def test_all_but_the_profile_stays_byte_for_byte(file, profile):
+    write_profile(profile, file)
+    line = f"\nprofile: {RAW['profile']}\n".encode()
+    assert COMMITTED.read_bytes().count(line) == 1
+    assert file.read_bytes() == COMMITTED.read_bytes().replace(line, f"\nprofile: {profile}\n".encode())
 
 
-@pytest.mark.parametrize("run", CHOICES)
-def test_comments_stay(file, run):
-    update(file, "smoke", run)
-    update(file, RAW["profile"], load(COMMITTED).run)
-    comments = [re.findall(r"#.*", text) for text in (COMMITTED.read_text(), file.read_text())]
-    assert comments[1] == comments[0]
-
-
-def moved_to_the_end(text: str) -> str:
-    block = re.search(r"^run:\n(?:  .*\n)+\n", text, re.M)[0]
-    return text.replace(block, "") + block.rstrip()
+def test_there_and_back_is_the_same_file_with_its_comments(file):
+    write_profile(OTHER, file)
+    write_profile(RAW["profile"], file)
+    assert file.read_bytes() == COMMITTED.read_bytes()
 
 
 @pytest.mark.parametrize("layout", [
-    pytest.param(lambda text: text.replace("run:\n", "run:  # chosen\n"), id="a comment beside it"),
-    pytest.param(lambda text: text.replace("run:\n", "run:\n# chosen\n"), id="a comment at the margin"),
-    pytest.param(lambda text: text.replace("run:\n", "run:\n\n"), id="an empty line"),
-    pytest.param(lambda text: re.sub(r"^run:\n(?:  .*\n)+", "run: {datasets: [], experiments: {}, left_out: {}, "
-                                     "lessons: [], lessons_on_mnist: []}\n", text, flags=re.M), id="on one line"),
     pytest.param(lambda text: text.replace("\nprofile:", '\n"profile":'), id="a key in quotes"),
     pytest.param(lambda text: text.replace("\nprofile:", "\nprofile :"), id="a space before the colon"),
+    pytest.param(lambda text: text.replace("\nprofile: ", "\nprofile:\n  "), id="the value on a line of its own"),
+    pytest.param(lambda text: text.replace(f"\nprofile: {RAW['profile']}", f'\nprofile: "{RAW["profile"]}"'),
+                 id="a value in quotes"),
     pytest.param(lambda text: text.replace("\n", "\r\n"), id="lines as Windows ends them"),
-    pytest.param(moved_to_the_end, id="at the end, without a last newline")])
+    pytest.param(lambda text: text.replace("\nprofile:", "\n# profile: paper, as a comment\nprofile:"),
+                 id="the word in a comment before"),
+    pytest.param(lambda text: text.replace(f"\nprofile: {RAW['profile']}\n", "\n") + f"profile: {RAW['profile']}",
+                 id="at the end, without a last newline")])
 def test_a_file_laid_out_otherwise_is_written_right_or_left_alone_with_a_clear_error(file, layout):
     file.write_bytes(layout(COMMITTED.read_text()).encode())
-    before, other = file.read_bytes(), next(name for name in PROFILES if name != RAW["profile"])
+    before = file.read_bytes()
+    assert load(file).profile == RAW["profile"]
     try:
-        update(file, other, CHOICES[0])
-    except ParameterError:
+        write_profile(OTHER, file)
+    except ParameterError as error:
+        assert "laid out so that the profile cannot be written" in str(error)
         assert file.read_bytes() == before
     else:
-        assert (load(file).profile, load(file).run) == (other, CHOICES[0])
-        assert update(file, other, CHOICES[0]) is False
+        assert load(file).raw == AS_WRITTEN | {"profile": OTHER}
+        assert write_profile(OTHER, file) is False
 
 
 def test_a_comment_beside_the_profile_stays(file):
     file.write_text(COMMITTED.read_text().replace(f"\nprofile: {RAW['profile']}\n",
                                                   f"\nprofile: {RAW['profile']}  # mine\n"))
-    update(file, "smoke", CHOICES[0])
+    write_profile("smoke", file)
     assert re.search(r"^profile: smoke +# mine$", file.read_text(), re.M)
+
+
+def test_lines_keep_their_ends(file):
+    file.write_bytes(COMMITTED.read_bytes().replace(b"\n", b"\r\n"))
+    before = file.read_bytes()
+    write_profile(OTHER, file)
+    assert file.read_bytes() == before.replace(f"\nprofile: {RAW['profile']}\r".encode(),
+                                               f"\nprofile: {OTHER}\r".encode())
 
 
 def test_a_full_disk_leaves_the_file_as_it_was(file, monkeypatch):
@@ -602,7 +569,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(file, monkeypatch):
         raise ReproductionError("cannot write")
     monkeypatch.setattr(parameters.files, "write_text", full)
     with pytest.raises(ReproductionError):
-        update(file, "smoke", CHOICES[0])
+        write_profile("smoke", file)
     assert file.read_bytes() == COMMITTED.read_bytes()
 
 
@@ -708,6 +675,6 @@ def structure(value: Any) -> Any:
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10_fully_connected", "cifar10_convolutional", "tfd"])
 def test_the_cpu_profile_keeps_the_structure_of_the_papers_networks(name):
-    paper, cpu = (resolved(RAW["experiments"][name], profile)["train"] for profile in ("paper", "cpu"))
+    paper, cpu = (load(COMMITTED).entry(name, profile)["train"] for profile in ("paper", "cpu"))
     assert cpu != paper
     assert structure(cpu) == structure(paper)

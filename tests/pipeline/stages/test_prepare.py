@@ -14,7 +14,7 @@ from gan.datasets.contrast import normalize_contrast
 from gan.datasets.dataset import SPLITS
 from gan.datasets.registry import Digits
 from gan.errors import DataError
-from pipeline.artifacts import files
+from pipeline.runtime import files
 from pipeline.settings.parameters import FILE as PARAMETERS
 from pipeline.stages import download, prepare
 

@@ -15,8 +15,8 @@ from gan.errors import DataError
 from gan.evaluation import parzen
 from gan.linear_algebra import random_stream
 from gan.registry import create
-from pipeline.artifacts import files
-from pipeline.results import results
+from pipeline.results.metrics import best_seed
+from pipeline.runtime import files
 from pipeline.stages import configure, prepare, sample_size, train
 
 VARIANTS = {"digits": ["raw", "ema"], "digits_training_images": ["raw"], "digits_kmeans": []}
@@ -90,7 +90,7 @@ def test_the_seed_is_the_one_that_heads_the_results_for_each_variant(digits):
         files.write_json(Path("artifacts/digits/evaluation.json"), evaluation)
         sample_size.main("digits")
         assert {variant: entry["seed"] for variant, entry in read("digits")["variants"].items()} == better
-        assert {variant: results.best_seed(evaluation, variant) for variant in better} == better
+        assert {variant: best_seed(evaluation, variant) for variant in better} == better
 
 
 def test_numbers_that_the_training_images_do_not_reach_are_left_out(digits):

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gan.errors import DataError, ReproductionError
-from pipeline.artifacts import files
+from pipeline.runtime import files
 
 OLD = b"what was there before"
 
