@@ -8,7 +8,7 @@
 # make search      settings that a paper leaves open, scored on validation: make search EXPERIMENT=mnist_stacked_cae
 # make cancel      end the jobs of a cluster run that was stopped
 # make scaling     how long ten experiments with a hundred seeds take on 1, 8, 64 workers, from measured stage times
-# make bare-run    on a machine with a GPU and no package index: make bare-run MINUTES=9 OPTIONS="--wheels wheels"
+# make bare-run    on a machine with a GPU and no package index: make bare-run MINUTES=9 WHEELS=wheels
 #
 # make compare     a page with two revisions side by side: make compare A=HEAD~1 B=workspace
 # make experiments DVC's experiments and their results, with the parameters in which they differ
@@ -94,9 +94,10 @@ WORDS_ui = $(PORT)
 report: setup
 	@dvc --wait-for-lock repro --single-item --force report
 
-# Where there is no package index, no environment can be made either.
+# Without `setup`: where there is no package index, no environment can be made. WHEELS is a folder of what is missing there.
 bare-run: typed
-	@$(PYTHON) -m pipeline.commands.bare_run --minutes '$(or $(MINUTES),9)' $(OPTIONS)
+	@$(PYTHON) -m pipeline.commands.bare_run --minutes '$(or $(MINUTES),9)' --data '$(or $(DATA),data/prepared)' \
+	  $(if $(WHEELS),--wheels '$(WHEELS)') --out '$(or $(OUT),bare-run)' $(OPTIONS)
 
 faults: setup
 	@python tests/faults/faults.py
