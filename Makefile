@@ -8,11 +8,11 @@
 # make search      settings that a paper leaves open, scored on validation: make search EXPERIMENT=mnist_stacked_cae
 # make cancel      end the jobs of a cluster run that was stopped
 # make scaling     how long ten experiments with a hundred seeds take on 1, 8, 64 workers, from measured stage times
-# make bare-run    on a machine with a GPU and no package index: make bare-run MINUTES=9 OPTIONS="--wheels wheels"
+# make bare-run    on a machine with a GPU and no package index: make bare-run MINUTES=9 WHEELS=wheels
 #
 # make compare     a page with two revisions side by side: make compare A=HEAD~1 B=workspace
 # make experiments DVC's experiments and their results, with the parameters in which they differ
-# make record      keep an experiment's finished results in git: make record EXPERIMENT=mnist
+# make record      keep an experiment's finished results in git: make record EXPERIMENT=mnist; FROM=folder of a bare run
 # make ui          the MLflow UI on this checkout's runs
 # make report      the page again
 # make who         which run works in this checkout, on which stage and since when
@@ -21,7 +21,6 @@
 #
 # make test        every test, lint and types
 # make bench       the step and the estimate beside their matrix products and beside other ways of doing them; QUICK=1 for a rough one
-# make bare-run    the long run and its checks on a machine with a GPU and no package index: make bare-run MINUTES=9 WHEELS=wheels
 # make lint        ruff, and which room imports which
 # make types       mypy
 # make test-postgresql  the tests of MLflow's server on a PostgreSQL of its own
@@ -97,7 +96,7 @@ report: setup
 
 # Without `setup`: where there is no package index, no environment can be made. WHEELS is a folder of what is missing there.
 bare-run: typed
-	@$(PYTHON) -m pipeline.commands.bare_run --minutes '$(MINUTES)' --data '$(or $(DATA),data/prepared)' \
+	@$(PYTHON) -m pipeline.commands.bare_run --minutes '$(or $(MINUTES),9)' --data '$(or $(DATA),data/prepared)' \
 	  $(if $(WHEELS),--wheels '$(WHEELS)') --out '$(or $(OUT),bare-run)' $(OPTIONS)
 
 faults: setup

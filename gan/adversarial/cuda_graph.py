@@ -36,7 +36,7 @@ class Updated(Protocol):
     noises: list[torch.Generator]
     """what an update draws from, a stream for each seed"""
 
-    def update(self, rows: Tensor, rate: float | Tensor, momentum: float | Tensor, moves_generator: bool) -> Tensor:
+    def update(self, rows: Tensor, rate: float | Tensor, momentum: float, moves_generator: bool) -> Tensor:
         """One update on the images `rows`; returns D's logits [2n, S]."""
 
     def state(self, k: int = 0) -> dict[str, Tensor]:

@@ -134,8 +134,9 @@ class Training:
         self.epoch += 1
         before = self.updates - math.ceil(len(self.train) / self.recipe.batch_size)
         means, finite = self._read_epoch()
-        statistics = [EpochStatistics(self.epoch, *of_one_seed, self.recipe.learning_rate.after(before), momentum)
-                      for of_one_seed in means]
+        rate = self.recipe.learning_rate.after(before)
+        statistics = [EpochStatistics(self.epoch, d_loss, g_loss, on_data, on_samples, rate, momentum)
+                      for d_loss, g_loss, on_data, on_samples in means]
         for of_one_seed in statistics:
             self._require_finite(of_one_seed, finite)
         return statistics

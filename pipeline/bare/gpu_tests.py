@@ -29,7 +29,7 @@ def run(share: Share, out: Output) -> None:
             process = subprocess.Popen(
                 [sys.executable, "-m", "pytest", *TESTS, "-q", "-p", "no:cacheprovider", "-o", "addopts=",
                  f"--junitxml={report}", "--durations=5"], stdout=output, stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
+                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
             try:
                 status: int | None = process.wait(timeout=max(1.0, share.left))
             except subprocess.TimeoutExpired:

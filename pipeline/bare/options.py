@@ -58,9 +58,9 @@ def parse(words: Sequence[str]) -> Options:
     """ReproductionError if an option is missing, unknown or out of range."""
     parser = _Parser(prog="python -m pipeline.commands.bare_run", description=__doc__)
     parser.add_argument("--minutes", type=float, required=True, help="from the start of the command to its end")
-    parser.add_argument("--data", type=Path, required=True, help="the prepared data set's file, or its folder")
+    parser.add_argument("--data", type=Path, default=Path("data/prepared"), help="the prepared data set, or its folder")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels for the packages that are missing")
-    parser.add_argument("--out", type=Path, required=True, help="where results go")
+    parser.add_argument("--out", type=Path, default=Path("bare-run"), help="where results go")
     parser.add_argument("--experiment", default="mnist")
     parser.add_argument("--profile", default="paper")
     parser.add_argument("--epochs", type=int, help="of the long run; default: as params.yaml has it")

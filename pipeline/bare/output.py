@@ -6,12 +6,14 @@ import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from pipeline.runtime import files
+
+if TYPE_CHECKING:
+    import torch
 
 RESULTS = "results.json"
 CURVES, STARTS, GRIDS, GENERATOR = "curves.npz", "starts.npz", "grids.npz", "generator.safetensors"
@@ -36,7 +38,7 @@ class Output:
     def arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
         """An npz without pickles."""
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{key: np.asarray(value) for key, value in arrays.items()})
+        np.savez_compressed(buffer, allow_pickle=False, **{key: np.asarray(value) for key, value in arrays.items()})
         files.write_bytes(self.folder / name, buffer.getvalue())
 
     def tensors(self, name: str, tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:

@@ -18,8 +18,8 @@ from typing import Any
 from gan.errors import DataError, ReproductionError
 from pipeline.artifacts.paths import RECORDED, prepared_file
 from pipeline.bare import output
-from pipeline.bare.workload import Settings
-from pipeline.results.metrics import headline
+from pipeline.bare.settings import Settings
+from pipeline.results import metrics
 from pipeline.runtime import files
 
 KEPT = (output.CURVES, output.STARTS, output.GRIDS)
@@ -68,11 +68,11 @@ def long_run(content: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, 
     """The record of the long run in the form that the page reads."""
     annealing, settings = content["annealing"], _settings(content)
     seeds = [{"seed": one["seed"], "variants": one["variants"]} for one in annealing["scores"]]
-    metrics = headline({
+    entry = metrics.headline({
         "title": settings.title, "model": settings.nets.kind, "dataset": settings.dataset,
         **content["dataset"], "profile": settings.profile, "differences": [], "hardware": content["hardware"],
         "seeds": seeds})
-    return {**about, "note": _note(annealing), "settings": annealing["settings"], "metrics": metrics,
+    return {**about, "note": _note(annealing), "settings": annealing["settings"], "metrics": entry,
             "collapsed_seeds": [one["seed"] for one in annealing["scores"] if one["collapsed"]],
             "short_annealing": annealing.get("short_annealing", []), "epochs": annealing["epochs"]}
 

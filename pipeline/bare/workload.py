@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,51 +17,20 @@ from gan.adversarial.layers import Network
 from gan.adversarial.networks import draw_noise, load, whole_generator
 from gan.adversarial.settings import AdversarialNets
 from gan.datasets.dataset import Dataset
-from gan.errors import DataError, ParameterError, ReproductionError
+from gan.errors import DataError, ReproductionError
 from gan.evaluation import parzen
-from gan.evaluation.settings import Monitor
 from gan.linear_algebra import random_stream
 from pipeline.artifacts.paths import prepared_file
 from pipeline.artifacts.prepared import read_dataset
 from pipeline.bare.options import Options
+from pipeline.bare.settings import Settings
 from pipeline.runtime import files, machine
-from pipeline.settings import parameters
 
 LEAST_GIB = 6.0
 """of free GPU memory: ten seeds of the MNIST networks, their velocities and gradients, and a block of distances"""
 
 CODE = ("gan/**/*.py", "pipeline/**/*.py", "tests/benchmarks/*.py", "tests/independent/*.py", "params.yaml")
 """What makes the results, from the repository's root"""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What params.yaml says of the experiment under the profile."""
-
-    title: str
-    dataset: str
-    profile: str
-    nets: AdversarialNets
-    monitor: Monitor
-    parzen: Any
-
-    @classmethod
-    def read(cls, experiment: str, profile: str) -> Settings:
-        """ParameterError unless it is an experiment of adversarial nets that are trained in one game."""
-        loaded = dataclasses.replace(parameters.load(plan=False), profile=profile)
-        found = loaded.experiment(experiment)
-        nets = found.train.model
-        if not isinstance(nets, AdversarialNets) or nets.pretraining is not None or nets.has_convolutions:
-            raise ParameterError(f"experiment {experiment} is not for a bare run",
-                                 expected="adversarial nets without pretraining and convolutions, whose seeds are "
-                                          "computed together", remedy="--experiment mnist")
-        return cls(found.title, found.dataset, profile, nets, loaded.monitor(profile, found.dataset),
-                   loaded.parzen(profile, found.dataset))
-
-    def plain(self, experiment: str, seeds: Sequence[int]) -> dict[str, Any]:
-        """As the stage `train` has them in training.json, and a record keeps them."""
-        return {"experiment": experiment, "dataset": self.dataset, "profile": self.profile, "seeds": list(seeds),
-                "model": dataclasses.asdict(self.nets), "monitor": dataclasses.asdict(self.monitor)}
 
 
 class Workload:

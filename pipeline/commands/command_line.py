@@ -59,6 +59,8 @@ def _function(name: str) -> Callable[..., Any]:
 
 
 def _is_experiment(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    if not value and not parameter.required:
+        return value
     where = "EXPERIMENT" if os.environ.get("EXPERIMENT") == value else context.command_path
     typed.require(value, typed.experiments(), "experiment", where)
     return value
@@ -130,9 +132,10 @@ VERBS = {
     "search": Verb("pipeline.commands.search:run", "Score settings that a paper leaves open, on validation images.",
                    (EXPERIMENT,)),
     "record": Verb("pipeline.commands.record:main", "Keep an experiment's results in git, in reports/recorded/.", (
-        click.Argument(["experiment"], required=False, default=""),
+        click.Argument(["experiment"], required=False, default="", callback=_is_experiment),
         click.Argument(["note"], required=False, default=""),
-        click.Option(["--from", "bare"], default="", metavar="FOLDER", help="what a bare run made elsewhere"))),
+        click.Option(["--from", "source"], type=click.Path(path_type=Path), multiple=True,
+                     help="The results of a bare run instead, from its folder; may be given several times."))),
     "compare": Verb("pipeline.commands.compare:main", "Write a page with two revisions side by side; nothing is run.", (
         click.Argument(["a"], required=False, default="HEAD"),
         click.Argument(["b"], required=False, default="workspace")),

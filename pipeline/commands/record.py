@@ -1,13 +1,14 @@
 """Keep an experiment's finished results in git, in reports/recorded/: what a long run measured, and how.
 
     python -m pipeline record mnist ["a note to stand beside the numbers"]
-    python -m pipeline record --from FOLDER       what a bare run made elsewhere
+    python -m pipeline record --from <folder of a bare run>
 
 Every later report shows them as a row of their own, whatever profile it is made with.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,10 +19,11 @@ from pipeline.bare import record
 from pipeline.runtime import files, machine
 
 
-def main(experiment: str = "", note: str = "", bare: str = "") -> None:
-    if bare:
-        for path in record.record([Path(bare)]):
-            print(f"{path}; add it to git")
+def main(experiment: str = "", note: str = "", source: Sequence[Path] = ()) -> None:
+    """Of what the graph made, or of the folders of bare runs in `source`."""
+    if source:
+        for path in record.record(source):
+            print(f"{path} holds results of a bare run; add it to git")
         return
     metrics = files.read_json(METRICS)
     if experiment not in metrics:

@@ -24,6 +24,7 @@ from gan import registry
 from gan.datasets.dataset import Dataset
 from gan.errors import ParameterError, TrainingDiverged
 from gan.evaluation import parzen
+from gan.evaluation.settings import Grid
 from gan.linear_algebra import random_stream
 from gan.model import Model
 from pipeline.artifacts.paths import prepared_file
@@ -129,7 +130,7 @@ def _fit(content: dict[str, Any], dataset: Dataset, seed: int, device: torch.dev
 
 def _scores(model: Model, dataset: Dataset, search: SettingsSearch, estimate: Mapping[str, Any], device: torch.device
             ) -> Scores:
-    grid = TypeAdapter(parzen.Grid).validate_python(estimate["refined_grid"])
+    grid = TypeAdapter(Grid).validate_python(estimate["refined_grid"])
     images = dataset.validation[:estimate["validation_images"]].to(device)
     scores = {}
     for variant in model.variants:

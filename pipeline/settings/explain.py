@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gan.errors import ParameterError
@@ -26,38 +25,40 @@ class Setting:
     path: str
     """where it stands in params.yaml"""
     place: str
-    """where it is to be set: for this experiment alone, or in a block that it shares with others for all of them"""
-    is_absent: bool
-    """whether DVC finds nothing at `place` yet, so that `dvc exp run -S` needs a `+`: the value is inherited, or stands
-    below a place in a list that an override names, which is a number, and DVC looks for text"""
+    """where it is to be set for this experiment alone"""
+    needs_plus: bool
+    """whether DVC finds nothing at `place` yet"""
 
     @property
     def override(self) -> str:
-        """What sets it, in DVC's words, but for the value. Places in lists are parts like others: hidden.0.units."""
-        return f"-S '{'+' if self.is_absent else ''}{self.place}=…'"
+        """What sets it, in DVC's words, but for the value."""
+        return f"-S '{'+' if self.needs_plus else ''}{self.place}=…'"
 
 
 def settings(known: Parameters, experiment: str, profile: str = "") -> list[Setting]:
     """All effective values of an experiment under a profile, by default its own. Raises ParameterError."""
     profile = profile or known.profile_of(experiment)
-    return [_setting(known, name, leaf, _place(experiment, name, [leaf], profile))
+    return [_setting(known, experiment, profile, name, leaf)
             for name, leaf in _leaves(known.tree(experiment, profile))]
 
 
 def shared_settings(known: Parameters, experiment: str, profile: str = "") -> list[Setting]:
-    """As `settings`, of the blocks that experiments share: `parzen` and `monitor` for its data set, and `figures`, of
-    which an experiment may have values of its own. What is set in the first two holds for whoever reads it there."""
+    """As `settings`, of the blocks that experiments share: `parzen` and `monitor` for its data set, which are changed
+    for whoever reads them there; and `figures`, of which an experiment may have values of its own."""
     profile = profile or known.profile_of(experiment)
     dataset = known.dataset_of(experiment)
-    rows = [_setting(known, name, leaf, leaf.path) for block in ("parzen", "monitor")
-            for name, leaf in _leaves(known.shared(block, profile, dataset), block)]
-    return rows + [_setting(known, name, leaf, _place(experiment, name, [leaf], profile))
-                   for name, leaf in _leaves(known.figures_tree(experiment, profile), "figures")]
+    rows = [Setting(name, leaf.value, leaf.path, leaf.path, not _is_found(known.raw, leaf.path))
+            for block in ("parzen", "monitor") for name, leaf in _leaves(known.shared(block, profile, dataset), block)]
+    for name, leaf in _leaves(known.figures_tree(experiment, profile), "figures"):
+        own = leaf.path.startswith("experiments.")
+        place = place_of(known, experiment, name, profile) if own else f"experiments.{experiment}.{name}"
+        rows.append(Setting(name, leaf.value, leaf.path, place, not _is_found(known.raw, place)))
+    return rows
 
 
 def place_of(known: Parameters, experiment: str, name: str, profile: str) -> str:
     """The path in params.yaml at which a setting ("train.model.recipe.epochs") is to be changed for this experiment
-    alone: in its overrides for the profile where those decide. ParameterError names one that there is not."""
+    alone: in its overrides for a profile where those decide. ParameterError names one that there is not."""
     tree: Any = known.tree(experiment, profile)
     for part in name.split("."):
         if isinstance(tree, list) and part.isdecimal() and int(part) < len(tree):
@@ -68,25 +69,44 @@ def place_of(known: Parameters, experiment: str, name: str, profile: str) -> str
             raise ParameterError(f"the experiment {experiment} has no setting {name!r}",
                                  expected=f"a name as `python -m pipeline settings {experiment}` prints it, such as "
                                           "train.seeds", found=name, remedy="correct the name")
-    return _place(experiment, name, [leaf for _, leaf in _leaves(tree)], profile)
+    parts = name.split(".")
+    places = [f"experiments.{experiment}.{'.'.join([*parts[:i], *between, *parts[i:]])}"
+              for i, between in [(0, []), *((i, ["profiles", profile]) for i in range(len(parts)))]]
+    return next((place for place in places if _decides(known, place, experiment, parts, profile)), places[1])
+
+
+def _decides(known: Parameters, place: str, experiment: str, parts: list[str], profile: str) -> bool:
+    """Whether what is written at `place` is what holds in the end."""
+    try:
+        found: Any = plain(replace(known, raw=changed(known.raw, {place: _PROBE})).tree(experiment, profile))
+        for part in parts:
+            found = found[int(part) if isinstance(found, list) else part]
+    except (ParameterError, KeyError, IndexError, TypeError, ValueError):
+        return False
+    return bool(found == _PROBE)
+
+
+_PROBE = "a value that is in no file"
 
 
 def changed(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of params.yaml's content with the values at these paths set; missing blocks on the way are made, as
     `dvc exp run -S +path=value` makes them."""
-    content: dict[str, Any] = copy.deepcopy(dict(raw))
+    content: Any = raw
     for path, value in changes.items():
-        *parents, last = path.split(".")
-        block: Any = content
-        for parent in parents:
-            if isinstance(block, list):
-                block = block[int(parent)]
-                continue
-            if not isinstance(block.get(_key(block, parent)), dict | list):
-                block[_key(block, parent)] = {}
-            block = block[_key(block, parent)]
-        block[int(last) if isinstance(block, list) else _key(block, last)] = value
-    return content
+        content = _with(content, path.split("."), value)
+    return dict(content)
+
+
+def _with(block: Any, path: list[str], value: Any) -> Any:
+    """`block` with another value at a path; only what is around it is copied."""
+    if not path:
+        return value
+    if isinstance(block, list):
+        return [_with(each, path[1:], value) if i == int(path[0]) else each for i, each in enumerate(block)]
+    block = block if isinstance(block, dict) else {}
+    key = _key(block, path[0])
+    return block | {key: _with(block.get(key), path[1:], value)}
 
 
 def main(experiment: str, profile: str = "") -> None:
@@ -99,23 +119,18 @@ def main(experiment: str, profile: str = "") -> None:
     print(f"{experiment} under profile {profile}: each value, and where it stands in params.yaml\n")
     for row in rows:
         print(f"{row.name:<{width}}  {_text(row.value):<{values}}  {row.path}")
-    shared = shared_settings(known, experiment, profile)
     print(f"\nshared with others, for data set {dataset}:\n")
-    for row in shared:
+    for row in shared_settings(known, experiment, profile):
         print(f"{row.name:<{width}}  {_text(row.value):<{values}}  {row.path}")
-    own, absent = (next((row for row in rows if row.is_absent is each), None) for each in (False, True))
-    print("\nto change one for this experiment, and those that are like it:")
-    for row in filter(None, (own, absent)):
-        print(f"  dvc exp run {row.override}" + ("   (+: nothing stands there yet)" if row.is_absent else ""))
+    there, new = (next((row for row in rows if row.needs_plus is each), None) for each in (False, True))
+    print("\nto change one for this experiment alone:")
+    for row in filter(None, (there, new)):
+        print(f"  dvc exp run {row.override}" + ("   (+: nothing stands there yet)" if row.needs_plus else ""))
 
 
-def _setting(known: Parameters, name: str, leaf: Value, place: str) -> Setting:
-    return Setting(name, leaf.value, leaf.path, place, not _dvc_finds(known.raw, place))
-
-
-def _place(experiment: str, name: str, leaves: Sequence[Value], profile: str) -> str:
-    by_profile = any(f".profiles.{profile}." in leaf.path for leaf in leaves)
-    return f"experiments.{experiment}.{f'profiles.{profile}.' if by_profile else ''}{name}"
+def _setting(known: Parameters, experiment: str, profile: str, name: str, leaf: Value) -> Setting:
+    place = place_of(known, experiment, name, profile)
+    return Setting(name, leaf.value, leaf.path, place, not _is_found(known.raw, place))
 
 
 def _leaves(tree: Tree | Any, name: str = "") -> Iterator[tuple[str, Value]]:
@@ -143,12 +158,13 @@ def _is_plain(tree: Any) -> bool:
 
 
 def _key(block: Mapping[Any, Any], name: str) -> Any:
-    """Places in a list that overrides name are numbers in YAML and text in a dotted path."""
-    return int(name) if name.isdecimal() and int(name) in block else name
+    """Places in a list that overrides name are numbers in YAML and text in a dotted path, and text where DVC wrote
+    them."""
+    return int(name) if name not in block and name.isdecimal() and int(name) in block else name
 
 
-def _dvc_finds(raw: Any, path: str) -> bool:
-    """Whether `dvc exp run -S` without a `+` finds something at a path: in a mapping it looks for text."""
+def _is_found(raw: Any, path: str) -> bool:
+    """As DVC looks for it: by words, and by places in a list."""
     for part in path.split("."):
         if isinstance(raw, list) and part.isdecimal() and int(part) < len(raw):
             raw = raw[int(part)]

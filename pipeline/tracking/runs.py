@@ -9,7 +9,7 @@ process logs nothing more to that store: the stage goes on as if nothing were.
 
 Environment: MLFLOW_TRACKING_URI names a server or another database than `mlflow.db` in the current folder,
 MLFLOW_EXPERIMENT_NAME another heading than ours, and GAN_TRACKING=off turns it all off.
-`python -m pipeline.commands.ui [port]` shows the store in a browser.
+`python -m pipeline ui [port]` shows the store in a browser.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ def nets():
         "adversarial_nets", Noise(20, "uniform"),
         GeneratorNetwork([GeneratorLayer(120, "relu", 0.05), GeneratorLayer(120, "relu", 0.05)],
                   GeneratorOutput("sigmoid", 0.05, "marginal_logit")),
-        DiscriminatorNetwork([MaxoutLayer(24, 5, 0.05, 0.8), MaxoutLayer(24, 5, 0.05, 0.5)], DiscriminatorOutput(0.05, 0.5)),
+        DiscriminatorNetwork([MaxoutLayer(24, 5, 0.05, 0.8), MaxoutLayer(24, 5, 0.05, 0.5)],
+                             DiscriminatorOutput(0.05, 0.5)),
         Recipe(epochs=5, batch_size=50, updates="simultaneous", discriminator_steps=1,
                objective=Objective.NON_SATURATING, learning_rate=LearningRate(0.1, 1.000004, 1e-6),
                momentum=Momentum(0.5, 0.7, 3), average_decay=0.99))

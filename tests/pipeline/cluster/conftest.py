@@ -34,6 +34,7 @@ def _make(folder: Path) -> None:
     repository.run("git", "init", "--quiet")
     repository.dvc("init", "--quiet")
     for name, content in {"dvc.yaml": GRAPH, "input.txt": "in\n", "side.sh": SIDE, "params.yaml": "a: 1\n",
+                          "plan.yaml": "run: {}\n",
                           ".gitignore": "/one.txt\n/two.txt\n/side.txt\n/.cluster/\n"}.items():
         repository.write(name, content)
     repository.commit()

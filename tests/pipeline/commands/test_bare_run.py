@@ -22,6 +22,7 @@ from pipeline.bare.annealing import Costs
 from pipeline.bare.clock import Clock
 from pipeline.bare.collapse import interval
 from pipeline.bare.output import plain
+from pipeline.commands import record
 from pipeline.results.recorded import recorded_runs
 from pipeline.runtime import files
 
@@ -145,9 +146,8 @@ def test_the_first_starts_are_the_long_runs_own(finished):
 
 
 def test_time_that_ends_in_the_middle_keeps_what_was_finished(place):
-    words = ["--epochs" if word == "--epochs" else word for word in RUN]
+    words = list(RUN)
     words[words.index("--epochs") + 1] = "100000"
-    words[words.index("--minutes") + 1] = "0.5"
     ended = bare_run(place, *words, *folders(place, "cut"))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     annealing = json.loads((place / "cut/results.json").read_text())["annealing"]
@@ -187,15 +187,8 @@ def change(results, **values):
     (results / "results.json").write_text(json.dumps(content | values))
 
 
-def recorder():
-    from pipeline.commands import record
-
-    return record
-
-
 def test_results_are_recorded_as_the_page_reads_them(clone):
-
-    recorder().main(bare="bare-run")
+    record.main(source=[Path("bare-run")])
     [run] = recorded_runs()
     assert (run.experiment, run.profile) == ("digits", "smoke")
     assert [one["seed"] for one in run.metrics["seeds"]] == [1, 2]
@@ -216,7 +209,7 @@ def test_results_are_recorded_as_the_page_reads_them(clone):
 def test_results_that_are_not_of_this_repository_are_refused(clone, values, message):
     change(clone / "bare-run", **values)
     with pytest.raises(ReproductionError, match=message):
-        recorder().main(bare="bare-run")
+        record.main(source=[Path("bare-run")])
     assert not (clone / "reports").exists()
 
 
@@ -224,14 +217,14 @@ def test_results_of_other_settings_are_refused(clone):
     yaml = clone / "params.yaml"
     yaml.write_text(yaml.read_text().replace("recipe: {epochs: 22}", "recipe: {epochs: 23}"))
     with pytest.raises(ReproductionError, match=r"expected: model.recipe.epochs 23\n +found: 22"):
-        recorder().main(bare="bare-run")
+        record.main(source=[Path("bare-run")])
 
 
 def test_results_of_other_data_are_refused(clone):
     (clone / "data/prepared").mkdir(parents=True)
     (clone / "data/prepared/digits.safetensors").write_bytes(b"others")
     with pytest.raises(ReproductionError, match="of other data"):
-        recorder().main(bare="bare-run")
+        record.main(source=[Path("bare-run")])
 
 
 # Bad input.

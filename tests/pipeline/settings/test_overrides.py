@@ -219,11 +219,11 @@ def test_an_override_in_the_other_form_is_refused_by_dvc(known, apply):
     rows = {setting.name: setting for setting in explain.settings(known, "digits", "smoke")}
     own, inherited = rows["train.model.noise.dimensions"], rows["train.model.recipe.batch_size"]
     below_a_number = rows["train.model.generator.hidden.0.units"]
-    assert [row.is_absent for row in (own, inherited, below_a_number)] == [False, True, True]
+    assert [row.needs_plus for row in (own, inherited, below_a_number)] == [False, True, True]
     for row in (own, inherited, below_a_number):
         text = words(row, another(row.value)[1])
         with pytest.raises(InvalidArgumentError):
-            apply(text.removeprefix("+") if row.is_absent else f"+{text}")
+            apply(text.removeprefix("+") if row.needs_plus else f"+{text}")
 
 
 def test_an_override_of_one_that_another_is_like_leaves_what_that_one_has_of_its_own(known, apply):

@@ -106,7 +106,8 @@ def content(run: Any, name: str) -> str:
 
 def python(code: str, *words: str, **environment: str) -> subprocess.Popen[str]:
     """Another process, in the current folder, that runs `code` with tracking imported."""
-    return subprocess.Popen([sys.executable, "-c", f"import sys, time\nfrom pipeline import tracking\n{code}", *words],
+    program = f"import sys, time\nfrom pipeline.tracking import runs\n{code}"
+    return subprocess.Popen([sys.executable, "-c", program, *words],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             env=os.environ | {"PYTHONPATH": str(ROOT)} | environment)
 
