@@ -16,7 +16,7 @@ settings.register_profile("thorough", max_examples=500, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 BUILT_BY = "test_the_whole_graph_runs_from_nothing"
-"""The test that makes what the fixture `finished` gives"""
+"""The test that makes what the fixture `finished_graph` gives"""
 
 
 def pytest_make_parametrize_id(val, argname):
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
         if item.name.partition("@")[0] == BUILT_BY:
             return 0
-        if "finished" in getattr(item, "fixturenames", ()):
+        if "finished_graph" in getattr(item, "fixturenames", ()):
             return 2
         return 1 if "tests/gan/" in item.nodeid else 3
 

@@ -11,7 +11,7 @@ from clone import LESSONS, OFFLINE, WHOLE_GRAPH, Clone, environment, make_clone
 
 
 @pytest.fixture(scope="session")
-def finished(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Clone:
+def finished_graph(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Clone:
     """The whole graph has run once from nothing, without a network, and its results are committed. Not to be changed:
     all workers have the same one."""
     root = made_once("finished", build)
@@ -26,13 +26,13 @@ def build(root: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def clone(finished: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def clone(finished_graph: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A copy of this worker's, for commands that leave it as it is."""
-    return finished.copy(tmp_path_factory.mktemp("clone") / "clone")
+    return finished_graph.copy(tmp_path_factory.mktemp("clone") / "clone")
 
 
 @pytest.fixture
-def other_clone(finished: Clone, tmp_path: Path) -> Iterator[Clone]:
+def other_clone(finished_graph: Clone, tmp_path: Path) -> Iterator[Clone]:
     """A copy to spoil."""
-    yield finished.copy(tmp_path / "clone")
+    yield finished_graph.copy(tmp_path / "clone")
     shutil.rmtree(tmp_path / "clone")

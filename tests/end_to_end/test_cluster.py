@@ -18,9 +18,9 @@ CLUSTER = ("reproduce", "--planned", "--cluster", "local")
 
 
 @pytest.fixture
-def other(finished: Clone, tmp_path: Path) -> Clone:
+def other(finished_graph: Clone, tmp_path: Path) -> Clone:
     """A new clone by git, with empty caches, planned for the experiment `digits` alone."""
-    second = finished.git_clone(tmp_path / "second")
+    second = finished_graph.git_clone(tmp_path / "second")
     second.plan_for(["digits"])
     return second
 
@@ -29,12 +29,12 @@ def history(root: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (root / ".cluster/history.jsonl").read_text().splitlines()]
 
 
-def test_local_workers_give_the_bytes_of_one_machine_and_do_nothing_twice(finished, other):
+def test_local_workers_give_the_bytes_of_one_machine_and_do_nothing_twice(finished_graph, other):
     said = other.verb(*CLUSTER, "--workers", "2", "--threads", "1")
     assert {stage: other.locked(stage) for stage in OF_DIGITS} == {
-        stage: finished.locked(stage) for stage in OF_DIGITS}
+        stage: finished_graph.locked(stage) for stage in OF_DIGITS}
     told = other.configurations()  # of `digits` alone
-    assert told.items() <= finished.configurations().items()
+    assert told.items() <= finished_graph.configurations().items()
     assert {f"digits/{stage}" for stage in ("download", "prepare", *STAGES)} <= told.keys()
     assert set(re.findall(r"^Running stage '(.+?)':$", said, re.M)) == {"collect", "report"}
     done = [(event["stage"], event["seed"]) for event in history(other.root) if event["event"] == "done"]

@@ -29,11 +29,11 @@ def results(root: Path) -> dict[Path, bytes]:
             if path.is_file()}
 
 
-def test_a_second_clone_takes_results_from_the_remote_and_runs_nothing(finished, other):
+def test_a_second_clone_takes_results_from_the_remote_and_runs_nothing(finished_graph, other):
     said = other.run("dvc", "repro", "--pull", "figures@digits", "sample_size@digits")
     assert "Pulling data for stage: 'train@digits'" in said
     assert not re.search("Running stage", said)
-    assert results(other.root) == results(finished.root)
+    assert results(other.root) == results(finished_graph.root)
     assert len(results(other.root)) > 20
     assert other.run("git", "status", "--porcelain") == ""
     other.verb("compare", "HEAD", "workspace")

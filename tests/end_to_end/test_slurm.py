@@ -156,13 +156,13 @@ def test_a_full_shared_disk_is_told_and_what_was_done_is_kept(slurm, twenty, tmp
 
 
 @pytest.mark.skipif(os.environ.get("GAN_TEST_SLURM") != "all", reason="takes minutes: make test-slurm")
-def test_the_whole_graph_gives_the_bytes_of_one_machine(slurm, finished, tmp_path):
-    made = on(slurm, finished, tmp_path, "cluster")
+def test_the_whole_graph_gives_the_bytes_of_one_machine(slurm, finished_graph, tmp_path):
+    made = on(slurm, finished_graph, tmp_path, "cluster")
     said = made.run(*COMMAND)
     by_workers = WHOLE_GRAPH - {"collect", "report"}
     assert {stage: made.locked(stage) for stage in by_workers} == {
-        stage: finished.locked(stage) for stage in by_workers}
-    assert made.locked("collect") == finished.locked("collect")
+        stage: finished_graph.locked(stage) for stage in by_workers}
+    assert made.locked("collect") == finished_graph.locked("collect")
     assert "Running stage 'train" not in said.partition("workers  ")[2]
     done = Counter((event["stage"], event["seed"]) for event in history(made.root) if event["event"] == "done")
     assert set(done.values()) == {1}

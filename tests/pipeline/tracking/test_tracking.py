@@ -36,17 +36,6 @@ DATASET = {"name": "mnist", "digest": "d1" * 32}
 GOING_ON = "going on without it, results are not affected"
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with its tables, to copy: making them takes seconds."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in stores.ENVIRONMENT.items():
-            environment.setenv(name, value)
-        stores.prepare_database(path, mlflow.MlflowClient)
-    return path
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder without a store, in a process where nothing has failed yet."""

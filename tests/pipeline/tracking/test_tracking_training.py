@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,17 +33,10 @@ def tracked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "given_up", set())
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    store.prepare_database(path, mlflow.MlflowClient)
-    return path.read_bytes()
-
-
 @pytest.fixture
-def client(digits: Any, tracked: None, empty_database: bytes) -> mlflow.MlflowClient:
+def client(digits: Any, tracked: None, empty_database: Path) -> mlflow.MlflowClient:
     """A store in a repository of digits."""
-    (digits.root / "mlflow.db").write_bytes(empty_database)
+    shutil.copy(empty_database, digits.root)
     return mlflow.MlflowClient(tracking_uri=store.store_uri())
 
 
