@@ -13,7 +13,7 @@ from small_graph import Scripted, run_worker
 
 from gan.errors import ReproductionError
 from pipeline.cluster import FOLDER
-from pipeline.cluster.coordinator import HISTORY, Coordinator, Options, Work, progress
+from pipeline.cluster.coordinator import HISTORY, Coordinator, Options, Work, progress, settings_of
 from pipeline.cluster.executors import JobState, Local, NoAnswer
 from pipeline.cluster.graph import Graph
 from pipeline.cluster.task import Outcome
@@ -33,7 +33,7 @@ class Run:
         for i, root in enumerate(roots):
             graph = Graph(root.absolute(), remote=False)
             self.works.append(Work(graph, f"point-{i}" if len(roots) > 1 else "", graph.repo.scm.get_rev(),
-                                   (root / "params.yaml").read_bytes(), {}, Path("checkpoints").absolute(),
+                                   settings_of(root), {}, Path("checkpoints").absolute(),
                                    set(graph) - graph.here))
         self.coordinator = Coordinator(
             self.works, executor, Local(FOLDER.absolute() / "submitit", 1, name="here"),

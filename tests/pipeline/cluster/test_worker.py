@@ -15,6 +15,7 @@ import pytest
 from dvc.config import Config
 from small_graph import run_worker
 
+from pipeline.cluster.coordinator import settings_of
 from pipeline.cluster.graph import Graph
 from pipeline.cluster.task import LOG, STARTED, Outcome, Task
 from pipeline.cluster.worker import PREFIX, ini
@@ -38,7 +39,7 @@ def prepare(repository, tmp_path, stage, data="cache", **changes) -> Path:
                 "data": data, "dvc": graph.settings(), "scratch": str(tmp_path / "scratch"), "environment": {}}
     task = Task(**(settings | changes))
     folder = tmp_path / "tasks" / task.folder_name
-    task.write(folder, graph.lock(stage), Path("params.yaml").read_bytes())
+    task.write(folder, graph.lock(stage), settings_of(Path()))
     return folder
 
 
