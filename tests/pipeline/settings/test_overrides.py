@@ -10,7 +10,7 @@ import copy
 import functools
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from dvc.utils import hydra, serialize
 from gan.errors import ParameterError
 from pipeline.settings import explain, parameters
 from pipeline.settings.explain import Setting
-from pipeline.settings.inheritance import LIKE, PROFILES
+from pipeline.settings.inheritance import LIKE, PROFILES, Value, plain
 from pipeline.settings.parameters import Parameters
 
 ROOT = Path(__file__).parents[3]
@@ -126,44 +126,57 @@ def places(known: Parameters, place: str, pairs: list[tuple[str, str]]) -> set[K
     return found
 
 
-Settings = Callable[[Parameters, str, str], list[Setting]]
-"""Of an experiment in a profile"""
+def leaves(tree: Any, name: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Scalars and lists of scalars of a tree: name, value, where it stands in the file."""
+    if isinstance(tree, Value):
+        yield name, tree.value, tree.path
+    elif isinstance(tree, list) and all(isinstance(each, Value) for each in tree):
+        yield name, plain(tree), tree[0].path.rpartition(".")[0] if tree else name
+    else:
+        for part, each in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from leaves(each, f"{name}.{part}".lstrip("."))
 
 
-def trees(known: Parameters) -> dict[tuple[str, str], Any]:
-    """All that the settings of each experiment in each profile are read from."""
+def own(known: Parameters) -> dict[tuple[str, str], Any]:
+    """The tree of each experiment in each profile."""
+    return {(name, profile): known.tree(name, profile)
+            for name, profile in itertools.product(known.raw["experiments"], PROFILES)}
+
+
+def shared(known: Parameters) -> dict[tuple[str, str], Any]:
+    """The blocks that experiments share, as each of them has them in each profile."""
 
     @functools.cache
-    def shared(profile: str, dataset: str) -> list[Any]:
-        return [known.shared(block, profile, dataset) for block in ("parzen", "monitor")]
+    def of_data(block: str, profile: str, dataset: str) -> Any:
+        return known.shared(block, profile, dataset)
 
-    found = {}
-    for name, profile in itertools.product(known.raw["experiments"], PROFILES):
-        tree = known.tree(name, profile)
-        found[name, profile] = tree, shared(profile, tree["dataset"].value), known.figures_tree(name, profile)
-    return found
+    return {(name, profile): {**{block: of_data(block, profile, tree["dataset"].value) for block in (
+        "parzen", "monitor")}, "figures": known.figures_tree(name, profile)} for (name, profile), tree in own(
+            known).items()}
 
 
 class Watch:
-    """What was effective for every experiment in every profile, and what changes."""
+    """What is effective for every experiment in every profile, and what changes."""
 
-    def __init__(self, known: Parameters, settings: Settings) -> None:
-        self.known, self.settings = known, settings
-        self.trees = trees(known)
-        self.before = {(name, profile, setting.name): setting for name, profile in self.trees
-                       for setting in settings(known, name, profile)}
+    def __init__(self, known: Parameters, trees: Callable[[Parameters], dict[tuple[str, str], Any]]) -> None:
+        self.known, self.trees, self.before = known, trees, trees(known)
+        self.values = {key: {name: (value, path) for name, value, path in leaves(tree)}
+                       for key, tree in self.before.items()}
 
     def changes(self, raw: dict[str, Any]) -> dict[Key, Any]:
         """The values that are not what they were."""
-        now = replace(self.known, raw=raw)
         found = {}
-        for (name, profile), tree in trees(now).items():
-            if tree != self.trees[name, profile]:
-                here = {setting.name: setting.value for setting in self.settings(now, name, profile)}
-                assert here.keys() == {each for *of, each in self.before if of == [name, profile]}
-                found |= {(name, profile, each): value for each, value in here.items()
-                          if value != self.before[name, profile, each].value}
+        for key, tree in self.trees(replace(self.known, raw=raw)).items():
+            if tree != self.before[key]:
+                now = {name: value for name, value, _ in leaves(tree)}
+                assert now.keys() == self.values[key].keys()
+                found |= {(*key, name): value for name, value in now.items() if value != self.values[key][name][0]}
         return found
+
+    def readers(self, setting: Setting) -> set[Key]:
+        """Who has the value that stands where the setting's stands."""
+        return {(*key, name) for key, values in self.values.items() for name, (_, path) in values.items()
+                if path == setting.path}
 
 
 def refusal(known: Parameters, experiment: str, profile: str) -> str:
@@ -175,26 +188,29 @@ def refusal(known: Parameters, experiment: str, profile: str) -> str:
     return ""
 
 
-def due(settings: Mapping[Key, Setting]) -> list[tuple[Key, Setting]]:
-    """One setting for each place at which there is something to set: a fifth of them each day, so that all have had
-    their turn after five; all at once by HYPOTHESIS_PROFILE=thorough."""
-    by_override = list({setting.override: (key, setting) for key, setting in settings.items()}.values())
+def due(known: Parameters, settings: Callable[[Parameters, str, str], list[Setting]]) -> list[tuple[Key, Setting]]:
+    """What is set: one setting for each place at which there is something to set. A sixth of them each day: of each
+    experiment one profile, and of that every second place; all at once by HYPOTHESIS_PROFILE=thorough."""
+    thorough, day = os.environ.get("HYPOTHESIS_PROFILE") == "thorough", datetime.now(UTC).toordinal()
+    by_override = {}
+    for i, name in enumerate(known.raw["experiments"]):
+        for profile in PROFILES if thorough else [PROFILES[(i + day) % len(PROFILES)]]:
+            by_override |= {setting.override: ((name, profile, setting.name), setting)
+                            for setting in settings(known, name, profile)}
     assert len(by_override) > 100
-    if os.environ.get("HYPOTHESIS_PROFILE") == "thorough":
-        return by_override
-    return by_override[datetime.now(UTC).toordinal() % 5::5]
+    every = list(by_override.values())
+    return every if thorough else every[day // len(PROFILES) % 2::2]
 
 
 def test_each_is_set_by_one_override_and_changes_there_and_where_it_is_taken_over(known, apply):
-    watch, pairs = Watch(known, explain.settings), list(likes(known.raw))
-    for (name, profile, _), setting in due(watch.before):
+    watch, pairs = Watch(known, own), list(likes(known.raw))
+    for (name, profile, _), setting in due(known, explain.settings):
         value, text = another(setting.value)
         raw = apply(words(setting, text))
         changed = watch.changes(raw)
         where = f"{words(setting, text)}, for {name} in {profile}"
         assert (name, profile, setting.name) in changed, where
-        assert changed.keys() == {key for key in places(known, setting.place, pairs)
-                                  if key in watch.before and watch.before[key].path == setting.path}, where
+        assert changed.keys() == places(known, setting.place, pairs) & watch.readers(setting), where
         assert all(each == value for each in changed.values()), where
         if isinstance(setting.value, int | float):
             refused = refusal(replace(known, raw=raw), name, profile)
@@ -204,14 +220,14 @@ def test_each_is_set_by_one_override_and_changes_there_and_where_it_is_taken_ove
 
 def test_what_experiments_share_changes_for_whoever_reads_it_there(known, apply):
     """`parzen` and `monitor` by their place in the file; `figures` for one experiment and those that are like it."""
-    watch, pairs = Watch(known, explain.shared_settings), list(likes(known.raw))
-    for (name, profile, _), setting in due(watch.before):
+    watch, pairs = Watch(known, shared), list(likes(known.raw))
+    for key, setting in due(known, explain.shared_settings):
         value, text = another(setting.value)
-        readers = {key for key, each in watch.before.items() if each.path == setting.path}
+        readers = watch.readers(setting)
         if setting.name.startswith("figures"):
             readers &= places(known, setting.place, pairs)
         assert watch.changes(apply(words(setting, text))) == dict.fromkeys(readers, value), setting
-        assert (name, profile, setting.name) in readers
+        assert key in readers
 
 
 def test_an_override_in_the_other_form_is_refused_by_dvc(known, apply):
