@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from gan.errors import ParameterError
 from pipeline.settings import explain, parameters
-from pipeline.settings.inheritance import plain, resolve
+from pipeline.settings.inheritance import PROFILES, plain, resolve
 from pipeline.settings.parameters import Parameters
 from pipeline.settings.plan import Plan
 
