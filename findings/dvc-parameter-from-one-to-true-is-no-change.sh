@@ -18,7 +18,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
-venv/bin/pip install -qq --disable-pip-version-check dvc==3.67.1
+venv/bin/pip install -qq --no-compile --disable-pip-version-check dvc==3.67.1
 
 export PATH="$work/venv/bin:$PATH" DVC_NO_ANALYTICS=true DVC_SITE_CACHE_DIR="$work/site"
 export XDG_CONFIG_HOME="$work/configuration" XDG_CACHE_HOME="$work/cache"

@@ -19,7 +19,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
-venv/bin/pip install -qq --disable-pip-version-check hypothesis==6.170.15 numpy==2.4.6
+venv/bin/pip install -qq --no-compile --disable-pip-version-check hypothesis==6.170.15 numpy==2.4.6
 
 cat > distinct.py <<'EOF'
 import statistics

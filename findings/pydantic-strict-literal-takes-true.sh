@@ -17,7 +17,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
-venv/bin/pip install -qq --disable-pip-version-check pydantic==2.14.3
+venv/bin/pip install -qq --no-compile --disable-pip-version-check pydantic==2.14.3
 
 cat > literal.py <<'EOF'
 import json

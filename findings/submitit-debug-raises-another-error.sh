@@ -16,7 +16,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
-venv/bin/pip install -qq --disable-pip-version-check submitit==1.5.4
+venv/bin/pip install -qq --no-compile --disable-pip-version-check submitit==1.5.4
 
 cat > jobs.py <<'EOF'
 import contextlib

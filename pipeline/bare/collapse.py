@@ -40,7 +40,8 @@ class WithoutHalf(Training):
     """D's loss as the paper's equation has it: twice the released code's."""
 
     def _discriminator_gradient(self, logits: Tensor, n: int) -> Tensor:
-        return game.discriminator_logit_gradient(logits, n).mul_(2)
+        gradient: Tensor = game.discriminator_logit_gradient(logits, n).mul_(2)
+        return gradient
 
 
 def variants(nets: AdversarialNets) -> dict[str, tuple[AdversarialNets, type[Training]]]:

@@ -19,6 +19,8 @@ STOPPING = 5.0
 """seconds for pytest to end when it is told to"""
 
 TESTS = ("tests/gpu", "tests/gan/adversarial/test_cuda_graph.py")
+NOT_FOR_A_GPU = "not replays_move_on and not runs_beside"
+"""those of the second file that a processor runs"""
 
 
 def run(share: Share, out: Output) -> None:
@@ -28,8 +30,9 @@ def run(share: Share, out: Output) -> None:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "pytest", *TESTS, "-q", "-p", "no:cacheprovider", "-o", "addopts=",
-                 f"--junitxml={report}", "--durations=5"], stdout=output, stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
+                 "-k", NOT_FOR_A_GPU, f"--junitxml={report}", "--durations=5"], stdout=output, stderr=subprocess.STDOUT,
+                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                                  "OMP_NUM_THREADS": "1"})
             try:
                 status: int | None = process.wait(timeout=max(1.0, share.left))
             except subprocess.TimeoutExpired:

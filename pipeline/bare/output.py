@@ -38,7 +38,8 @@ class Output:
     def arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
         """An npz without pickles."""
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **{key: np.asarray(value) for key, value in arrays.items()})
+        content: dict[str, Any] = {key: np.asarray(value) for key, value in arrays.items()}
+        np.savez_compressed(buffer, **content)
         files.write_bytes(self.folder / name, buffer.getvalue())
 
     def tensors(self, name: str, tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> None:

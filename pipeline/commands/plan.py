@@ -78,8 +78,8 @@ def main() -> None:
         lessons.remove(name)
         left_out[f"lesson {name}"] = f"no data set {MNIST}: {data[MNIST].remedy or data[MNIST].detail}"
     plan = Plan(_datasets(current, experiments), {name: current.dataset_of(name) for name in experiments},
-                *([name for name in lessons if LESSONS[name].needs_digits is needs] for needs in (False, True)),
-                left_out)
+                [name for name in lessons if not LESSONS[name].needs_digits],
+                [name for name in lessons if LESSONS[name].needs_digits], left_out)
     if plan.lessons_on_mnist and MNIST not in plan.datasets:
         plan = replace(plan, datasets=[*plan.datasets, MNIST])
     planned = replace(current, profile=profile, plan=plan)

@@ -138,7 +138,8 @@ class Parameters:
     def lesson_configuration(self, name: str) -> dict[str, Any]:
         """What the stage of a lesson reads."""
         return {"lesson": name, "profile": self.profile,
-                "settings": dataclasses.asdict(lesson_settings(self.raw, name, self.profile))}
+                "title": LESSONS[name].title,
+                "settings": dict(vars(lesson_settings(self.raw, name, self.profile)))}
 
 
 def with_settings(model: Any, settings: Mapping[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from gan.evaluation import parzen
+from gan.evaluation.settings import Grid
 from pipeline.artifacts.configuration import configuration, folder
 from pipeline.artifacts.paths import prepared_file
 from pipeline.artifacts.prepared import read_dataset
@@ -24,7 +25,7 @@ def main(experiment: str) -> None:
     settings = configuration(experiment, "bandwidth")
     folds = read_dataset(prepared_file(settings["dataset"])).folds()
     validation = [images[:settings["validation_images"]].to(device) for images, _ in folds]
-    grids = [TypeAdapter(parzen.Grid).validate_python(settings[name]) for name in ("paper_grid", "refined_grid")]
+    grids = [TypeAdapter(Grid).validate_python(settings[name]) for name in ("paper_grid", "refined_grid")]
     seeds: list[dict[str, Any]] = []
     rows = scored_rows(experiment)
     images = sum(map(len, rows.values())) * sum(map(len, validation))

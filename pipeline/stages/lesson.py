@@ -48,7 +48,7 @@ def main(name: str) -> None:
     with one_thread():
         outcome = lesson.run(settings, Progress, *digits)
     content = {
-        "lesson": name, "profile": profile, "title": LESSONS[name].title, **texts(lesson, settings),
+        "lesson": name, "profile": profile, "title": configuration("lessons", name)["title"], **texts(lesson, settings),
         "settings": vars(settings),
         "criteria": [_criterion(criterion) for criterion in outcome.criteria],
         "numbers": {label: _finite(value) for label, value in outcome.numbers.items()},
