@@ -103,6 +103,7 @@ faults: setup
 	@python tests/faults/faults.py
 
 # Two processes of one thread each: most of the time goes into starting stages, which one core does.
+# HYPOTHESIS_PROFILE=thorough looks at more examples, and sets every value of params.yaml where else a sixth has its day.
 test: setup lint types
 	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadgroup
 

@@ -100,7 +100,7 @@ class Parameters:
         for known in overrides:
             require_known(known, self.datasets, "data set", f"{FILE}: {name}.datasets")
         own = overrides.get(dataset)
-        laid_over: dict[str, Tree] = merged(block, own, f"{FILE}: {name}") if own and plain(own) else block
+        laid_over: dict[str, Tree] = merged(block, own if own and plain(own) else {}, f"{FILE}: {name}")
         return laid_over
 
     def figures(self, experiment: str, profile: str) -> dict[str, Any]:
