@@ -44,7 +44,7 @@ def closed_form(images: torch.Tensor, samples: torch.Tensor, sigma: float) -> li
 def poisoned(split: str):
     """`read_dataset` with one split of NaN, so that whatever looks at it fails."""
     def read_poisoned(path: Path):
-        dataset = prepare.read_dataset(path)
+        dataset = read_dataset(path)
         return dataclasses.replace(dataset, **{split: torch.full_like(getattr(dataset, split), torch.nan)})
     return read_poisoned
 
@@ -149,7 +149,7 @@ def test_samples_are_what_the_chosen_weights_make_and_both_variants_get_the_same
     sample.main("digits")
     weights, _ = files.read_tensors(Path("artifacts/digits/models/seed-1.safetensors"))
     own = {variant: {str(i): weights[f"{variant}.{i}"] for i in range(6)} for variant in ("raw", "ema")}
-    model = create(train.model_settings(configure.configuration("digits", "train")["model"]),
+    model = create(model_settings(configuration("digits", "train")["model"]),
                    trained.dataset().train, 1)
     samples, _ = samples_of("digits")
     for variant in ("raw", "ema"):
@@ -167,7 +167,7 @@ def test_more_samples_begin_with_the_same_ones(trained):
     sample.main("digits")
     few, _ = samples_of("digits")
     trained.change({"parzen.samples": 90})
-    configure.main("digits")
+    configure.main()
     sample.main("digits")
     many, _ = samples_of("digits")
     assert len(many["raw"]) == 90
@@ -176,7 +176,7 @@ def test_more_samples_begin_with_the_same_ones(trained):
 
 def test_interpolations_are_straight_lines_that_end_in_draws_of_their_own(trained):
     trained.change({"experiments.digits.figures.interpolations": 2, "experiments.digits.figures.steps": 3})
-    configure.main("digits")
+    configure.main()
     sample.main("digits")
     tensors, about = samples_of("digits")
     assert about == {"interpolation": [2, 3]}
@@ -224,7 +224,7 @@ def test_the_bandwidth_is_chosen_on_the_first_validation_images(digits, trained,
     before = digits.outputs("digits")
 
     def others_poisoned(path: Path):
-        dataset = prepare.read_dataset(path)
+        dataset = read_dataset(path)
         dataset.validation[40:] = torch.nan
         return dataset
     monkeypatch.setattr(bandwidth, "read_dataset", others_poisoned)
@@ -236,7 +236,7 @@ def test_where_there_are_fewer_validation_images_than_asked_for_all_are_used(dig
     found = []
     for images in (300, 301):
         digits.change({"parzen.validation_images": images})
-        configure.main("digits")
+        configure.main()
         digits.score("digits")
         found.append(by_seed("digits", "bandwidth.json"))
     assert found[0] == found[1]
@@ -251,7 +251,7 @@ def test_the_evaluation_looks_at_test_images_alone_and_at_all_of_them(digits, tr
     assert digits.outputs("digits") == before
 
     def last_poisoned(path: Path):
-        dataset = prepare.read_dataset(path)
+        dataset = read_dataset(path)
         dataset.test[-1] = torch.nan
         return dataset
     monkeypatch.setattr(evaluate, "read_dataset", last_poisoned)
@@ -278,7 +278,7 @@ def test_the_order_of_variants_in_the_training_file_does_not_change_a_score(digi
 def test_more_samples_than_a_model_can_give_is_a_parameter_to_mend(digits, experiment, number, there_are):
     digits.train(experiment)
     digits.change({"parzen.samples": number})
-    configure.main(experiment)
+    configure.main()
     with pytest.raises(ParameterError, match=rf"{number}[\s\S]*{there_are}"):
         sample.main(experiment)
 
@@ -310,12 +310,12 @@ FOLDS = 3
 @pytest.fixture
 def folded(digits):
     """The digits' images in three folds of different sizes, scored against 50 of the training images."""
-    whole, _ = files.read_tensors(prepare.prepared_file("digits"))
+    whole, _ = files.read_tensors(prepared_file("digits"))
     sizes = {"validation": (20, 25, 30), "test": (40, 30, 50)}
     tensors = {"train": whole["train"], **{split: whole[split][:sum(n)] for split, n in sizes.items()}, **{
         f"{split}_fold": torch.repeat_interleave(torch.arange(FOLDS), torch.tensor(n)).to(torch.uint8)
         for split, n in sizes.items()}}
-    files.write_tensors(prepare.prepared_file("digits"), tensors, {"name": "digits", "shape": [1, 8, 8], "divisor": 16})
+    files.write_tensors(prepared_file("digits"), tensors, {"name": "digits", "shape": [1, 8, 8], "divisor": 16})
     digits.change({"parzen.validation_images": 25, "parzen.samples": 50})  # of the smallest fold all, which are fewer
     digits.train("digits_training_images")
     digits.score("digits_training_images")

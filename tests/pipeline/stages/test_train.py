@@ -81,7 +81,7 @@ def kill_after(epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run_and_be_killed(experiment: str, epochs: int) -> None:
     if not configure.folder(experiment).exists():
-        configure.main(experiment)
+        configure.main()
     with pytest.MonkeyPatch.context() as patch:
         kill_after(epochs, patch)
         with pytest.raises(Killed):
@@ -172,7 +172,7 @@ def test_test_images_have_no_part_in_training(digits, expected, monkeypatch):
 
 
 def without_test_images(path: Path):
-    dataset = prepare.read_dataset(path)
+    dataset = read_dataset(path)
     return type(dataset)(dataset.name, dataset.shape, dataset.train, dataset.validation,
                          torch.full_like(dataset.test, torch.nan))
 
@@ -242,29 +242,29 @@ def test_a_seed_stops_when_its_best_epoch_lies_back_by_the_patience(digits, monk
 
 
 def test_inputs_are_the_digest_of_settings_data_and_code(digits, monkeypatch):
-    configure.main("digits")
-    digest = train.inputs_digest("digits", "digits")
-    assert train.inputs_digest("digits", "digits") == digest
+    configure.main()
+    digest = inputs_digest("digits", "digits")
+    assert inputs_digest("digits", "digits") == digest
     digits.change({f"{MODEL}.recipe.epochs": 6})
-    configure.main("digits")
-    assert train.inputs_digest("digits", "digits") != digest
+    configure.main()
+    assert inputs_digest("digits", "digits") != digest
     digits.change({f"{MODEL}.recipe.epochs": 5, "experiments.digits.figures.rows": 2})
-    configure.main("digits")
-    assert train.inputs_digest("digits", "digits") == digest
+    configure.main()
+    assert inputs_digest("digits", "digits") == digest
     code, own = files.sha256, Path(train.__file__).parents[2] / "gan/training.py"
     monkeypatch.setattr(files, "sha256", lambda path: "other" if Path(path) == own else code(path))
-    assert train.inputs_digest("digits", "digits") != digest
+    assert inputs_digest("digits", "digits") != digest
 
 
 def test_of_a_model_in_baselines_its_own_code_is_among_the_inputs_and_no_others(digits, monkeypatch):
-    configure.main("digits_kmeans")
-    digest, before = train.inputs_digest("digits_kmeans", "digits"), digits.outputs("digits_kmeans")
+    configure.main()
+    digest, before = inputs_digest("digits_kmeans", "digits"), digits.outputs("digits_kmeans")
     sha256, root = files.sha256, Path(train.__file__).parents[2]
     for changed, differs in (("training_images", False), ("kmeans", True)):
         monkeypatch.setattr(files, "sha256", lambda path, changed=root / f"gan/baselines/{changed}.py":
                             "other" if Path(path) == changed else sha256(path))
-        configure.main("digits_kmeans")
-        assert (train.inputs_digest("digits_kmeans", "digits") != digest) is differs
+        configure.main()
+        assert (inputs_digest("digits_kmeans", "digits") != digest) is differs
         now = digits.outputs("digits_kmeans")
         assert {name.rpartition("/")[2] for name in now if now[name] != before[name]} == (
             {"train.json", "sample.json", "sample_size.json"} if differs else set())
@@ -303,7 +303,7 @@ def test_a_training_killed_at_any_update_ends_with_the_same_bytes(digits, expect
         return update_of_training(*arguments)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Training, "update", update_or_die)
-        configure.main("digits")
+        configure.main()
         with pytest.raises(Killed):
             train.main("digits")
     train.main("digits")
@@ -323,7 +323,7 @@ def test_a_signal_ends_training_after_the_running_update_whose_state_is_kept(dig
         if len(done) == 11:
             os.kill(os.getpid(), number)
         return logits
-    configure.main("digits")
+    configure.main()
     with monkeypatch.context() as patch:
         patch.setattr(Training, "update", update_and_be_told_to_stop)
         with pytest.raises(error) as caught:
@@ -351,7 +351,7 @@ def test_work_that_cannot_be_stopped_between_updates_is_stopped_wherever_it_is(m
 
 
 def test_seeds_trained_one_by_one_are_collected_with_the_same_bytes(digits, expected, monkeypatch):
-    configure.main("digits")
+    configure.main()
     train.main("digits", "2")
     train.main("digits", "1")
     assert nothing_was_written(digits.root)
@@ -362,14 +362,14 @@ def test_seeds_trained_one_by_one_are_collected_with_the_same_bytes(digits, expe
 
 
 def test_a_seed_that_the_experiment_does_not_have_is_refused(digits):
-    configure.main("digits")
+    configure.main()
     with pytest.raises(ReproductionError, match=r"digits has no seed 7[\s\S]*expected: *1, 2"):
         train.main("digits", "7")
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf"])
 def test_seconds_between_checkpoints_that_are_none_are_refused(digits, monkeypatch, text):
-    configure.main("digits")
+    configure.main()
     monkeypatch.setenv(checkpoints.SECONDS, text)
     with pytest.raises(ReproductionError, match="GAN_CHECKPOINT_SECONDS is not right"):
         train.main("digits")
@@ -526,8 +526,8 @@ def test_a_checkpoint_of_other_settings_is_not_used(digits, new_repository, caps
 
 def test_a_checkpoint_of_other_data_is_not_used(digits, capsys):
     run_and_be_killed("digits", 3)
-    tensors, about = files.read_tensors(prepare.prepared_file("digits"))
-    files.write_tensors(prepare.prepared_file("digits"), tensors | {"train": tensors["train"].flip(0)}, about)
+    tensors, about = files.read_tensors(prepared_file("digits"))
+    files.write_tensors(prepared_file("digits"), tensors | {"train": tensors["train"].flip(0)}, about)
     capsys.readouterr()
     train.main("digits")
     assert "going on" not in capsys.readouterr().out
@@ -571,7 +571,7 @@ def poison_in(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nan_stops_training_with_its_epoch_and_the_last_good_state_is_kept_and_named(digits, expected, monkeypatch):
-    configure.main("digits")
+    configure.main()
     with monkeypatch.context() as patch:
         poison_in(4, patch)
         with pytest.raises(TrainingDiverged) as caught:
@@ -592,7 +592,7 @@ def test_nan_stops_training_with_its_epoch_and_the_last_good_state_is_kept_and_n
 
 def test_nan_before_the_first_timed_checkpoint_keeps_the_last_good_state_too(digits, monkeypatch):
     monkeypatch.setattr(checkpoints, "DEFAULT_SECONDS", 60.0)
-    configure.main("digits")
+    configure.main()
     poison_in(4, monkeypatch)
     with pytest.raises(TrainingDiverged, match="the last good state is kept in"):
         train.main("digits")
@@ -600,7 +600,7 @@ def test_nan_before_the_first_timed_checkpoint_keeps_the_last_good_state_too(dig
 
 
 def test_nan_in_the_first_epoch_names_no_state_as_there_is_none(digits, monkeypatch):
-    configure.main("digits")
+    configure.main()
     poison_in(1, monkeypatch)
     with pytest.raises(TrainingDiverged, match="diverged in epoch 1") as caught:
         train.main("digits")
@@ -610,7 +610,7 @@ def test_nan_in_the_first_epoch_names_no_state_as_there_is_none(digits, monkeypa
 
 
 def test_nan_in_one_seed_keeps_the_seeds_before_it(digits, monkeypatch):
-    configure.main("digits")
+    configure.main()
     fit_epoch = AdversarialNetsModel.fit_epoch
 
     def poisoned(self: AdversarialNetsModel, between_updates):
@@ -638,7 +638,7 @@ def test_numbers_that_the_data_does_not_have_are_parameters_to_mend(digits, expe
 
 
 def test_missing_data_says_what_makes_it(digits):
-    prepare.prepared_file("digits").unlink()
+    prepared_file("digits").unlink()
     with pytest.raises(DataError, match=r"data/prepared/digits\.safetensors is missing[\s\S]*dvc repro"):
         digits.train("digits")
 
