@@ -15,9 +15,12 @@ from gan.errors import DataError
 from gan.evaluation import parzen
 from gan.linear_algebra import random_stream
 from gan.registry import create
+from pipeline.artifacts.configuration import configuration
+from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.trained import model_settings
 from pipeline.results import results
 from pipeline.runtime import files
-from pipeline.stages import configure, prepare, sample_size, train
+from pipeline.stages import configure, sample_size
 
 VARIANTS = {"digits": ["raw", "ema"], "digits_training_images": ["raw"], "digits_kmeans": []}
 KEYS = {"samples", "bandwidth", "validation_log_likelihood", "test_log_likelihood", "standard_error", "at_the_edge"}
@@ -149,10 +152,11 @@ def test_of_folds_it_is_the_mean_over_them_each_with_a_bandwidth_of_its_own(digi
         assert found["standard_error"] == pytest.approx(statistics.stdev(means) / math.sqrt(3), rel=1e-6)
 
 
-@pytest.mark.parametrize("lost", ["training.json", "evaluation.json", "models/seed-1.safetensors",
-                                  "configuration/sample_size.json"])
+@pytest.mark.parametrize("lost", [
+    "digits_training_images/training.json", "digits_training_images/evaluation.json",
+    "digits_training_images/models/seed-1.safetensors", "configuration/digits_training_images/sample_size.json"])
 def test_a_missing_input_says_what_makes_it(digits, lost):
     finished(digits, "digits_training_images")
-    (Path("artifacts/digits_training_images") / lost).unlink()
-    with pytest.raises(DataError, match=rf"artifacts/digits_training_images/{lost} is missing[\s\S]*dvc repro"):
+    (Path("artifacts") / lost).unlink()
+    with pytest.raises(DataError, match=rf"artifacts/{lost} is missing[\s\S]*dvc repro"):
         sample_size.main("digits_training_images")

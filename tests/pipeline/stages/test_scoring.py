@@ -14,8 +14,11 @@ import torch
 from gan.errors import DataError, ParameterError
 from gan.evaluation import parzen
 from gan.registry import create
+from pipeline.artifacts.configuration import configuration, configuration_file
+from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.trained import model_settings
 from pipeline.runtime import files
-from pipeline.stages import bandwidth, configure, evaluate, prepare, sample, train
+from pipeline.stages import bandwidth, configure, evaluate, sample
 
 VARIANTS = {"digits": ["raw", "ema"], "digits_training_images": ["raw"], "digits_kmeans": ["raw"]}
 SEEDS = {"digits": [1, 2], "digits_training_images": [1], "digits_kmeans": [1]}
@@ -82,7 +85,7 @@ def test_bandwidths_are_searched_on_both_grids_for_every_row(scored):
     content = read(scored, "bandwidth.json")
     assert content.keys() == {"seeds"}
     assert [entry["seed"] for entry in content["seeds"]] == SEEDS[scored]
-    grids = read(scored, "configuration/bandwidth.json")
+    grids = configuration(scored, "bandwidth")
     for variants in by_seed(scored, "bandwidth.json").values():
         assert list(variants) == VARIANTS[scored]
         for searches in variants.values():
@@ -284,7 +287,7 @@ def test_more_samples_than_a_model_can_give_is_a_parameter_to_mend(digits, exper
 
 
 @pytest.mark.parametrize(("stage", "lost"), [
-    (sample, "training.json"), (sample, "models/seed-2.safetensors"), (sample, "configuration/sample.json"),
+    (sample, "training.json"), (sample, "models/seed-2.safetensors"),
     (bandwidth, "samples/seed-2.safetensors"), (bandwidth, "training.json"),
     (evaluate, "bandwidth.json"), (evaluate, "samples/seed-2.safetensors")])
 def test_a_missing_input_says_what_makes_it(digits, trained, stage, lost):
@@ -292,6 +295,12 @@ def test_a_missing_input_says_what_makes_it(digits, trained, stage, lost):
     (Path("artifacts/digits") / lost).unlink()
     with pytest.raises(DataError, match=rf"artifacts/digits/{lost} is missing[\s\S]*dvc repro"):
         stage.main("digits")
+
+
+def test_a_missing_configuration_says_what_makes_it(digits, trained):
+    configuration_file("digits", "sample").unlink()
+    with pytest.raises(DataError, match=r"artifacts/configuration/digits/sample\.json is missing[\s\S]*dvc repro"):
+        sample.main("digits")
 
 
 def test_torn_samples_say_what_to_do(digits, trained):
@@ -328,7 +337,7 @@ def test_every_fold_has_a_bandwidth_of_its_own_and_the_score_is_the_mean_over_fo
     searched = read("digits_training_images", "bandwidth.json")["seeds"][0]["variants"]["raw"]
     evaluation = read("digits_training_images", "evaluation.json")
     assert (evaluation["folds"], evaluation["test_images"]) == (FOLDS, 120)
-    grids = read("digits_training_images", "configuration/bandwidth.json")
+    grids = configuration("digits_training_images", "bandwidth")
     for name, grid in (("paper_grid", "paper_grid"), ("refined", "refined_grid")):
         score = evaluation["seeds"][0]["variants"]["raw"][name]
         validation, test = (images[split].split(list(sizes[split])) for split in ("validation", "test"))

@@ -24,8 +24,11 @@ from gan.adversarial.model import AdversarialNetsModel
 from gan.adversarial.training import Training
 from gan.errors import DataError, ParameterError, ReproductionError, TrainingDiverged
 from gan.fit import Choice, Fit
-from pipeline.runtime import checkpoints, files, interruption, machine
-from pipeline.stages import configure, prepare, train
+from pipeline.artifacts.configuration import CODE, FOLDER, configuration, configuration_file
+from pipeline.artifacts.prepared import prepared_file
+from pipeline.artifacts.trained import inputs_digest
+from pipeline.runtime import checkpoints, code, files, interruption, machine
+from pipeline.stages import configure, train
 
 MODEL = "experiments.digits.train.model"
 
@@ -80,7 +83,7 @@ def kill_after(epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_and_be_killed(experiment: str, epochs: int) -> None:
-    if not configure.folder(experiment).exists():
+    if not configuration_file(experiment, "train").exists():
         configure.main()
     with pytest.MonkeyPatch.context() as patch:
         kill_after(epochs, patch)
@@ -93,14 +96,15 @@ def run_and_be_killed(experiment: str, epochs: int) -> None:
 def test_the_outputs_are_those_of_the_contract(digits):
     digits.train("digits")
     written = digits.outputs("digits")
-    assert {name for name in written if not name.startswith("configuration/")} == {
+    assert set(written) == {
         "models/seed-1.safetensors", "models/seed-2.safetensors", "curves.csv", "training.json"}
     training = json.loads(written["training.json"])
-    assert training.keys() == {"model", "dataset", "profile", "settings", "inputs", "hardware", "seeds"}
+    assert training.keys() == {"model", "dataset", "profile", "settings", "hardware", "seeds"}
     assert (training["model"], training["dataset"], training["profile"]) == ("adversarial_nets", "digits", "smoke")
-    assert training["settings"] == json.loads(written["configuration/train.json"])
+    assert training["settings"] == configuration("digits", "train")
+    assert CODE not in training["settings"]
     assert training["hardware"] == machine.hardware(torch.device("cpu"))
-    assert re.fullmatch("[0-9a-f]{64}", training["inputs"])
+    assert re.fullmatch("[0-9a-f]{64}", inputs_digest("digits", "digits"))
     assert [entry["seed"] for entry in training["seeds"]] == [1, 2]
     for entry in training["seeds"]:
         assert entry.keys() == {"seed", "updates", "variants"}
@@ -241,6 +245,16 @@ def test_a_seed_stops_when_its_best_epoch_lies_back_by_the_patience(digits, monk
     assert len(Path("artifacts/digits/curves.csv").read_text().splitlines()) == 1 + 3
 
 
+def with_other_code(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """As if a file of the repository had been edited."""
+    parsed = code._parsed
+
+    def edited(path: Path) -> tuple[str, tuple[str, ...]]:
+        digest, imported = parsed(path)
+        return ("other" if path == code.ROOT / name else digest), imported
+    monkeypatch.setattr(code, "_parsed", edited)
+
+
 def test_inputs_are_the_digest_of_settings_data_and_code(digits, monkeypatch):
     configure.main()
     digest = inputs_digest("digits", "digits")
@@ -251,22 +265,22 @@ def test_inputs_are_the_digest_of_settings_data_and_code(digits, monkeypatch):
     digits.change({f"{MODEL}.recipe.epochs": 5, "experiments.digits.figures.rows": 2})
     configure.main()
     assert inputs_digest("digits", "digits") == digest
-    code, own = files.sha256, Path(train.__file__).parents[2] / "gan/training.py"
-    monkeypatch.setattr(files, "sha256", lambda path: "other" if Path(path) == own else code(path))
+    with_other_code(monkeypatch, "gan/adversarial/training.py")
+    configure.main()
     assert inputs_digest("digits", "digits") != digest
 
 
 def test_of_a_model_in_baselines_its_own_code_is_among_the_inputs_and_no_others(digits, monkeypatch):
     configure.main()
-    digest, before = inputs_digest("digits_kmeans", "digits"), digits.outputs("digits_kmeans")
-    sha256, root = files.sha256, Path(train.__file__).parents[2]
+    def written() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (FOLDER / "digits_kmeans").iterdir()}
+    digest, before = inputs_digest("digits_kmeans", "digits"), written()
     for changed, differs in (("training_images", False), ("kmeans", True)):
-        monkeypatch.setattr(files, "sha256", lambda path, changed=root / f"gan/baselines/{changed}.py":
-                            "other" if Path(path) == changed else sha256(path))
+        with_other_code(monkeypatch, f"gan/baselines/{changed}.py")
         configure.main()
         assert (inputs_digest("digits_kmeans", "digits") != digest) is differs
-        now = digits.outputs("digits_kmeans")
-        assert {name.rpartition("/")[2] for name in now if now[name] != before[name]} == (
+        now = written()
+        assert {name for name in now if now[name] != before[name]} == (
             {"train.json", "sample.json", "sample_size.json"} if differs else set())
 
 
@@ -275,7 +289,7 @@ def test_of_a_model_in_baselines_its_own_code_is_among_the_inputs_and_no_others(
 @pytest.mark.parametrize("epochs", [0, 1, 3, 5, 8])
 def test_a_killed_training_goes_on_and_ends_with_the_bytes_of_an_undisturbed_one(digits, expected, capsys, epochs):
     run_and_be_killed("digits", epochs)
-    assert {name for name in digits.outputs("digits") if not name.startswith("configuration/")} == set()
+    assert digits.outputs("digits") == {}
     capsys.readouterr()
     train.main("digits")
     assert f"going on from epoch {epochs % 5}" in capsys.readouterr().out
@@ -544,7 +558,7 @@ def test_a_checkpoint_of_another_experiment_is_not_used(digits, capsys):
 # Divergence.
 
 def nothing_was_written(root: Path) -> bool:
-    return [path.name for path in (root / "artifacts/digits").iterdir()] == ["configuration"]
+    return not any(path.is_file() for path in (root / "artifacts/digits").rglob("*"))
 
 
 @pytest.mark.parametrize("rate", [1e3, 1e8, 1e20, 1e38])
@@ -644,7 +658,7 @@ def test_missing_data_says_what_makes_it(digits):
 
 
 def test_missing_configuration_says_what_makes_it(digits):
-    with pytest.raises(DataError, match=r"configuration/train\.json is missing[\s\S]*dvc repro"):
+    with pytest.raises(DataError, match=r"configuration/digits/train\.json is missing[\s\S]*dvc repro"):
         train.main("digits")
 
 
