@@ -40,8 +40,8 @@ class Fit:
     def run(self, between_updates: BetweenUpdates = lambda: None) -> Iterator[dict[str, Any]]:
         """Fit until the last epoch or the end of patience; after each epoch, yield its row of the curves.
 
-        Whoever iterates may stop at any row, or within an epoch by raising from `between_updates`, keep `state`, and go
-        on from it later.
+        Whoever iterates may stop at any row, or within an epoch by raising from `between_updates`, keep `state`, and
+        resume from it later.
         """
         if self.model.epochs == 0 and not self.choices:
             self._choose()
@@ -49,7 +49,7 @@ class Fit:
             row: dict[str, Any] = {"seed": self.seed, "epoch": self.model.epoch + 1,
                                    **self.model.fit_epoch(between_updates)}
             last = self.model.epoch == self.model.epochs
-            if last or (self.model.is_looked_at and self.model.epoch % self.monitor.every == 0):
+            if last or (self.model.can_be_scored and self.model.epoch % self.monitor.every == 0):
                 row |= {f"validation_log_likelihood{'' if variant == 'raw' else f'_{variant}'}": score
                         for variant, score in self._choose().items()}
             self.rows.append(row)
@@ -81,20 +81,21 @@ class Fit:
         return next(iter(weights.values())).device
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and plain JSON values from which `restore` goes on."""
+        """Tensors and plain JSON values from which `restore` resumes."""
         tensors = {f"model/{name}": tensor for name, tensor in self.model.state().items()}
         for variant, choice in self.choices.items():
             tensors |= {f"choice/{variant}/{name}": tensor for name, tensor in choice.weights.items()}
         return tensors, {"rows": list(self.rows), "choices": {
             variant: [choice.epoch, choice.validation_log_likelihood] for variant, choice in self.choices.items()}}
 
-    def restore(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Resume from what `state` returned."""
         def below(prefix: str) -> dict[str, Tensor]:
             return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
         self.model.restore(below("model/"))
-        self.rows = list(about["rows"])
-        choices = about["choices"]
+        self.rows = list(values["rows"])
+        choices = values["choices"]
         self.choices = {}
         for variant in self.model.variants:
             if variant in choices:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ class Model(Protocol):
         """whether the epoch is chosen on validation; else the last one is taken"""
 
     @property
-    def is_looked_at(self) -> bool:
+    def can_be_scored(self) -> bool:
         """whether the epoch just done can be scored on validation"""
 
     def fit_epoch(self, between_updates: BetweenUpdates = ...) -> Mapping[str, Any]:
@@ -43,4 +43,12 @@ class Model(Protocol):
         """Everything that further updates depend on, as copies on the CPU."""
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` returned."""
+        """Resume from what `state` returned."""
+
+
+@runtime_checkable
+class Interpolates(Protocol):
+    """What a model with latent variables can do beside: `isinstance` tells whether it does."""
+
+    def interpolate(self, weights: Mapping[str, Tensor], rows: int, columns: int, stream: torch.Generator) -> Tensor:
+        """Samples along `rows` straight lines in latent space, in `columns` steps each: [rows·columns, d]."""

@@ -1,8 +1,8 @@
 """The two-player game: its value function and each player's loss (Goodfellow et al. 2014, equation 1 and section 3).
 
 o is the discriminator's logit, so D = sigmoid(o); losses are written with softplus, which neither overflows nor loses
-digits where D is near 0 or 1. The gradients by the logit stand beside the losses because the training step needs
-nothing else of them (see `gan.adversarial.training`).
+digits where D is near 0 or 1. The gradients with respect to the logits stand beside the losses because the training
+step needs nothing else of them (see `gan.adversarial.training`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def generator_loss(logits_on_samples: Tensor, objective: Objective) -> Tensor:
     return softplus(-logits_on_samples).mean()
 
 
-def discriminator_loss_by_logits(logits: Tensor, data: int) -> Tensor:
+def discriminator_logit_gradient(logits: Tensor, data: int) -> Tensor:
     """∂(discriminator loss)/∂o, shape of `logits`: the first `data` of them on data, the rest on samples."""
     samples = logits.shape[0] - data
     # −σ(−o) where σ(o) − 1 would lose its digits, and D is sure.
@@ -41,7 +41,7 @@ def discriminator_loss_by_logits(logits: Tensor, data: int) -> Tensor:
     return gradient
 
 
-def generator_loss_by_logits(logits: Tensor, objective: Objective) -> Tensor:
+def generator_logit_gradient(logits: Tensor, objective: Objective) -> Tensor:
     """∂(generator loss)/∂o, shape of `logits`, all of them on samples."""
     sign = -logits if objective is Objective.NON_SATURATING else logits
     return torch.sigmoid(sign).div_(-logits.shape[0])

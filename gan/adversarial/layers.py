@@ -12,10 +12,11 @@ of weights and reshape rows as they need. All other layers also compute several 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -49,7 +50,7 @@ class Layer(Protocol):
 
 
 def uniform(shape: Sequence[int], irange: float, stream: torch.Generator) -> Tensor:
-    """Initial weights, uniform(−irange, irange), on the CPU whatever the device: a seed starts alike everywhere."""
+    """Initial weights, uniform(−irange, irange), drawn on the CPU: a seed has the same ones on every device."""
     return torch.empty(tuple(shape)).uniform_(-irange, irange, generator=stream)
 
 
@@ -103,8 +104,11 @@ class _Affine:
 
     def limit_norms(self, maximum: float) -> None:
         weight = self.parameters[0]
-        for of_one_network in weight.unbind() if weight.ndim == 3 else [weight]:
-            of_one_network.renorm_(2, 1, maximum)
+        if weight.ndim == 2:
+            weight.renorm_(2, 1, maximum)
+        else:  # of several networks at once, by renorm's own formula
+            norms = torch.linalg.vector_norm(weight, dim=1, keepdim=True)
+            weight.mul_(torch.where(norms > maximum, maximum / (norms + 1e-7), 1.0))
 
 
 class Dense(_Affine):
@@ -174,9 +178,9 @@ class TransposedConvolution:
     def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
         if weights is not None:
             delta = delta * weights
-        by_weight = _convolution_backward(self._images(delta), self._x, self.parameters[0], stride=self.stride,
-                                          transposed=True, by="weight")
-        self.gradients = [by_weight, delta.sum(0)]
+        weight_gradient = _convolution_backward(self._images(delta), self._x, self.parameters[0], stride=self.stride,
+                                                transposed=True, of="weight")
+        self.gradients = [weight_gradient, delta.sum(0)]
 
     def input_gradient(self, delta: Tensor) -> Tensor:
         return conv2d(self._images(delta), self.parameters[0], stride=self.stride).flatten(1)
@@ -233,37 +237,37 @@ class ConvolutionalMaxout:
 
     def delta(self, gradient: Tensor) -> Tensor:
         """[n, pieces·channels, height, width]"""
-        by_pooled = gradient.view(len(gradient), *self.output_shape)
-        by_maxima = torch.ops.aten.max_pool2d_with_indices_backward(by_pooled, self._maxima, *self._pooling,
-                                                                    self._places)
-        by_maxima = by_maxima.permute(0, 2, 3, 1)
-        by_sums = torch.empty_like(self._is_maximum)
-        for piece, is_maximum in zip(by_sums.unbind(3), self._is_maximum.unbind(3), strict=True):
-            torch.mul(is_maximum, by_maxima, out=piece)
-        return by_sums.flatten(3).permute(0, 3, 1, 2)
+        pooled_gradient = gradient.view(len(gradient), *self.output_shape)
+        maxima_gradient = torch.ops.aten.max_pool2d_with_indices_backward(pooled_gradient, self._maxima, *self._pooling,
+                                                                          self._places)
+        maxima_gradient = maxima_gradient.permute(0, 2, 3, 1)
+        sums_gradient = torch.empty_like(self._is_maximum)
+        for piece, is_maximum in zip(sums_gradient.unbind(3), self._is_maximum.unbind(3), strict=True):
+            torch.mul(is_maximum, maxima_gradient, out=piece)
+        return sums_gradient.flatten(3).permute(0, 3, 1, 2)
 
     def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
-        by_bias = delta.sum((2, 3))
+        bias_gradients = delta.sum((2, 3))  # of each example
         x = self._x if weights is None else self._x * weights.view(-1, 1, 1, 1)
         self.gradients = [
-            _convolution_backward(delta, x, self.parameters[0], padding=self.padding, by="weight"),
-            by_bias.sum(0) if weights is None else product(weights.t(), by_bias).view(-1)]
+            _convolution_backward(delta, x, self.parameters[0], padding=self.padding, of="weight"),
+            bias_gradients.sum(0) if weights is None else product(weights.t(), bias_gradients).view(-1)]
 
     def input_gradient(self, delta: Tensor) -> Tensor:
         x = self._x[len(self._x) - len(delta):]
-        return _convolution_backward(delta, x, self.parameters[0], padding=self.padding, by="input").flatten(1)
+        return _convolution_backward(delta, x, self.parameters[0], padding=self.padding, of="input").flatten(1)
 
     def limit_norms(self, maximum: float) -> None:
         self.parameters[0].renorm_(2, 0, maximum)
 
 
-def _convolution_backward(delta: Tensor, x: Tensor, weight: Tensor, *, by: str, stride: int = 1, padding: int = 0,
+def _convolution_backward(delta: Tensor, x: Tensor, weight: Tensor, *, of: str, stride: int = 1, padding: int = 0,
                           transposed: bool = False) -> Tensor:
-    """∂L/∂input or ∂L/∂weight of a convolution, and not the other."""
+    """∂L/∂input or ∂L/∂weight of a convolution, as `of` says, and not the other."""
     gradients = torch.ops.aten.convolution_backward(
         delta, x, weight, None, [stride] * 2, [padding] * 2, [1, 1], transposed, [0, 0], 1,
-        [by == "input", by == "weight", False])
-    return gradients[0 if by == "input" else 1]  # type: ignore[no-any-return]
+        [of == "input", of == "weight", False])
+    return gradients[0 if of == "input" else 1]  # type: ignore[no-any-return]
 
 
 class Dropout:
@@ -277,16 +281,27 @@ class Dropout:
         self.keep, self.streams = keep, [stream, *others]
         self.parameters: list[Tensor] = []
         self.gradients: list[Tensor] = []
+        self._width = 0  # of the rows seen last
+        self._drawn: Tensor | None = None
+
+    def draw(self, rows: int, device: torch.device) -> None:
+        """Draw now the mask of the next forward pass, which will be of so many rows, if their width is known yet."""
+        if self._width:
+            self._drawn = self._new_mask(rows, self._width, device)
 
     def forward(self, x: Tensor) -> Tensor:
-        if len(self.streams) == 1:
-            words = random_int16(x.shape, self.streams[0])
-        else:
-            words = torch.stack([random_int16(own.shape, stream) for own, stream in zip(x, self.streams, strict=True)])
+        rows, self._width = x.shape[-2:]
+        drawn, self._drawn = self._drawn, None
+        self._mask = self._new_mask(rows, self._width, x.device) if drawn is None else drawn
+        return x * self._mask
+
+    def _new_mask(self, rows: int, width: int, device: torch.device) -> Tensor:
+        words = [random_int16((rows, width), stream) for stream in self.streams]
+        all_words = (words[0] if len(words) == 1 else torch.stack(words)).to(device)
         # From −2¹⁵ up, the largest word kept: at least one is, at most all are.
         largest = min(max(round(self.keep * 2**16), 1), 2**16) - 2**15 - 1
-        self._mask = torch.le(words.to(x.device), largest, out=torch.empty_like(x)).mul_(1 / self.keep)
-        return x * self._mask
+        mask = torch.empty(all_words.shape, device=device)
+        return torch.le(all_words, largest, out=mask).mul_(1 / self.keep)
 
     def delta(self, gradient: Tensor) -> Tensor:
         return gradient
@@ -323,12 +338,22 @@ def _stacked(layers: Sequence[Layer]) -> Layer:
 
 
 class Network:
-    """Layers one after another."""
+    """Layers one after another.
+
+    On a GPU a second stream does what does not have to wait: the products by the parameters beside those by the inputs,
+    masks of dropout before they are needed. Either stream alone leaves much of the GPU idle.
+    """
+
+    second_stream: ClassVar[bool] = True
+    """Whether networks made from now on have one where there is a GPU; the numbers are the same without"""
 
     def __init__(self, layers: Sequence[Layer], device: torch.device | str = "cpu") -> None:
         self.layers = list(layers)
         for layer in self.layers:
             layer.parameters[:] = [parameter.to(device) for parameter in layer.parameters]
+        on_a_gpu = torch.device(device).type == "cuda"
+        self._beside = torch.cuda.Stream(device) if on_a_gpu and self.second_stream else None
+        self._waits = False  # whether something was started beside since the last `join`
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, inputs] → [n, outputs]"""
@@ -344,18 +369,59 @@ class Network:
         Returns ∂L/∂input of the last `rows` examples, unweighted, or None if `rows` is 0.
         """
         lowest = next(i for i, layer in enumerate(self.layers) if layer.parameters)
+        deltas = []  # kept until both streams are done with them: freed earlier, their memory would be written anew
+        result: Tensor | None = gradient
         for i in reversed(range(len(self.layers))):
             layer = self.layers[i]
             delta = layer.delta(gradient)
-            layer.differentiate(delta, weights)
+            deltas.append(delta)
+            self._differentiate(layer, delta, weights)
             if i == lowest:  # nothing below has parameters: go on with the rows that are asked for
                 if not rows:
                     finished(layer)
-                    return None
+                    result = None
+                    break
                 delta = delta[:, -rows:] if delta.ndim == 3 else delta[-rows:]
-            gradient = layer.input_gradient(delta)
+            result = gradient = layer.input_gradient(delta)
             finished(layer)
-        return gradient
+        self.join()
+        return result
+
+    def _differentiate(self, layer: Layer, delta: Tensor, weights: Tensor | None) -> None:
+        if not layer.parameters:
+            return
+        with self.beside():
+            layer.differentiate(delta, weights)
+
+    @contextlib.contextmanager
+    def beside(self) -> Iterator[None]:
+        """What is started within it runs, on a GPU, beside what is started after it, until `join`.
+
+        Tensors that it reads must be kept until then: memory that is freed goes to whoever asks next.
+        """
+        if self._beside is None:
+            yield
+            return
+        self._waits = True
+        self._beside.wait_stream(torch.cuda.current_stream(self._beside.device))
+        with torch.cuda.stream(self._beside):
+            yield
+
+    def join(self) -> None:
+        """Have what comes wait for what runs beside, if anything does: a capture may not wait for what is not in it."""
+        if self._beside is not None and self._waits:
+            self._waits = False
+            torch.cuda.current_stream(self._beside.device).wait_stream(self._beside)
+
+    def draw_masks(self, rows: int) -> None:
+        """On a GPU, draw the masks of dropout for the next forward pass, of so many rows, beside what comes before it;
+        then `join`. They are the numbers that the pass itself would draw, if nothing else is drawn in between."""
+        if self._beside is None:
+            return
+        with self.beside():
+            for layer in self.layers:
+                if isinstance(layer, Dropout):
+                    layer.draw(rows, self._beside.device)
 
     def input_gradient(self, gradient: Tensor) -> Tensor:
         """From ∂L/∂output to ∂L/∂input, all rows, leaving the parameters' gradients as they are."""

@@ -1,4 +1,4 @@
-"""Adversarial nets behind the interface of `gan.model.Model`: games one after another, seeds alone or in step."""
+"""Adversarial nets as a `gan.model.Model`: games one after another, seeds alone or in step."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Games:
         return Training(self.games[len(self.finished)], self._train, self._seeds, self.device, self._shape, pretrained)
 
     def next_game(self) -> None:
-        """The finished game's generator goes on; its discriminator, velocities and average do not."""
+        """The finished game's generator is kept; its discriminator, velocities and average are not."""
         self.finished.append((self.training.epoch, self.training.updates))
         self.training = self._start(self.training.generator.layers)
 
@@ -62,7 +62,7 @@ class _Games:
 
 
 class AdversarialNetsModel:
-    """Adversarial nets behind the interface of `Model`.
+    """Adversarial nets as a `gan.model.Model`.
 
     Models that were made together share their games: the first that is asked for an epoch trains it for all, the others
     read what came of it. So each is to be asked in turn.
@@ -107,7 +107,7 @@ class AdversarialNetsModel:
         return self.nets.recipe.chosen_epoch == "best_on_validation"
 
     @property
-    def is_looked_at(self) -> bool:
+    def can_be_scored(self) -> bool:
         """Pretraining has another generator than the one that is wanted."""
         return self._games.is_last
 
@@ -135,7 +135,7 @@ class AdversarialNetsModel:
     @torch.no_grad()
     def transform(self, weights: Mapping[str, Tensor], z: Tensor) -> Tensor:
         """G(z) [n, d] for noise z [n, dimensions] under `weights`."""
-        generator = self.training.generator if self.is_looked_at else self._games.untrained_generator()
+        generator = self.training.generator if self.can_be_scored else self._games.untrained_generator()
         parameters = iter([weights[str(i)].to(self.device) for i in range(len(generator.parameters))])
         own = [layer.parameters[:] for layer in generator.layers]
         try:

@@ -22,8 +22,8 @@ from gan.adversarial.settings import (
     AdversarialNets,
     Convolution,
     Deconvolution,
-    Discriminator,
-    Generator,
+    DiscriminatorNetwork,
+    GeneratorNetwork,
     GeneratorOutput,
     MaxoutLayer,
     Noise,
@@ -39,7 +39,7 @@ def draw_noise(noise: Noise, n: int, stream: torch.Generator) -> Tensor:
     return z.normal_(generator=stream)
 
 
-def generator_layers(generator: Generator, inputs: int, train: Tensor, shape: Shape, stream: torch.Generator
+def generator_layers(generator: GeneratorNetwork, inputs: int, train: Tensor, shape: Shape, stream: torch.Generator
                      ) -> list[Layer]:
     """Layers of G: [n, inputs] → [n, d] for training images `train` [N, d] of `shape`, or to the last hidden layer.
 
@@ -61,7 +61,7 @@ def whole_generator(nets: AdversarialNets, train: Tensor, shape: Shape, stream: 
             for layer in generator_layers(game.generator, nets.noise.dimensions, train, shape, stream)]
 
 
-def discriminator_layers(discriminator: Discriminator, shape: Shape, stream: torch.Generator,
+def discriminator_layers(discriminator: DiscriminatorNetwork, shape: Shape, stream: torch.Generator,
                          dropout: torch.Generator) -> list[Layer]:
     """Layers of D's logit: [n, d] → [n, 1] for images of `shape`. Dropout, drawn from `dropout`, is always on: D serves
     training only. ValueError if the layers do not fit the images."""

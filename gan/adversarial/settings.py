@@ -84,7 +84,7 @@ class GeneratorOutput(ParameterBlock):
 
 
 @dataclass(frozen=True)
-class Generator(ParameterBlock):
+class GeneratorNetwork(ParameterBlock):
     hidden: list[GeneratorLayer]
     output: GeneratorOutput | None
     """None if a pretrained generator follows, which sees the last hidden layer as its noise"""
@@ -139,7 +139,7 @@ class DiscriminatorOutput(ParameterBlock):
 
 
 @dataclass(frozen=True)
-class Discriminator(ParameterBlock):
+class DiscriminatorNetwork(ParameterBlock):
     hidden: list[MaxoutLayer]
     """convolutional layers, if any, come first"""
     output: DiscriminatorOutput
@@ -235,8 +235,8 @@ class Recipe(ParameterBlock):
 class Pretraining(ParameterBlock):
     """The game that comes first, with the same noise."""
 
-    generator: Generator
-    discriminator: Discriminator
+    generator: GeneratorNetwork
+    discriminator: DiscriminatorNetwork
     recipe: Recipe
 
     def __post_init__(self) -> None:
@@ -249,8 +249,8 @@ class AdversarialNets(ParameterBlock):
 
     kind: Literal["adversarial_nets"]
     noise: Noise
-    generator: Generator
-    discriminator: Discriminator
+    generator: GeneratorNetwork
+    discriminator: DiscriminatorNetwork
     recipe: Recipe
     pretraining: Pretraining | None = None
 

@@ -8,9 +8,9 @@ the generator's backward pass begins. Nothing is divided by a, which vanishes wh
 simultaneous form a whole update is one generator pass, one discriminator pass, and one backward pass of each.
 
 **The update** is θ ← θ + v, v ← m·v − lr·∇, with the learning rate inside the velocity. The rate is put onto the
-examples' weights a and b, so that gradients arrive multiplied by it and one pass over the parameters is left: on a CPU
-torch's fused one, layer by layer as gradients come while they are in the cache; on a GPU foreach operations over all of
-them. Velocities are kept with the opposite sign.
+examples' weights a and b, so that gradients arrive multiplied by it and one pass over the parameters is left, torch's
+fused one: on a CPU layer by layer, as gradients come while they are in the cache; on a GPU over all of them. Velocities
+are kept with the opposite sign.
 
 **On a GPU** the whole update (choice of the minibatch, noise, dropout, both players' steps, the schedule) is captured
 once as a CUDA graph and replayed (`gan.adversarial.cuda_graph`); nothing waits for the GPU until the epoch's statistics
@@ -21,11 +21,11 @@ one, by batched matrix products (`gan.adversarial.layers.stack`). Each seed keep
 result does not depend on which others run with it, up to the rounding of other kernels.
 
 **Pretraining**, as the paper's TFD experiment has it, is a game of its own that comes first. Its generator is then the
-upper part of a deeper one; its discriminator is thrown away.
+upper part of a deeper one; its discriminator is discarded.
 
 **Random streams** (`gan.linear_algebra.random_stream`) are separate for initial weights, data order, and noise with
 dropout, and depend on nothing but the seed and the game. `state` holds all of them, at any update of an epoch: training
-that goes on from a saved state gives the same bits as training that was never stopped.
+that resumes from a saved state gives the same bits as training that was never stopped.
 """
 
 from __future__ import annotations
@@ -133,10 +133,12 @@ class Training:
         self._position = 0
         self.epoch += 1
         before = self.updates - math.ceil(len(self.train) / self.recipe.batch_size)
-        statistics = [self._statistics(k, self.recipe.learning_rate.after(before), momentum)
-                      for k in range(len(self.seeds))]
+        means, finite = self._read_epoch()
+        rate = self.recipe.learning_rate.after(before)
+        statistics = [EpochStatistics(self.epoch, d_loss, g_loss, on_data, on_samples, rate, momentum)
+                      for d_loss, g_loss, on_data, on_samples in means]
         for of_one_seed in statistics:
-            self._require_finite(of_one_seed)
+            self._require_finite(of_one_seed, finite)
         return statistics
 
     def _run_update(self, momentum: float) -> None:
@@ -155,27 +157,41 @@ class Training:
             torch._foreach_lerp_(self.average, self.generator.parameters,
                                  1 - self.recipe.average_decay**_AVERAGE_EVERY)
 
-    def update(self, rows: Tensor, rate: float | Tensor, momentum: float | Tensor, moves_generator: bool) -> Tensor:
+    def update(self, rows: Tensor, rate: float | Tensor, momentum: float, moves_generator: bool) -> Tensor:
         """One update on the training images `rows` [n], of several seeds [S, n].
 
         Returns D's logits before it, [2n, S]: on the images, on as many samples.
         """
         n = rows.shape[-1]
         data = self.train.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
-        samples = self.generator.forward(self._draw_noise(n))
-        logits = _columns(self.discriminator.forward(torch.cat((data, samples), -2)))
-        by_d = game.discriminator_loss_by_logits(logits, n).mul_(rate)
+        logits = _columns(self._judge(n, data))
+        discriminator_gradients = self._rows(self._discriminator_gradient(logits, n).mul_(rate))
         simultaneous = self.recipe.updates == "simultaneous"
-        by_samples = self._step(self.discriminator, torch.ones_like(self._rows(by_d)), momentum, self._rows(by_d),
-                                rows=n if simultaneous else 0)
-        if by_samples is not None:
-            by_g = game.generator_loss_by_logits(logits[n:], self.recipe.objective).mul_(rate)
-            self._step(self.generator, by_samples.mul_(self._rows(by_g)), momentum)
+        sample_gradients = self._step(self.discriminator, torch.ones_like(discriminator_gradients), momentum,
+                                      discriminator_gradients, rows=n if simultaneous else 0)
+        if sample_gradients is not None:
+            generator_gradients = game.generator_logit_gradient(logits[n:], self.recipe.objective).mul_(rate)
+            self._step(self.generator, sample_gradients.mul_(self._rows(generator_gradients)), momentum)
         elif moves_generator:
-            fresh = _columns(self.discriminator.forward(self.generator.forward(self._draw_noise(n))))
-            by_g = game.generator_loss_by_logits(fresh, self.recipe.objective).mul_(rate)
-            self._step(self.generator, self.discriminator.input_gradient(self._rows(by_g)), momentum)
+            self.discriminator.join()
+            fresh = _columns(self._judge(n))
+            generator_gradients = game.generator_logit_gradient(fresh, self.recipe.objective).mul_(rate)
+            self._step(self.generator, self.discriminator.input_gradient(self._rows(generator_gradients)), momentum)
+        self.generator.join()
+        self.discriminator.join()
         return logits
+
+    def _judge(self, n: int, *data: Tensor) -> Tensor:
+        """D's logits on `data`, if any, and on n fresh samples; its masks are drawn while G is at work."""
+        z = self._draw_noise(n)
+        self.discriminator.draw_masks(n * (1 + len(data)))
+        samples = self.generator.forward(z)
+        self.discriminator.join()
+        return self.discriminator.forward(torch.cat((*data, samples), -2) if data else samples)
+
+    def _discriminator_gradient(self, logits: Tensor, n: int) -> Tensor:
+        """∂(D's loss)/∂o for the logits on n images and on as many samples; the place for another loss of D."""
+        return game.discriminator_logit_gradient(logits, n)
 
     def _draw_noise(self, n: int) -> Tensor:
         """[n, dimensions], of several seeds [S, n, dimensions]"""
@@ -186,25 +202,26 @@ class Training:
         """Weights of examples as layers have them: from [n, S] to [n, 1], of several seeds [S, n, 1]."""
         return columns.t().unsqueeze(-1) if self._leading else columns
 
-    def _step(self, network: Network, gradient: Tensor, momentum: float | Tensor, weights: Tensor | None = None,
+    def _step(self, network: Network, gradient: Tensor, momentum: float, weights: Tensor | None = None,
               rows: int = 0) -> Tensor | None:
-        """`network.backward`, and its parameters moved."""
+        """`network.backward`, and its parameters moved: on a GPU beside what follows, until the network's `join`."""
         if self.device.type == "cpu":
             below = network.backward(gradient, weights, rows, lambda layer: self._move([layer], momentum))
         else:
             below = network.backward(gradient, weights, rows)
-            self._move(network.layers, momentum)
-        if self.recipe.maximum_norm is not None:
-            network.limit_norms(self.recipe.maximum_norm)
+        with network.beside():
+            if self.device.type != "cpu":
+                self._move(network.layers, momentum)
+            if self.recipe.maximum_norm is not None:
+                network.limit_norms(self.recipe.maximum_norm)
         return below
 
-    def _move(self, layers: Sequence[Layer], momentum: float | Tensor) -> None:
+    def _move(self, layers: Sequence[Layer], momentum: float) -> None:
         parameters, gradients, velocities = (list(itertools.chain.from_iterable(tensors)) for tensors in zip(
             *((layer.parameters, layer.gradients, self._velocities[layer]) for layer in layers), strict=True))
         if not parameters:
             return
-        if isinstance(momentum, float) and momentum > 0 and all(
-                t.is_cpu and t.is_contiguous() for t in parameters + gradients):
+        if momentum > 0 and all(t.is_contiguous() for t in parameters + gradients):
             # Layouts must agree: the fused kernel takes memory as it comes; and it knows no momentum of 0.
             torch._fused_sgd_(parameters, gradients, velocities, weight_decay=0.0, momentum=momentum, lr=1.0,
                               dampening=0.0, nesterov=False, maximize=False, is_first_step=False)
@@ -215,20 +232,30 @@ class Training:
         for layer in layers:
             layer.gradients = []  # their memory is for the next ones
 
-    def _statistics(self, k: int, learning_rate: float, momentum: float) -> EpochStatistics:
-        on_data, on_samples = self.logits[0, :, k], self.logits[1, :, k]
-        return EpochStatistics(
-            self.epoch, float(game.discriminator_loss(on_data, on_samples)),
-            float(game.generator_loss(on_samples, self.recipe.objective)),
-            float(on_data.sigmoid().mean()), float(on_samples.sigmoid().mean()), learning_rate, momentum)
+    def _read_epoch(self) -> tuple[list[list[float]], bool]:
+        """Each seed's four means over the epoch, and whether all weights are finite numbers.
 
-    def _require_finite(self, statistics: EpochStatistics) -> None:
+        All of it comes from the device at once: one read waits for everything that the epoch started there.
+        """
+        means = [mean for k in range(len(self.seeds))
+                 for mean in self._means(self.logits[0, :, k], self.logits[1, :, k])]
+        sums = [p.sum() for p in self.generator.parameters + self.discriminator.parameters]
+        values = torch.stack(means + sums).tolist()
+        return [values[4 * k:4 * k + 4] for k in range(len(self.seeds))], all(map(math.isfinite, values[len(means):]))
+
+    def _means(self, on_data: Tensor, on_samples: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """D's loss, G's loss, D on data, D on samples, from one seed's logits [n] and [n]."""
+        return (game.discriminator_loss(on_data, on_samples),
+                game.generator_loss(on_samples, self.recipe.objective),
+                on_data.sigmoid().mean(), on_samples.sigmoid().mean())
+
+    @staticmethod
+    def _require_finite(statistics: EpochStatistics, weights_are_finite: bool) -> None:
         losses = (statistics.discriminator_loss, statistics.generator_loss)
-        sums = torch.stack([p.sum() for p in self.generator.parameters + self.discriminator.parameters])
-        if not all(map(math.isfinite, losses)) or not bool(sums.isfinite().all()):
+        if not all(map(math.isfinite, losses)) or not weights_are_finite:
             raise TrainingDiverged(
                 statistics.epoch, f"losses {losses[0]} (D), {losses[1]} (G)"
-                + ("" if bool(sums.isfinite().all()) else ", and weights that are not finite"),
+                + ("" if weights_are_finite else ", and weights that are not finite"),
                 "lower learning_rate.initial or momentum.final of this experiment in params.yaml")
 
     def state(self, k: int = 0) -> dict[str, Tensor]:

@@ -1,4 +1,6 @@
-"""What is not fast enough as torch has it. Both overwrite their inputs, which stay in the processor's cache so."""
+"""Functions that are faster on a CPU than torch's own. Each overwrites one argument instead of allocating memory:
+`softplus_` its input x, `cross_entropy_` the logits.
+"""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ Transition = Callable[[Tensor], Tensor]
 
 def sampling(variant: str, burn_in: int, starts: Tensor) -> dict[str, Tensor]:
     """What a model adds to its weights, so that `draw` knows the way: `burn_in`, −1 for one chain, and `starts`."""
-    one = variant == "raw"
-    return {"burn_in": torch.tensor(_ONE_CHAIN if one else burn_in), "starts": starts[:1] if one else starts}
+    single = variant == "raw"
+    return {"burn_in": torch.tensor(_ONE_CHAIN if single else burn_in), "starts": starts[:1] if single else starts}
 
 
 @torch.no_grad()
@@ -68,9 +68,24 @@ def bernoulli(p: Tensor, stream: torch.Generator) -> Tensor:
     all of a call share: its mean is p to 2⁻²⁴, as with a uniform number for each, which a CPU takes three times as long
     to draw. Two elements depend on each other through u alone: their covariance is at most 2⁻³⁴.
     """
-    lowest = torch.empty((), device=p.device).uniform_(-2**15 - 1, -2**15, generator=stream)
-    limit = torch.add(lowest, p, alpha=2**16)
+    limit = torch.add(_limit_of_zero(stream), p, alpha=2**16)
     return torch.lt(random_int16(p.shape, stream), limit, out=torch.empty_like(p))
+
+
+def salt_and_pepper(images: Tensor, corruption: float, stream: torch.Generator) -> Tensor:
+    """`images` with pixels replaced by 0 or by 1, each with probability `corruption`/2.
+
+    A word of 16 bits for each pixel decides, as in `bernoulli`: below `corruption`/2 the pixel becomes 1, from there to
+    `corruption` it becomes 0.
+    """
+    zero, words = _limit_of_zero(stream), random_int16(images.shape, stream)
+    ones = words < zero + 2**16 * (corruption / 2)
+    return torch.where(words < zero + 2**16 * corruption, ones.to(images.dtype), images)
+
+
+def _limit_of_zero(stream: torch.Generator) -> Tensor:
+    """−2¹⁵ − u: no word of `random_int16` is below it, and one is below it plus 2¹⁶·p with probability p."""
+    return torch.empty((), device=stream.device).uniform_(-2**15 - 1, -2**15, generator=stream)
 
 
 def autocorrelation(states: Tensor, lags: int) -> Tensor:

@@ -37,7 +37,7 @@ from gan.linear_algebra import affine, product, random_stream
 
 _IMAGES_PER_BLOCK = 1000
 _INITIAL_DEVIATION = 0.01  # of weights: Hinton 2010, "A practical guide to training RBMs", section 8
-_WATCHED = 10  # of so many minibatches the free energy is taken of one: of all it would take a twentieth of the time
+_MINIBATCHES_PER_GAP = 10  # the free-energy gap is measured on every tenth: on each it would take 1/20 of the time
 _SMALLEST_DEVIATION = 0.01  # that a pixel is divided by: one that hardly varies stays near its mean
 
 
@@ -90,11 +90,11 @@ class Velocity:
 
 
 def update(rbm: RBM, velocity: Velocity, v: Tensor, chains: Tensor | None, settings: BoltzmannLayer,
-           stream: torch.Generator, watched: bool = True) -> tuple[Tensor, Tensor]:
+           stream: torch.Generator, measures_gap: bool = True) -> tuple[Tensor, Tensor]:
     """One step on the inputs v [n, d], in place, down the gradient of −log p; `chains` [k, m] for PCD, None for CD.
 
-    The mean of F(v), less that of F at the chains' ends, before the step: a scalar, 0 unless it is `watched`; and the
-    chains' hidden states after it.
+    Returns the free-energy gap before the step, mean F(v) less mean F at the chains' ends, a scalar, 0 unless
+    `measures_gap`; and the chains' hidden states after it.
     """
     n, k = len(v), len(v) if chains is None else len(chains)
     inputs = affine(v, rbm.W, rbm.c)
@@ -108,7 +108,7 @@ def update(rbm: RBM, velocity: Velocity, v: Tensor, chains: Tensor | None, setti
     inputs_at_ends = affine(ends, rbm.W, rbm.c)
     torch.sigmoid(inputs_at_ends, out=negative)
     gap = (rbm._free_energy(v, inputs, positive).mean() - rbm._free_energy(ends, inputs_at_ends, negative).mean()
-           if watched else v.new_zeros(()))
+           if measures_gap else v.new_zeros(()))
     h = bernoulli(negative, stream) if chains is not None else h
     # −[v; ends]ᵀ·[p/n; −q/k] in one product
     positive.div_(-n)
@@ -132,7 +132,7 @@ def _descend(parameter: Tensor, velocity: Tensor, gradient: Tensor, settings: Bo
 
 
 class DeepBeliefNetModel:
-    """A deep belief net behind the interface of `gan.fit.Model`."""
+    """A deep belief net as a `gan.model.Model`."""
 
     variants: ClassVar[tuple[str, ...]] = VARIANTS
 
@@ -167,7 +167,7 @@ class DeepBeliefNetModel:
         return next((i for i, end in enumerate(ends) if epoch <= end), len(self.layers) - 1)
 
     @property
-    def is_looked_at(self) -> bool:
+    def can_be_scored(self) -> bool:
         """Chains need the top layer, and are long: an epoch that cannot be chosen is not scored."""
         return self._trained_in(self.epoch) == len(self.layers) - 1 if self.selects_epoch else self.epoch == self.epochs
 
@@ -190,16 +190,16 @@ class DeepBeliefNetModel:
             v = inputs.index_select(0, rows.to(inputs.device))
             if settings.persistent and self._chains is None:  # as many as a minibatch has images
                 self._chains = rbm.draw_hidden(v, self._stream)
-            watched = self._minibatches.number % _WATCHED == 0
-            gap, ends = update(rbm, self._velocities[number], v, self._chains, settings, self._stream, watched)
+            measures_gap = self._minibatches.number % _MINIBATCHES_PER_GAP == 0
+            gap, ends = update(rbm, self._velocities[number], v, self._chains, settings, self._stream, measures_gap)
             self._chains = ends if settings.persistent else None
-            return torch.stack((gap, torch.full_like(gap, watched))) * len(v)
+            return torch.stack((gap, torch.full_like(gap, measures_gap))) * len(v)
 
-        gap, watched = self._minibatches.run_epoch(self.epoch + 1, step, between_updates)
+        mean_gap, measured_share = self._minibatches.run_epoch(self.epoch + 1, step, between_updates)
         self.epoch += 1
         if self._trained_in(self.epoch + 1) != number:
             self._chains = None
-        return {"free_energy_gap": gap / watched, "learning_rate": settings.learning_rate,
+        return {"free_energy_gap": mean_gap / measured_share, "learning_rate": settings.learning_rate,
                 "layer": f"layer {number + 1}"}
 
     def weights(self, variant: str) -> dict[str, Tensor]:

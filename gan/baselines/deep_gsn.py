@@ -14,10 +14,11 @@ x̃ ~ Bernoulli((1−c)·p + c/2). In training only the very first image is a re
 of x under p, a mean over pixels, summed over the T steps. Its gradient is carried back through the hidden states of all
 steps, but not through the sampled image, whose draw has no derivative (the published code cuts it there as well).
 
-**The gradient by weights.** Let o_t and e_t be states, δ the derivatives of the loss by the units' inputs. Weights W
-between an even and an odd layer get Σ_t e_{t−1}ᵀ·δo_t from the way up and Σ_t δe_tᵀ·o_t from the way down. So an even
-layer keeps [e_0 … e_{T−1}, δe_1 … δe_T], an odd one [δo_1 … δo_T, o_1 … o_T], and the gradient is one product of the
-two. A hidden even layer starts from 0 and its last state reaches no loss: there, both ends are left out.
+**The gradient with respect to the weights.** Let o_t and e_t be states, δ the derivatives of the loss with respect to
+the units' inputs. Weights W between an even and an odd layer get Σ_t e_{t−1}ᵀ·δo_t from the way up and Σ_t δe_tᵀ·o_t
+from the way down. So an even layer keeps [e_0 … e_{T−1}, δe_1 … δe_T], an odd one [δo_1 … δo_T, o_1 … o_T], and the
+gradient is one product of the two. A hidden even layer starts from 0 and its last state reaches no loss: there, both
+ends are left out.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import torch
 from torch import Tensor
 
 from gan.baselines.activations import cross_entropy_
-from gan.baselines.chains import VARIANTS, bernoulli, draw, sampling
+from gan.baselines.chains import VARIANTS, bernoulli, draw, salt_and_pepper, sampling
 from gan.baselines.minibatches import Minibatches
 from gan.baselines.settings import DeepGSN
 from gan.linear_algebra import affine, product, random_stream
@@ -81,10 +82,8 @@ class Chain:
         return torch.empty_like(like).normal_(0, self.settings.noise, generator=self.stream)
 
     def salt_and_pepper(self, images: Tensor) -> Tensor:
-        """Pixels replaced by 0 or 1 with probability `corruption`."""
-        c = self.settings.corruption
-        u = torch.rand(images.shape, generator=self.stream, device=images.device)
-        return torch.where(u < c, (u < c / 2).to(images.dtype), images)
+        """Pixels replaced by 0 or 1, each with probability `corruption`/2."""
+        return salt_and_pepper(images, self.settings.corruption, self.stream)
 
     def sample_visible(self, p: Tensor) -> Tensor:
         """Bernoulli(p), then salt and pepper, in one draw."""
@@ -103,7 +102,7 @@ class Chain:
 
 
 class DeepGSNModel:
-    """A deep GSN behind the interface of `gan.fit.Model`."""
+    """A deep GSN as a `gan.model.Model`."""
 
     variants: ClassVar[tuple[str, ...]] = VARIANTS
 
@@ -126,7 +125,7 @@ class DeepGSNModel:
         self._minibatches = Minibatches(len(train), settings.batch_size, random_stream(seed, "order of the data"))
 
     @property
-    def is_looked_at(self) -> bool:
+    def can_be_scored(self) -> bool:
         """To score an epoch that will not be chosen would take a thousand steps of ten thousand chains."""
         return self.selects_epoch or self.epoch == self.epochs
 
@@ -194,7 +193,7 @@ class DeepGSNModel:
 
 
 def walkback(chain: Chain, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """The walkback loss of images x [n, d], and its gradients by weights and biases, in the order of `Chain`."""
+    """The walkback loss of images x [n, d], and its gradients of weights and biases, in the order of `Chain`."""
     T, n = chain.settings.walkback, len(x)
     evens = {i: x.new_zeros(2 * T, n, len(chain.biases[i])) for i in chain.evens()}  # [e_0 … e_{T−1}, δe_1 … δe_T]
     odds = {i: x.new_empty(2 * T, n, len(chain.biases[i])) for i in chain.odds()}  # [δo_1 … δo_T, o_1 … o_T]
@@ -227,7 +226,7 @@ def walkback(chain: Chain, x: Tensor) -> tuple[Tensor, list[Tensor]]:
 
 
 def _back(chain: Chain, layer: int, deltas: Mapping[int, Tensor], tanh: Tensor) -> Tensor:
-    """δ of a layer from its neighbours' that were updated from it: the same weights lead back."""
+    """δ of a layer from its neighbours' that were updated from it: the same weights carry it back."""
     terms = [product(deltas[other], weight) for other, weight in chain.joint(layer) if other in deltas]
     if not terms:
         return torch.zeros_like(tanh)
@@ -237,10 +236,11 @@ def _back(chain: Chain, layer: int, deltas: Mapping[int, Tensor], tanh: Tensor) 
 
 def _gradients(chain: Chain, evens: Mapping[int, Tensor], odds: Mapping[int, Tensor]) -> list[Tensor]:
     T = chain.settings.walkback
-    by_weights = []
+    weight_gradients = []
     for i in range(chain.layers - 1):
         even, odd = (i, i + 1) if i % 2 == 0 else (i + 1, i)
         used = slice(0, 2 * T) if even == 0 else slice(1, 2 * T - 1)
-        by_weights.append(product(evens[even][used].flatten(0, 1).t(), odds[odd][used].flatten(0, 1)))
-    by_biases = [evens[i][T:].sum((0, 1)) if i % 2 == 0 else odds[i][:T].sum((0, 1)) for i in range(chain.layers)]
-    return by_weights + by_biases
+        weight_gradients.append(product(evens[even][used].flatten(0, 1).t(), odds[odd][used].flatten(0, 1)))
+    bias_gradients = [evens[i][T:].sum((0, 1)) if i % 2 == 0 else odds[i][:T].sum((0, 1))
+                      for i in range(chain.layers)]
+    return weight_gradients + bias_gradients

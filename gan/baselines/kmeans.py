@@ -1,4 +1,4 @@
-"""Centroids of k-means as "samples": a set of points that no one would call a good generative model.
+"""Centroids of k-means as "samples": a set of points that is no generative model.
 
 They outscore the data itself under a Parzen window (Theis, van den Oord, Bethge 2016, section 3.3), which is why their
 row stands beside the models' rows.
@@ -23,7 +23,7 @@ class KMeansModel:
 
     variants: ClassVar[tuple[str, ...]] = ("raw",)
     selects_epoch: ClassVar[bool] = False
-    is_looked_at: ClassVar[bool] = False
+    can_be_scored: ClassVar[bool] = False
 
     def __init__(self, settings: KMeans, train: Tensor, seed: int, device: torch.device) -> None:
         if settings.clusters > len(train):

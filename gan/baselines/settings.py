@@ -142,3 +142,7 @@ class KMeans(ParameterBlock):
 @dataclass(frozen=True)
 class TrainingImages(ParameterBlock):
     kind: Literal["training_images"]
+
+
+ChainModel = DeepBeliefNet | StackedCAE | DeepGSN
+"""Baselines that draw samples by Markov chains"""

@@ -6,7 +6,8 @@ summed over inputs, plus α·‖J‖²_F, where J_ji = ∂h_j/∂x_i. With s = h
 
     ‖J‖²_F = Σ_j s_j²·w_j,    w_j = Σ_i W_ij²
 
-costs no product. By W it has the derivative 2·s_j²·W_ij, and by the input of σ, since ∂s/∂a = s·(1 − 2h), that of
+costs no matrix product. Its derivative with respect to W is 2·s_j²·W_ij, and with respect to the input a of σ, since
+∂s/∂a = s·(1 − 2h),
 
     ∂‖J‖²_F / ∂a_j = 2·s_j²·(1 − 2h_j)·w_j.
 
@@ -83,19 +84,19 @@ def update(layer: Autoencoder, x: Tensor, contraction: float, rate: float) -> Lo
     slope = torch.addcmul(h, h, h, value=-1)
     squared = slope.square()
     norms = layer.W.square().sum(0)
-    by_norms = squared.mean(0)  # of ‖J‖², by w_j
+    norm_gradient = squared.mean(0)  # ∂‖J‖²/∂w_j
     delta_h = product(delta_r, layer.W).mul_(slope)
     delta_h.addcmul_(squared.mul_(norms * (2 * contraction / n)), torch.rsub(h, 1, alpha=2))
     layer.b.sub_(delta_h.sum(0), alpha=rate)
     # −rate·(xᵀ·δh + δrᵀ·h) as one product of [x; δr] and [δh; h]
     step = product(torch.cat((x, delta_r)).t(), torch.cat((delta_h, h)).mul_(-rate))
-    torch.addcmul(step, layer.W, 1 - 2 * rate * contraction * by_norms, out=layer.W)
+    torch.addcmul(step, layer.W, 1 - 2 * rate * contraction * norm_gradient, out=layer.W)
     layer.c.sub_(delta_r.sum(0), alpha=rate)
-    return Losses(cross_entropy, (by_norms * norms).sum())
+    return Losses(cross_entropy, (norm_gradient * norms).sum())
 
 
 class StackedCAEModel:
-    """Stacked contractive autoencoders behind the interface of `gan.fit.Model`."""
+    """Stacked contractive autoencoders as a `gan.model.Model`."""
 
     variants: ClassVar[tuple[str, ...]] = VARIANTS
 
@@ -121,7 +122,7 @@ class StackedCAEModel:
         return next((i for i, end in enumerate(ends) if epoch <= end), len(self.layers) - 1)
 
     @property
-    def is_looked_at(self) -> bool:
+    def can_be_scored(self) -> bool:
         """Chains need the top layer, and are long: an epoch that cannot be chosen is not scored."""
         return self._trained_in(self.epoch) == len(self.layers) - 1 if self.selects_epoch else self.epoch == self.epochs
 

@@ -18,7 +18,7 @@ class TrainingImagesModel:
     variants: ClassVar[tuple[str, ...]] = ("raw",)
     epochs = 0
     selects_epoch: ClassVar[bool] = False
-    is_looked_at: ClassVar[bool] = False
+    can_be_scored: ClassVar[bool] = False
     epoch = 0
 
     def __init__(self, settings: TrainingImages, train: Tensor, seed: int, device: torch.device) -> None:

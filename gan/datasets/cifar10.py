@@ -18,11 +18,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import torch
-from PIL import Image
 
 from gan.datasets import sources
 from gan.datasets.contrast import require_contrast_norm
@@ -30,6 +28,9 @@ from gan.datasets.members import Member, content_order, digests, open_members, u
 from gan.datasets.sources import Availability, PinnedFile, Say, Source, StartProgress, reason, redo
 from gan.errors import DataError, SourceUnavailable
 from gan.settings import ParameterBlock
+
+if TYPE_CHECKING:
+    import torch
 
 SHAPE = (3, 32, 32)
 IMAGES = {"train": 50_000, "test": 10_000}
@@ -71,7 +72,7 @@ REMEDY = (f"connect to a network, or put {ARCHIVE.name}, unpacked or not, or PNG
 
 @dataclass(frozen=True)
 class Cifar10(ParameterBlock):
-    """See `gan.datasets.Loader`."""
+    """See `gan.datasets.loader.Loader`."""
 
     loader: Literal["cifar10"]
     contrast_norm: float | None
@@ -100,6 +101,8 @@ class Cifar10(ParameterBlock):
         return {"train": IMAGES["train"] - VALIDATION_IMAGES, "validation": VALIDATION_IMAGES, "test": IMAGES["test"]}
 
     def splits(self, folder: Path) -> dict[str, torch.Tensor]:
+        import torch
+
         images = {split: torch.from_numpy(values) for split, values in _read(folder).items()}
         training = images["train"]
         return {"train": training[:-VALIDATION_IMAGES], "validation": training[-VALIDATION_IMAGES:],
@@ -118,15 +121,15 @@ def _write(folder: Path, images: Mapping[str, np.ndarray], order: Literal["offic
         _check_content(images, "these PNGs")
     for split, values in images.items():
         np.save(folder / f"{split}.npy", values, allow_pickle=False)
-    about = {"order": order, "sha256": _sha256(images)}
-    (folder / SOURCE_FILE).write_text(json.dumps(about, indent=2) + "\n")
+    origin = {"order": order, "sha256": _sha256(images)}
+    (folder / SOURCE_FILE).write_text(json.dumps(origin, indent=2) + "\n")
 
 
 def _read(folder: Path) -> dict[str, np.ndarray]:
     """What `_write` wrote, checked."""
     sources.verify_names(folder, {SOURCE_FILE, *(f"{split}.npy" for split in IMAGES)})
     try:
-        about = json.loads((folder / SOURCE_FILE).read_text())
+        origin = json.loads((folder / SOURCE_FILE).read_text())
         images: dict[str, np.ndarray] = {split: np.load(folder / f"{split}.npy", allow_pickle=False)
                                          for split in IMAGES}
     except (OSError, ValueError, EOFError) as error:
@@ -137,11 +140,11 @@ def _read(folder: Path) -> dict[str, np.ndarray]:
         if values.dtype != np.uint8 or values.shape != expected:
             raise DataError(f"{folder / split}.npy does not hold CIFAR-10", expected=f"uint8 {expected}",
                             found=f"{values.dtype} {values.shape}", remedy=redo(folder))
-    found = _sha256(images)
-    if about not in ({"order": order, "sha256": found} for order in ("official", "content")):
-        raise DataError(f"{folder} was altered", expected=f"what {SOURCE_FILE} says: {about}", found=str(found),
+    digests_now = _sha256(images)
+    if origin not in ({"order": order, "sha256": digests_now} for order in ("official", "content")):
+        raise DataError(f"{folder} was altered", expected=f"what {SOURCE_FILE} says: {origin}", found=str(digests_now),
                         remedy=redo(folder))
-    if about["order"] == "content":
+    if origin["order"] == "content":
         _check_content(images, str(folder), redo(folder))
     return images
 
@@ -152,11 +155,11 @@ def _sha256(images: Mapping[str, np.ndarray]) -> dict[str, str]:
 
 def _check_content(images: Mapping[str, np.ndarray], origin: str, remedy: str = "") -> None:
     for split, values in images.items():
-        found = hashlib.sha256(b"".join(sorted(digests(values)))).hexdigest()
-        if found != CONTENT_SHA256[split]:
+        digest = hashlib.sha256(b"".join(sorted(digests(values)))).hexdigest()
+        if digest != CONTENT_SHA256[split]:
             raise DataError(f"{origin}: these are not CIFAR-10's images ({split})",
                             expected=f"{IMAGES[split]:,} images, SHA-256 of their sorted digests "
-                                     f"{CONTENT_SHA256[split]}", found=f"{len(values):,} images, {found}",
+                                     f"{CONTENT_SHA256[split]}", found=f"{len(values):,} images, {digest}",
                             remedy=remedy)
 
 
@@ -177,19 +180,19 @@ def _local_sources(folder: Path) -> Iterator[Source]:
     try:
         named = sorted(path for path in folder.iterdir() if NAMED_CIFAR10.search(path.name) and path.is_dir())
         places = [folder, *named]
-        found = [sources.local_source(path, functools.partial(_verify_archive, path),
+        local = [sources.local_source(path, functools.partial(_verify_archive, path),
                                       functools.partial(_fetch_archive, path))
                  for path in (place / ARCHIVE.name for place in places) if path.is_file()]
-        found += [sources.local_source(path, functools.partial(_check_batches, path),
+        local += [sources.local_source(path, functools.partial(_check_batches, path),
                                        functools.partial(_fetch_batches, path))
                   for path in dict.fromkeys(path for place in places for path in (place, place / BATCHES_FOLDER))
                   if (path / TEST_BATCH.name).is_file()]
-        found += [sources.local_source(f"PNGs in {folder}", functools.partial(_check_pngs, group),
+        local += [sources.local_source(f"PNGs in {folder}", functools.partial(_check_pngs, group),
                                        functools.partial(_fetch_pngs, group))
                   for group in _places_of_pngs(folder, named)]
     except OSError as error:
-        found = [sources.failing_source(folder, f"cannot be searched ({reason(error)})")]
-    yield from found or [sources.failing_source(
+        local = [sources.failing_source(folder, f"cannot be searched ({reason(error)})")]
+    yield from local or [sources.failing_source(
         folder, f"holds neither {ARCHIVE.name} nor {BATCHES_FOLDER} nor PNGs of CIFAR-10")]
 
 
@@ -305,17 +308,17 @@ def _select(members: Sequence[Member]) -> dict[str, list[Member]]:
 
     An image that is there twice, packed and unpacked, is taken once.
     """
-    found: dict[str, dict[tuple[str, str], Member]] = {split: {} for split in IMAGES}
+    selected: dict[str, dict[tuple[str, str], Member]] = {split: {} for split in IMAGES}
     for member in members:
         if match := PNG.search(member.name):
             split, category, name = match.groups()
-            found[split.lower()].setdefault((category, name), member)
-    troubles = [trouble for split, images in found.items()
+            selected[split.lower()].setdefault((category, name), member)
+    troubles = [trouble for split, images in selected.items()
                 for trouble in _troubles(split, Counter(category for category, _ in images))]
     if troubles:
         more = "; …" if len(troubles) > _NAMED_TROUBLES else ""
         raise DataError(f"not the {sum(IMAGES.values()):,} images: {'; '.join(troubles[:_NAMED_TROUBLES])}{more}")
-    return {split: list(images.values()) for split, images in found.items()}
+    return {split: list(images.values()) for split, images in selected.items()}
 
 
 def _troubles(split: str, counts: Mapping[str, int]) -> Iterator[str]:
@@ -333,6 +336,8 @@ def _troubles(split: str, counts: Mapping[str, int]) -> Iterator[str]:
 
 def _pixels(member: Member) -> np.ndarray:
     """uint8 [3072]: the planes of red, green and blue. DataError, which names the file, if it is no 32×32 RGB PNG."""
+    from PIL import Image
+
     try:
         with Image.open(io.BytesIO(member.read()), formats=("PNG",)) as image:
             if (image.mode, image.size) != ("RGB", SHAPE[1:]):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-
-import torch
+from typing import TYPE_CHECKING
 
 from gan.settings import require
+
+if TYPE_CHECKING:
+    import torch
 
 SMALLEST_DIVISOR = 1e-8
 """An image with less contrast is only centred (pylearn2's `global_contrast_normalize`, `min_divisor`)."""
@@ -24,6 +26,8 @@ def normalize_contrast(images: torch.Tensor, norm: float) -> torch.Tensor:
 
     `images` are [n, d] with values 0 to 255; returns float32 [n, d], computed in float64.
     """
+    import torch  # here because settings are read without it
+
     normalized = torch.empty(images.shape, dtype=torch.float32)
     for start in range(0, len(images), _BLOCK):
         block = images[start:start + _BLOCK].to(torch.float64)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 SPLITS = ("train", "validation", "test")
 FOLDS = {"validation": "validation_fold", "test": "test_fold"}

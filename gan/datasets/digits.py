@@ -9,14 +9,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import torch
 
 from gan.datasets.sources import Availability, Say, StartProgress, reason, redo, verify_names
 from gan.errors import DataError
 from gan.settings import ParameterBlock
+
+if TYPE_CHECKING:
+    import torch
 
 SHAPE = (1, 8, 8)
 SIZES = {"train": 1197, "validation": 300, "test": 300}
@@ -30,7 +32,7 @@ _SOURCE = "scikit-learn, installed here"
 
 @dataclass(frozen=True)
 class Digits(ParameterBlock):
-    """See `gan.datasets.Loader`."""
+    """See `gan.datasets.loader.Loader`."""
 
     loader: Literal["digits"]
 
@@ -61,6 +63,8 @@ class Digits(ParameterBlock):
 
         NumPy guarantees that RandomState gives the same permutation in every version.
         """
+        import torch
+
         pixels = _read(folder)
         shuffled = torch.from_numpy(pixels[np.random.RandomState(SHUFFLE_SEED).permutation(len(pixels))])
         train, validation, test = torch.split(shuffled, list(SIZES.values()))
@@ -82,7 +86,7 @@ def _read(folder: Path) -> np.ndarray:
 
 def _check(pixels: np.ndarray, origin: str, remedy: str) -> None:
     expected = (sum(SIZES.values()), SHAPE[1] * SHAPE[2])
-    found = hashlib.sha256(pixels.tobytes()).hexdigest()
-    if pixels.dtype != np.uint8 or pixels.shape != expected or found != PIXELS_SHA256:
+    digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+    if pixels.dtype != np.uint8 or pixels.shape != expected or digest != PIXELS_SHA256:
         raise DataError(f"{origin}: these are not the digits", expected=f"uint8 {expected}, SHA-256 {PIXELS_SHA256}",
-                        found=f"{pixels.dtype} {pixels.shape}, SHA-256 {found}", remedy=remedy)
+                        found=f"{pixels.dtype} {pixels.shape}, SHA-256 {digest}", remedy=remedy)

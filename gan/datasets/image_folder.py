@@ -21,11 +21,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from PIL import Image, ImageOps
 
 from gan.datasets import sources
 from gan.datasets.contrast import require_contrast_norm
@@ -33,6 +31,10 @@ from gan.datasets.members import Member, content_order, open_members, unreadable
 from gan.datasets.sources import Availability, Say, Source, StartProgress, reason, redo
 from gan.errors import DataError
 from gan.settings import ParameterBlock, require
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
 
 EXTENSIONS = ("png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff", "ppm", "pgm")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
@@ -50,7 +52,7 @@ _BLOCK = 256  # images
 
 @dataclass(frozen=True)
 class ImageFolder(ParameterBlock):
-    """See `gan.datasets.Loader`. The images of `folder` or `folder`.zip in one of the user's own folders."""
+    """See `gan.datasets.loader.Loader`. The images of `folder` or `folder`.zip in one of the user's own folders."""
 
     loader: Literal["image_folder"]
     folder: str
@@ -91,23 +93,23 @@ class ImageFolder(ParameterBlock):
 
     def fetch(self, folder: Path, local: Sequence[Path], say: Say, progress: StartProgress) -> str:
         source = sources.fetch_first(self.folder, self._sources(local), folder, say, progress, self._remedy())
-        about = json.loads((folder / SOURCE_FILE).read_text())
-        if about["ignored"]:
-            say(f"{self.folder}: {about['ignored']:,} files that are not images ignored")
-        if about["copies"]:
-            say(f"{self.folder}: {about['copies']:,} of {about['images']:,} images are copies of others; "
+        record = json.loads((folder / SOURCE_FILE).read_text())
+        if record["ignored"]:
+            say(f"{self.folder}: {record['ignored']:,} files that are not images ignored")
+        if record["copies"]:
+            say(f"{self.folder}: {record['copies']:,} of {record['images']:,} images are copies of others; "
                 "copies stay in one split")
         return source
 
     def verify(self, folder: Path) -> None:
         """Also that the images were made with these settings."""
         sources.verify_names(folder, {IMAGES_FILE, SOURCE_FILE})
-        about = self._about(folder)
+        record = self._about(folder)
         images = self._images(folder)
         expected = {**self._settings(), "images": len(images), "sha256": _sha256(folder / IMAGES_FILE)}
-        if {key: about.get(key) for key in expected} != expected:
+        if {key: record.get(key) for key in expected} != expected:
             raise DataError(f"{folder} holds other images, or of other settings", expected=str(expected),
-                            found=str(about), remedy=redo(folder))
+                            found=str(record), remedy=redo(folder))
 
     def sizes(self, folder: Path, local: Sequence[Path]) -> dict[str, int]:
         return dict(zip(("validation", "test", "train"), self._split_sizes(self._count(folder, local)), strict=True))
@@ -117,6 +119,8 @@ class ImageFolder(ParameterBlock):
 
         Validation comes first, then test; each ends with the image that completes it, copies included.
         """
+        import torch
+
         images = self._images(folder)
         first = np.flatnonzero(_differs_from_previous(images))  # copies are neighbours
         copies = np.diff(np.append(first, len(images)))
@@ -143,9 +147,9 @@ class ImageFolder(ParameterBlock):
     def _count(self, folder: Path, local: Sequence[Path]) -> int:
         """How many images there are: from the raw files, or by the names in the first source that has some."""
         with contextlib.suppress(DataError, KeyError, TypeError, ValueError):
-            about = self._about(folder)
-            if about["folder"] == self.folder:
-                return int(about["images"])
+            record = self._about(folder)
+            if record["folder"] == self.folder:
+                return int(record["images"])
         for place in self._places(local):
             try:
                 with open_members([place]) as members:
@@ -226,13 +230,15 @@ class ImageFolder(ParameterBlock):
             ignored = len(members) - len(images)
         _write_sorted(folder / _UNSORTED_FILE, content_order(digests), folder / IMAGES_FILE)
         (folder / _UNSORTED_FILE).unlink()
-        about = {**self._settings(), "images": len(images), "copies": len(digests) - len(set(digests)),
+        record = {**self._settings(), "images": len(images), "copies": len(digests) - len(set(digests)),
                  "ignored": ignored, "sha256": _sha256(folder / IMAGES_FILE)}
-        (folder / SOURCE_FILE).write_text(json.dumps(about, indent=2) + "\n")
+        (folder / SOURCE_FILE).write_text(json.dumps(record, indent=2) + "\n")
 
     def _write_unsorted(self, images: Sequence[Member], place: Path, path: Path,
                         progress: StartProgress) -> list[bytes]:
         """Decode `images` into an array at `path`; returns their digests. DataError that names those it cannot."""
+        from PIL import Image
+
         rows = _new_array(path, (len(images), self.channels * self.size**2))
         digests, failures = [], []
         with (progress(f"{self.folder}: images", len(images), "image") as meter, warnings.catch_warnings(),
@@ -271,6 +277,8 @@ def _images_among(members: Sequence[Member]) -> list[Member]:
 
 def scaled_pixels(content: bytes, size: int, channels: int) -> np.ndarray:
     """uint8 [channels·size·size] of an image file's content, see above. Raises nearly anything if it is damaged."""
+    from PIL import Image, ImageOps
+
     with Image.open(io.BytesIO(content), formats=FORMATS) as file:
         if file.width * file.height > PIXEL_LIMIT:
             raise DataError(f"{file.width}×{file.height} pixels, more than {PIXEL_LIMIT:,}")
@@ -282,6 +290,8 @@ def scaled_pixels(content: bytes, size: int, channels: int) -> np.ndarray:
 
 def _opaque(image: Image.Image) -> Image.Image:
     """With 8 bits to a value and without transparency."""
+    from PIL import Image
+
     if image.mode.startswith("I"):
         return _of_8_bits(image)
     if image.mode == "F":
@@ -294,6 +304,8 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 def _of_8_bits(image: Image.Image) -> Image.Image:
     """16-bit grey, 65,535 for white."""
+    from PIL import Image
+
     values = np.asarray(image).astype(np.int32)
     if values.min() < 0 or values.max() > 65_535:
         raise DataError("its values have more than 16 bits")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import UnidentifiedImageError
 
 from gan.datasets import sources
 from gan.errors import DataError, SourceUnavailable
@@ -44,9 +43,9 @@ def open_members(places: Sequence[Path]) -> Iterator[list[Member]]:
     with contextlib.ExitStack() as stack:
         members = []
         for place in places:
-            found = _folder_members(place) if place.is_dir() else _zip_members(
+            files = _folder_members(place) if place.is_dir() else _zip_members(
                 stack.enter_context(sources.open_zip(place)), place)
-            members += sorted(filter(_is_visible, found), key=lambda member: member.name)
+            members += sorted(filter(_is_visible, files), key=lambda member: member.name)
         yield members
 
 
@@ -88,6 +87,8 @@ def _zip_members(archive: zipfile.ZipFile, place: Path) -> Iterator[Member]:
 
 def unreadable(error: Exception) -> str:
     """Why an image cannot be decoded, in a few words."""
+    from PIL import UnidentifiedImageError
+
     return "not a known image format" if isinstance(error, UnidentifiedImageError) else sources.reason(error)
 
 

@@ -15,15 +15,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import torch
 
 from gan.datasets import sources
 from gan.datasets.sources import Availability, PinnedFile, Say, Source, StartProgress
 from gan.errors import DataError, SourceUnavailable
 from gan.settings import ParameterBlock
+
+if TYPE_CHECKING:
+    import torch
 
 SHAPE = (1, 28, 28)
 VALIDATION_IMAGES = 10_000
@@ -52,7 +54,7 @@ REMEDY = (f"connect to a network, or put the four files ({', '.join(file.name fo
 
 @dataclass(frozen=True)
 class Mnist(ParameterBlock):
-    """See `gan.datasets.Loader`."""
+    """See `gan.datasets.loader.Loader`."""
 
     loader: Literal["mnist"]
 
@@ -82,6 +84,8 @@ class Mnist(ParameterBlock):
 
 
 def _flat_images(path: Path) -> torch.Tensor:
+    import torch
+
     images = read_idx(path)
     if images.shape[1:] != SHAPE[1:]:
         raise DataError(f"{path} does not hold MNIST images", expected=f"[n, {SHAPE[1]}, {SHAPE[2]}]",

@@ -13,7 +13,8 @@ from gan.datasets.tfd import Tfd
 DatasetSettings = Mnist | Digits | Cifar10 | Tfd | ImageFolder
 """An entry under `datasets`, told apart by its `loader`"""
 
-LOADERS = {get_args(get_type_hints(kind)["loader"])[0]: kind for kind in get_args(DatasetSettings)}
+LOADERS: dict[str, type[DatasetSettings]] = {
+    get_args(get_type_hints(kind)["loader"])[0]: kind for kind in get_args(DatasetSettings)}
 
 
 def module_of(loader: str) -> str:

@@ -104,7 +104,7 @@ def local_source(place: Path | str, check: Callable[[], None], fetch: Callable[[
 
 
 def failing_source(place: Path | str, why: str) -> Source:
-    """The same where nothing is to be had, and why."""
+    """The same where nothing is available, and why."""
     def fail(*arguments: object) -> None:
         raise SourceUnavailable(why)
     return local_source(place, fail, fail)
@@ -200,16 +200,16 @@ def verify_pinned(folder: Path, files: Sequence[PinnedFile]) -> None:
 def verify_names(folder: Path, names: Collection[str]) -> None:
     """DataError unless `folder` holds files of these `names` and nothing else, so that its digest is one of them."""
     try:
-        found = {path.name for path in folder.iterdir()}
+        names_there = {path.name for path in folder.iterdir()}
     except FileNotFoundError:
-        found = set()
+        names_there = set()
     except OSError as error:
         raise DataError(f"{folder} cannot be opened", expected="a folder of raw files", found=reason(error),
                         remedy=redo(folder)) from error
-    if missing := set(names) - found:
+    if missing := set(names) - names_there:
         raise DataError(f"{folder} lacks {', '.join(sorted(missing))}", expected=", ".join(sorted(names)),
-                        found=", ".join(sorted(found)) or "nothing", remedy=redo(folder))
-    if unknown := found - set(names):
+                        found=", ".join(sorted(names_there)) or "nothing", remedy=redo(folder))
+    if unknown := names_there - set(names):
         raise DataError(f"{folder} holds more than the raw files", expected=", ".join(sorted(names)),
                         found=f"also {', '.join(sorted(unknown))}", remedy=redo(folder))
 
@@ -256,7 +256,7 @@ def probe(urls: Sequence[str]) -> dict[str, str]:
     """Ask for all `urls` at once, without their content: url → "", or why it cannot be had.
 
     Takes `PROBE_SECONDS` at most, also where looking up a name blocks for longer, as it can without a network: that
-    goes on in threads which nobody waits for.
+    continues in threads that nothing waits for.
     """
     answers = dict.fromkeys(urls, f"no answer within {PROBE_SECONDS:g} s")
 
@@ -373,19 +373,19 @@ def _run_pip(arguments: Sequence[str]) -> list[str]:
     except OSError as error:
         raise SourceUnavailable(f"pip cannot be run ({reason(error)})") from error
     lines: list[str] = []
-    found = threading.Event()
+    wheel_found = threading.Event()
 
     def listen() -> None:
         for line in pip.stdout or ():
             lines.append(line.strip())
             if lines[-1].startswith(_PIP_HAS_FOUND):
-                found.set()
-        found.set()
+                wheel_found.set()
+        wheel_found.set()
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
     try:
-        if not found.wait(PIP_START_SECONDS):
+        if not wheel_found.wait(PIP_START_SECONDS):
             raise SourceUnavailable(f"not reachable (pip found nothing within {PIP_START_SECONDS:g} s)")
         status = pip.wait(PIP_SECONDS)
         listener.join(1.0)

@@ -13,15 +13,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 
 from gan.datasets import sources
 from gan.datasets.sources import Availability, Say, Source, StartProgress, reason, redo
 from gan.errors import DataError, SourceUnavailable
 from gan.settings import ParameterBlock, require
+
+if TYPE_CHECKING:
+    import torch
 
 SHAPE = (1, 48, 48)
 FOLDS = 5
@@ -36,7 +38,7 @@ IMAGES_LIMIT = 500_000
 
 @dataclass(frozen=True)
 class Tfd(ParameterBlock):
-    """See `gan.datasets.Loader`. `file` can be had only from the user's own folders."""
+    """See `gan.datasets.loader.Loader`. `file` can be had only from the user's own folders."""
 
     loader: Literal["tfd"]
     file: str = OFFICIAL_FILE
@@ -64,7 +66,7 @@ class Tfd(ParameterBlock):
         self._read(folder)
 
     def sizes(self, folder: Path, local: Sequence[Path]) -> dict[str, int]:
-        """Validation and test images of all folds together. The official file's, where that is not to be had."""
+        """Validation and test images of all folds together. The official file's, where the file is unavailable."""
         for place in (folder, *(place / subfolder for place in local for subfolder in LOCAL_SUBFOLDERS)):
             try:
                 folds = _variables(place / self.file, "folds")["folds"]
@@ -75,6 +77,8 @@ class Tfd(ParameterBlock):
         return dict(OFFICIAL_SIZES) if self.file == OFFICIAL_FILE else dict.fromkeys(OFFICIAL_SIZES, 0)
 
     def splits(self, folder: Path) -> dict[str, torch.Tensor]:
+        import torch
+
         images, folds = self._read(folder)
         splits = {"train": images[(folds == UNLABELED).all(1)]}
         for split, code in (("validation", VALIDATION), ("test", TEST)):
@@ -123,9 +127,10 @@ class Tfd(ParameterBlock):
 
 def _read_faces(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """`images`, uint8 [N, 2304], and `folds`, uint8 [N, 5], checked. DataError if the file does not hold them."""
-    found = _variables(path, "images", "folds")
-    _check_folds(found["folds"], path)
-    return np.ascontiguousarray(found["images"]).reshape(len(found["images"]), -1), found["folds"]
+    variables = _variables(path, "images", "folds")
+    images, folds = variables["images"], variables["folds"]
+    _check_folds(folds, path)
+    return np.ascontiguousarray(images).reshape(len(images), -1), folds
 
 
 def _check_folds(folds: np.ndarray, path: Path) -> None:
@@ -181,6 +186,6 @@ def _check_listed(listed: Mapping[str, tuple[tuple[int, ...], str]], path: Path)
         if name not in listed:
             raise DataError(f"{path.name} lacks the variable {name}; it holds {', '.join(listed) or 'none'}")
         if listed[name] != (shape, "uint8"):
-            found, kind = listed[name]
-            raise DataError(f"{path.name}: {name} is {kind} {'×'.join(map(str, found))}, not uint8 "
+            listed_shape, kind = listed[name]
+            raise DataError(f"{path.name}: {name} is {kind} {'×'.join(map(str, listed_shape))}, not uint8 "
                             f"{'×'.join(map(str, ('N', *shape[1:]) if name == 'images' else shape))}")

@@ -15,15 +15,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from gan.evaluation import folds
 from gan.evaluation.settings import Grid
 
 IMAGES_PER_BLOCK, SAMPLES_PER_BLOCK = 256, 2048
+"""What a CPU's caches hold"""
+
+GPU_IMAGES_PER_BLOCK, GPU_SAMPLES_PER_BLOCK = 2048, 16384
+"""What keeps a GPU busy: a quarter of a GiB of distances, and two copies of them"""
 
 
 def log_likelihood(images: Tensor, samples: Tensor, bandwidths: Sequence[float],
@@ -34,45 +39,69 @@ def log_likelihood(images: Tensor, samples: Tensor, bandwidths: Sequence[float],
     Raises ValueError for shapes that do not fit, an empty set, values that are not finite or a bandwidth ≤ 0.
     """
     _require_comparable(images, samples)
+    size = GPU_SAMPLES_PER_BLOCK if samples.is_cuda else SAMPLES_PER_BLOCK
+    done = 0
+
+    def blocks() -> Iterator[Tensor]:
+        nonlocal done
+        for block in samples.split(size):
+            yield block
+            done += len(block)
+            advance(len(images) * done // len(samples) - len(images) * (done - len(block)) // len(samples))
+
+    return log_likelihood_of_blocks(images, blocks(), bandwidths)
+
+
+def log_likelihood_of_blocks(images: Tensor, blocks: Iterable[Tensor], bandwidths: Sequence[float]) -> Tensor:
+    """As `log_likelihood`, of samples that come in `blocks` [n_i, d] of any sizes, all on one device.
+
+    Blocks may be drawn as they are asked for: memory does not grow with their number. Raises ValueError as there.
+    """
     if not bandwidths or not all(0 < sigma < math.inf for sigma in bandwidths):
         raise ValueError(f"bandwidths must be finite and above 0: {list(bandwidths)}")
-    images = images.double().to(samples.device)
+    blocks = iter(blocks)
+    first = next(blocks, None)
+    if first is None:
+        raise ValueError("at least one image and one sample are needed: no samples")
+    device = first.device
+    images = images.double().to(device)
     # Distances are the same from any origin; near the images the squares cancel least.
     origin = images.mean(0)
     images = images - origin
-    sigmas = torch.tensor(bandwidths, dtype=torch.float64, device=samples.device)
+    sigmas = torch.tensor(bandwidths, dtype=torch.float64, device=device)
     scales = -0.5 / sigmas.square().unsqueeze(1)
-    nearest = torch.full((len(images), 1), math.inf, dtype=torch.float64, device=samples.device)
-    sums = torch.zeros(len(sigmas), len(images), dtype=torch.float64, device=samples.device)
-    done = 0
-    for block in samples.split(SAMPLES_PER_BLOCK):
+    factors = scales.flatten().tolist()
+    nearest = torch.full((len(images), 1), math.inf, dtype=torch.float64, device=device)
+    sums = torch.zeros(len(sigmas), len(images), dtype=torch.float64, device=device)
+    n = 0
+    for block in itertools.chain([first], blocks):
+        n += len(block)
         block = block.double() - origin
         norms = block.square().sum(1)
         start = 0
-        for some in images.split(IMAGES_PER_BLOCK):
+        for some in images.split(GPU_IMAGES_PER_BLOCK if images.is_cuda else IMAGES_PER_BLOCK):
             rows = slice(start, start + len(some))
-            _add_samples(sums[:, rows], nearest[rows], some, block, norms, scales)
+            _add_samples(sums[:, rows], nearest[rows], some, block, norms, scales, factors)
             start += len(some)
-        done += len(block)
-        advance(len(images) * done // len(samples) - len(images) * (done - len(block)) // len(samples))
     # ‖x‖², which all distances of an image share, was left out.
     nearest.add_(images.square().sum(1, keepdim=True)).clamp_(min=0)
     d = images.shape[1]
-    return sums.log_().add_(scales * nearest.t()) - math.log(len(samples)) - (
+    return sums.log_().add_(scales * nearest.t()) - math.log(n) - (
         d * (sigmas * math.sqrt(2 * math.pi)).log()).unsqueeze(1)
 
 
-def _add_samples(sums: Tensor, nearest: Tensor, images: Tensor, samples: Tensor, norms: Tensor, scales: Tensor) -> None:
+def _add_samples(sums: Tensor, nearest: Tensor, images: Tensor, samples: Tensor, norms: Tensor, scales: Tensor,
+                 factors: Sequence[float]) -> None:
     """Add Σ_j exp(−(‖x − s_j‖² − nearest) / 2σ²) over a block of samples to `sums` [k, m].
 
     The largest term belongs to the nearest sample whatever σ is, so one running minimum of the distances, `nearest`
-    [m, 1], keeps the sums of all σ from under- and overflowing.
+    [m, 1], keeps the sums of all σ from under- and overflowing. `factors` are the `scales` [k, 1] as numbers.
     """
     distances = torch.addmm(norms, images, samples.t(), alpha=-2)
     closer = torch.minimum(nearest, distances.amin(1, keepdim=True))
     sums.mul_((scales * (nearest - closer).t()).exp_())  # inf on the first block, where the sums are still 0
     nearest.copy_(closer)
-    _add_terms(sums, distances.sub_(closer), scales.flatten().tolist())
+    _add_terms(sums, distances.sub_(closer), factors)
 
 
 # A term of e⁻⁸⁰ times the largest changes no sum, and exp of less is 10 times slower, as its result is denormal.
@@ -146,7 +175,7 @@ def search(validation: Tensor, samples: Tensor, grids: Sequence[Grid],
 def mean_over_folds(searches: Sequence[Search]) -> Search:
     """The mean over folds at each of the bandwidths, which are the same for all."""
     columns = zip(*(search.log_likelihoods for search in searches), strict=True)
-    return Search(searches[0].bandwidths, [math.fsum(column) / len(searches) for column in columns])
+    return Search(searches[0].bandwidths, [*map(folds.mean, columns)])
 
 
 def mean_and_standard_error(log_likelihoods: Tensor) -> tuple[float, float]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from scipy.special import expit
 
 from gan.datasets.sources import StartProgress
-from gan.lessons.lesson import Criterion, LessonSettings, Outcome
+from gan.lessons.lesson import Criterion, Outcome
 from gan.lessons.one_dimension import Array, Grid, Mixture, jensen_shannon, normal, optimal_discriminator
-from gan.settings import require
+from gan.lessons.settings import Convergence
 
-TITLE = "Algorithm 1 converges where the problem is convex"
 SOURCE = "Goodfellow et al. 2014, Proposition 2 (section 4.2) and Algorithm 1"
 STATEMENT = (
     "For a fixed D, V(D, G) is linear in the density p_g; the greatest of linear functions, C(G) = max over D of V, "
@@ -31,28 +28,13 @@ TAKEAWAY = (
     "criterion comes down in waves, the wider the smaller k. But a round with k steps costs k times as much, and k = "
     "1, the paper’s choice, arrives as well. None of this carries over to networks by itself: in their weights "
     "neither player’s problem is convex, and lesson 6 shows what can happen then.")
-NEEDS_DIGITS = False
 
 DATA, START = Mixture((0.6, 0.4), (-1.5, 1.5), (0.5, 0.7)), normal(0.5, 1.2)
 OPTIMAL = 0
 """Stands for D at its optimum where k is asked for"""
 
 
-@dataclass(frozen=True)
-class Settings(LessonSettings):
-    bins: int = 60
-    rounds: int = 400
-    eta: float = 1.0
-    alpha: float = 0.1
-    inner: list[int] = field(default_factory=lambda: [1, 5, 20])
-    shown: list[int] = field(default_factory=lambda: [0, 10, 20, 30])
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(max(self.shown) <= self.rounds, f"shown must be at most {self.rounds}, the rounds: {self.shown}")
-
-
-def run(settings: Settings, start: StartProgress) -> Outcome:
+def run(settings: Convergence, start: StartProgress) -> Outcome:
     grid = Grid(-4.0, 4.0, settings.bins)
     p, q = histogram(DATA, grid), histogram(START, grid)
     plays = {}

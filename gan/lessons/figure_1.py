@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gan.datasets.sources import StartProgress
-from gan.lessons.lesson import Criterion, LessonSettings, Outcome, Rows, Table
+from gan.lessons.lesson import Criterion, Outcome, Rows, Table
 from gan.lessons.one_dimension import Array, Game, Grid, jensen_shannon, normal, optimal_discriminator, region_of_mass
-from gan.settings import require
+from gan.lessons.settings import Figure1
 
-TITLE = "Figure 1: what the two players do to each other"
 SOURCE = "Goodfellow et al. 2014, figure 1 and Algorithm 1"
 STATEMENT = (
     "The generator sends noise z to points x = G(z): where its arrows crowd together, its density p_g is high. The "
@@ -30,30 +29,11 @@ TAKEAWAY = (
     "G never sees data. All it learns comes through the slope of D at its own points, so D has to be right there "
     "before G can be helped by it: from (b) to (c) the arrows move uphill on D. And D does its work by becoming "
     "useless: its ½ at the end is the sign of success, not of a bad judge. Lesson 3 asks when ½ may be trusted.")
-NEEDS_DIGITS = False
 
 DATA = normal(0.0, 1.0)
 GRID = Grid(-6.0, 6.0, 600)
 ARROWS = 17
 """z whose way to x is drawn"""
-
-
-@dataclass(frozen=True)
-class Settings(LessonSettings):
-    seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
-    units: int = 32
-    batch: int = 256
-    discriminator_rate: float = 0.01
-    generator_rate: float = 0.001
-    rough: int = 2
-    alone: int = 600
-    between: int = 100
-    rounds: int = 2400
-    frames: int = 48
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.between <= self.rounds, f"between must be at most {self.rounds}, the rounds, not {self.between}")
 
 
 @dataclass(frozen=True)
@@ -66,15 +46,15 @@ class Moment:
     """G of equidistant z"""
 
 
-def run(settings: Settings, start: StartProgress) -> Outcome:
+def run(settings: Figure1, start: StartProgress) -> Outcome:
     moments, frames = _play(settings, start)
     p = DATA.density(GRID.centres)
     inside = region_of_mass(p, 0.99, GRID)
     b, d = moments["b"], moments["d"]
     jsd = {name: jensen_shannon(p, moment.p_g, GRID) for name, moment in moments.items()}
     both = [region_of_mass((p + p_g) / 2, 0.99, GRID) for p_g in b.p_g]
-    to_optimum = [float(np.abs(one - optimal_discriminator(p, p_g))[region].max())
-                  for one, p_g, region in zip(b.d, b.p_g, both, strict=True)]
+    to_optimum = [float(np.abs(answers - optimal_discriminator(p, p_g))[region].max())
+                  for answers, p_g, region in zip(b.d, b.p_g, both, strict=True)]
     to_half = np.abs(d.d - 0.5)[:, inside].max(1)
     criteria = [
         Criterion("(b) largest |D − D*| where 99 % of the points lie, worst seed", max(to_optimum), "<", 0.05),
@@ -91,7 +71,7 @@ def run(settings: Settings, start: StartProgress) -> Outcome:
     return Outcome(criteria, {"curves": curves, "arrows": arrows, "seeds": seeds, **_frames(frames)})
 
 
-def _play(settings: Settings, start: StartProgress) -> tuple[dict[str, Moment], list[Moment]]:
+def _play(settings: Figure1, start: StartProgress) -> tuple[dict[str, Moment], list[Moment]]:
     """The four moments, and those of the animation."""
     game = Game(DATA, settings.seeds, settings.units, settings.batch, settings.discriminator_rate,
                 settings.generator_rate, start_mean=-1.5, start_deviation=0.7)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import torch
 from torch.nn.functional import softplus
 
 from gan.datasets.sources import StartProgress
 from gan.lessons.batched import Adam, Mlp, Noise, gradient
-from gan.lessons.lesson import Criterion, LessonSettings, Outcome, Rows
+from gan.lessons.lesson import Criterion, Outcome, Rows
 from gan.lessons.one_dimension import LOG_4, Array, Game, Grid, jensen_shannon, normal, region_of_mass, value_of_logits
+from gan.lessons.settings import GlobalOptimum
 
-TITLE = "The global optimum is p_g = p_data, at −log 4"
 SOURCE = "Goodfellow et al. 2014, Theorem 1 and equations 4 to 6; slide 6 (2016), “Minimax Game”"
 STATEMENT = (
     "Give the discriminator its best answer, and the generator is left with a criterion of its own, C(G) = max over D "
@@ -32,7 +30,6 @@ TAKEAWAY = (
     "other way round. A D that has learnt nothing also says ½, and V is then −log 4 as well; at round 0 of the lower "
     "panels it does just that, while JSD is large. Only the best D certifies the generator, which is why JSD is "
     "measured here as well.")
-NEEDS_DIGITS = False
 
 DATA = normal(0.0, 1.0)
 GRID = Grid(-16.0, 16.0, 3200)
@@ -40,22 +37,7 @@ LOOKS = 60
 """At the game, closer together at its beginning"""
 
 
-@dataclass(frozen=True)
-class Settings(LessonSettings):
-    seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
-    points: int = 13
-    units: int = 24
-    batch: int = 512
-    steps: int = 1000
-    learning_rate: float = 0.01
-    rounds: int = 2400
-    game_units: int = 32
-    game_batch: int = 256
-    discriminator_rate: float = 0.01
-    generator_rate: float = 0.001
-
-
-def run(settings: Settings, start: StartProgress) -> Outcome:
+def run(settings: GlobalOptimum, start: StartProgress) -> Outcome:
     family = _family(settings.points)
     predicted, measured = _criterion_over(family, settings, start)
     course, last = _game(settings, start)
@@ -83,7 +65,7 @@ def _family(points: int) -> list[tuple[float, float]]:
     return [(3 * step, 1.0) for step in steps] + [(0.0, 3.0 ** step) for step in steps]
 
 
-def _criterion_over(family: list[tuple[float, float]], settings: Settings,
+def _criterion_over(family: list[tuple[float, float]], settings: GlobalOptimum,
                     start: StartProgress) -> tuple[Array, Array]:
     """−log 4 + 2·JSD by integration, and max over D of V as training reaches it; both [members], in nats."""
     p = DATA.density(GRID.centres)
@@ -108,7 +90,7 @@ def _criterion_over(family: list[tuple[float, float]], settings: Settings,
     return predicted, value_of_logits(p, q, logits, GRID)
 
 
-def _game(settings: Settings, start: StartProgress) -> tuple[Rows, dict[str, Array]]:
+def _game(settings: GlobalOptimum, start: StartProgress) -> tuple[Rows, dict[str, Array]]:
     """The course of the game, a row for each seed and time, and every run's last state."""
     game = Game(DATA, settings.seeds, settings.game_units, settings.game_batch, settings.discriminator_rate,
                 settings.generator_rate, start_mean=-2.0, start_deviation=0.7)

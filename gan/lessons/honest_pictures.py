@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from gan.datasets.sources import StartProgress
 from gan.lessons.batched import Mlp, Noise
 from gan.lessons.digits import Digits, DigitsGame, Judge, entropy, mean_distance
-from gan.lessons.lesson import Criterion, LessonSettings, Outcome, Table
+from gan.lessons.lesson import Criterion, Outcome, Table
 from gan.lessons.minibatch_features import histogram
-from gan.settings import require
+from gan.lessons.settings import HonestPictures
 
-TITLE = "Honest pictures: how many were drawn, and who chose"
 SOURCE = (
     "Slides 15 to 18 (2016), “Cherry-Picked Results” and “Problems with Counting, Perspective, Global Structure”; "
     "Goodfellow et al. 2014, figure 2: “Samples are fair random draws, not cherry-picked.”")
@@ -34,28 +31,9 @@ TAKEAWAY = (
     "the small relatives of the slides’ cows with too many legs. Whether choosing also costs variety is no law: it "
     "depends on what D dislikes, and the table says how it was here. So every other grid of samples on this page "
     "shows the first that were drawn, from a seed fixed beforehand.")
-NEEDS_DIGITS = True
 
 
-@dataclass(frozen=True)
-class Settings(LessonSettings):
-    seed: int = 1
-    noise: int = 64
-    units: int = 128
-    batch: int = 64
-    discriminator_rate: float = 0.001
-    generator_rate: float = 0.003
-    steps: int = 4000
-    drawn: int = 1000
-    shown: int = 40
-    judge_steps: int = 800
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.shown <= self.drawn, f"shown must be at most {self.drawn}, the samples drawn, not {self.shown}")
-
-
-def run(settings: Settings, start: StartProgress, digits: Digits) -> Outcome:
+def run(settings: HonestPictures, start: StartProgress, digits: Digits) -> Outcome:
     samples, scores = _train(settings, digits, start)
     judge = Judge(digits, settings.judge_steps, seed=0)
     order = scores.argsort(descending=True, stable=True)
@@ -82,7 +60,7 @@ def run(settings: Settings, start: StartProgress, digits: Digits) -> Outcome:
                    {name: samples[grid] for name, grid in grids.items()})
 
 
-def _train(settings: Settings, digits: Digits, start: StartProgress) -> tuple[Tensor, Tensor]:
+def _train(settings: HonestPictures, digits: Digits, start: StartProgress) -> tuple[Tensor, Tensor]:
     """Samples [drawn, 784] and D's logits of them [drawn]."""
     discriminator = Mlp((digits.train.shape[1], settings.units, settings.units, 1), "leaky_relu")
     game = DigitsGame(digits.train, [settings.seed], discriminator, settings.noise, settings.units, settings.batch,

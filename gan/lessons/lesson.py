@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from torch import Tensor
+from gan.lessons.settings import LessonSettings
 
-from gan.settings import ParameterBlock, require
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Cell = float | int | str | None
 Table = Mapping[str, Sequence[Cell]]
@@ -58,26 +59,12 @@ class Rows:
                 and all(self.table[name][i] == wanted for name, wanted in where.items())]
 
 
-class LessonSettings(ParameterBlock):
-    """Base of the lessons' settings: numbers are positive, but for a seed; lists name at least one, each once."""
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            numbers = value if isinstance(value, list) else [value]
-            lowest = 0 if name in ("seed", "shown") or name.endswith("seeds") else 1 if isinstance(value, int) else None
-            require(bool(numbers) and len(set(numbers)) == len(numbers), f"{name} must name values, each once: {value}")
-            for number in numbers:
-                require(number > 0 if lowest is None else number >= lowest,
-                        f"{name} must be {'positive' if lowest is None else f'at least {lowest}'}, not {number}")
-
-
 class Lesson(Protocol):
-    """A module of this package.
+    """A module of this package; its title and its settings are in `gan.lessons.catalogue`.
 
     The texts are read in the order in which they stand here; they may name a setting as {setting}.
     """
 
-    TITLE: str
     SOURCE: str
     """Where the claim is made: section, equation, slide"""
     STATEMENT: str
@@ -86,12 +73,6 @@ class Lesson(Protocol):
     """What is done"""
     TAKEAWAY: str
     """What to take from it"""
-    NEEDS_DIGITS: bool
-    """Whether `run` wants MNIST"""
-
-    @property
-    def Settings(self) -> type[LessonSettings]:  # noqa: N802 (a class)
-        """The numbers that shape the result; the defaults are what is run."""
 
     @property
     def run(self) -> Callable[..., Outcome]:
@@ -99,10 +80,10 @@ class Lesson(Protocol):
 
 
 def texts(lesson: Lesson, settings: LessonSettings) -> dict[str, str]:
-    """A lesson's texts by their names in lower case, settings filled in."""
+    """A lesson's texts but for its title, by their names in lower case, settings filled in."""
     values = {name: _written(value) for name, value in vars(settings).items()}
     return {name.lower(): getattr(lesson, name).format_map(values)
-            for name in ("TITLE", "SOURCE", "STATEMENT", "EXPERIMENT", "TAKEAWAY")}
+            for name in ("SOURCE", "STATEMENT", "EXPERIMENT", "TAKEAWAY")}
 
 
 def _written(value: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -11,9 +10,9 @@ from torch.nn.functional import softplus
 
 from gan.datasets.sources import StartProgress
 from gan.lessons.batched import Adam, Mlp, Noise, gradient
-from gan.lessons.lesson import Criterion, LessonSettings, Outcome
+from gan.lessons.lesson import Criterion, Outcome
+from gan.lessons.settings import ManyAnswers
 
-TITLE = "Many answers: the average of two right ones is wrong"
 SOURCE = "Slide 22 (2016), “GANs allow many answers”; Goodfellow et al. 2014, section 7, item 1 (conditional models)"
 STATEMENT = (
     "Where one question has several right answers, a network that minimises mean squared error learns E[y | x], their "
@@ -30,29 +29,13 @@ TAKEAWAY = (
     "answers with the true odds must score 2, the variance of y once for the truth and once for the answer. A better "
     "score, and never once a right answer. What is measured decides what is learnt; that is the point of replacing a "
     "fixed loss by an opponent.")
-NEEDS_DIGITS = False
 
 Advance = Callable[[int], None]
 SHOWN = 300
 """Answers of each run that are drawn"""
 
 
-@dataclass(frozen=True)
-class Settings(LessonSettings):
-    seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
-    blur: float = 0.05
-    near: float = 0.2
-    units: int = 32
-    batch: int = 256
-    steps: int = 3000
-    noise: int = 4
-    learning_rate: float = 0.002
-    discriminator_rate: float = 0.002
-    generator_rate: float = 0.002
-    judged: int = 4000
-
-
-def run(settings: Settings, start: StartProgress) -> Outcome:
+def run(settings: ManyAnswers, start: StartProgress) -> Outcome:
     with start("many answers", 2 * settings.steps, "step") as meter:
         mean, theta = _mean_squared_error(settings, meter.advance)
         generator, theta_g = _conditional_gan(settings, meter.advance)
@@ -83,7 +66,7 @@ def questions(n: int, blur: float, noise: Noise) -> tuple[Tensor, Tensor]:
     return noise.uniform(n, 1), sides + blur * noise.normal(n, 1)
 
 
-def _mean_squared_error(settings: Settings, advance: Advance) -> tuple[Mlp, Tensor]:
+def _mean_squared_error(settings: ManyAnswers, advance: Advance) -> tuple[Mlp, Tensor]:
     """f and its weights, trained on (y − f(x))²."""
     network, adam = Mlp((1, settings.units, settings.units, 1), "tanh"), Adam(settings.learning_rate, beta1=0.9)
     theta, noise = network.initial(settings.seeds, "mean"), Noise(settings.seeds, "mean data")
@@ -97,7 +80,7 @@ def _mean_squared_error(settings: Settings, advance: Advance) -> tuple[Mlp, Tens
     return network, theta
 
 
-def _conditional_gan(settings: Settings, advance: Advance) -> tuple[Mlp, Tensor]:
+def _conditional_gan(settings: ManyAnswers, advance: Advance) -> tuple[Mlp, Tensor]:
     """G and its weights, trained against D(x, y); the last half with falling step sizes."""
     units = settings.units
     discriminator = Mlp((2, units, units, 1), "leaky_relu")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,11 +12,11 @@ from torch import Tensor
 from gan.datasets.sources import StartProgress
 from gan.lessons.batched import Adam, Mlp, Noise
 from gan.lessons.digits import CLASSES, Digits, DigitsGame, Judge, entropy, mean_distance
-from gan.lessons.lesson import Criterion, LessonSettings, Outcome, Rows
+from gan.lessons.lesson import Criterion, Outcome, Rows
 from gan.lessons.ring import RingGame, coverage
+from gan.lessons.settings import MinibatchFeatures
 from gan.linear_algebra import random_stream
 
-TITLE = "Minibatch features: seeing that all samples are alike"
 SOURCE = (
     "Slide 12 (2016), “Minibatch Features”; Salimans et al. 2016, “Improved Techniques for Training GANs”, section "
     "3.2")
@@ -36,33 +36,10 @@ TAKEAWAY = (
     "what went wrong. What it can see, G must mend; what no feature measures may stay wrong. Where the game without "
     "features does not collapse, there is nothing to win, so the histograms of both must be looked at before the "
     "features are praised.")
-NEEDS_DIGITS = True
 
 GAMES = ("without", "with")
 SHOWN = 24
 """Digits of each run that are drawn, the first ones"""
-
-
-@dataclass(frozen=True)
-class Settings(LessonSettings):
-    features: int = 8
-    width: int = 4
-    ring_seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
-    deviation: float = 0.05
-    noise: int = 64
-    units: int = 64
-    batch: int = 64
-    discriminator_rate: float = 0.0005
-    generator_rate: float = 0.005
-    ring_steps: int = 1500
-    digit_seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
-    digit_units: int = 128
-    digit_batch: int = 64
-    digit_discriminator_rate: float = 0.001
-    digit_generator_rate: float = 0.003
-    digit_steps: int = 1500
-    judge_steps: int = 800
-    judged: int = 1000
 
 
 @dataclass(frozen=True)
@@ -105,12 +82,12 @@ def closeness(m: Tensor, features: int) -> Tensor:
     Salimans et al. take the sum, which makes the step size depend on the size of the minibatch.
     """
     runs, n, _ = m.shape
-    by_feature = m.view(runs, n, features, -1).permute(0, 2, 1, 3)
-    near = torch.exp(-torch.cdist(by_feature, by_feature, p=1.0))
+    of_features = m.view(runs, n, features, -1).permute(0, 2, 1, 3)
+    near = torch.exp(-torch.cdist(of_features, of_features, p=1.0))
     return ((near.sum(-1) - 1) / (n - 1)).transpose(1, 2)
 
 
-def run(settings: Settings, start: StartProgress, digits: Digits) -> Outcome:
+def run(settings: MinibatchFeatures, start: StartProgress, digits: Digits) -> Outcome:
     with start("minibatch features", 2 * (settings.ring_steps + settings.digit_steps), "round") as meter:
         on_ring = _ring(settings, meter.advance)
         samples = _samples(settings, digits, meter.advance)
@@ -119,14 +96,14 @@ def run(settings: Settings, start: StartProgress, digits: Digits) -> Outcome:
     real = float(mean_distance(digits.test[:settings.judged].unsqueeze(0)))
     on_digits = Rows("game", "seed", "diversity", "entropy", *map(str, range(CLASSES)))
     for game in GAMES:
-        shares = torch.stack([histogram(judge(one)) for one in samples[game]])
+        shares = torch.stack([histogram(judge(drawn)) for drawn in samples[game]])
         for row in zip(settings.digit_seeds, (mean_distance(samples[game]) / real).tolist(), entropy(shares).tolist(),
                        *shares.T.tolist(), strict=True):
             on_digits.add(game, *row)
     numbers = {"accuracy of the judge on test images": judge.accuracy,
                "entropy of the class histogram of test images, in nats": float(entropy(histogram(of_data)))}
-    images = {f"{game}, seed {seed}": one[:SHOWN] for game in GAMES
-              for seed, one in zip(settings.digit_seeds, samples[game], strict=True)}
+    images = {f"{game}, seed {seed}": drawn[:SHOWN] for game in GAMES
+              for seed, drawn in zip(settings.digit_seeds, samples[game], strict=True)}
     return Outcome(_criteria(on_ring, on_digits), {"ring": on_ring.table, "digits": on_digits.table}, numbers, images)
 
 
@@ -144,7 +121,7 @@ def _criteria(ring: Rows, digits: Rows) -> list[Criterion]:
         Criterion("MNIST: diversity, with less without, mean over seeds", gain(digits, "diversity"), ">", 0.0)]
 
 
-def _ring(settings: Settings, advance: Callable[[int, str], None]) -> Rows:
+def _ring(settings: MinibatchFeatures, advance: Callable[[int, str], None]) -> Rows:
     """How the ring is covered after each game, a row for each seed."""
     rows = Rows("game", "seed", "modes", "good", "largest")
     for game in GAMES:
@@ -162,10 +139,10 @@ def _ring(settings: Settings, advance: Callable[[int, str], None]) -> Rows:
     return rows
 
 
-def _samples(settings: Settings, digits: Digits, advance: Callable[[int, str], None]) -> dict[str, Tensor]:
+def _samples(settings: MinibatchFeatures, digits: Digits, advance: Callable[[int, str], None]) -> dict[str, Tensor]:
     """Digits drawn by G after each game, [seeds, judged, 784]."""
     pixels, units = digits.train.shape[1], settings.digit_units
-    found = {}
+    samples = {}
     for game in GAMES:
         body = Mlp((pixels, units, units, 1), "leaky_relu")
         play = DigitsGame(digits.train, settings.digit_seeds, _discriminator(body, settings, game), settings.noise,
@@ -174,11 +151,11 @@ def _samples(settings: Settings, digits: Digits, advance: Callable[[int, str], N
         for _ in range(settings.digit_steps):
             play.play()
             advance(1, f"MNIST, {game}")
-        found[game] = play.samples(Noise(settings.digit_seeds, "judged").normal(settings.judged, settings.noise))
-    return found
+        samples[game] = play.samples(Noise(settings.digit_seeds, "judged").normal(settings.judged, settings.noise))
+    return samples
 
 
-def _discriminator(body: Mlp, settings: Settings, game: str) -> Mlp | MinibatchDiscriminator:
+def _discriminator(body: Mlp, settings: MinibatchFeatures, game: str) -> Mlp | MinibatchDiscriminator:
     return body if game == "without" else MinibatchDiscriminator(body, settings.features, settings.width)
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from gan.datasets.sources import StartProgress
 from gan.lessons.batched import Adam, Mlp
-from gan.lessons.lesson import Criterion, LessonSettings, Outcome, Rows
+from gan.lessons.lesson import Criterion, Outcome, Rows
 from gan.lessons.ring import Coverage, RingGame, coverage
+from gan.lessons.settings import ModeCollapse
 
-TITLE = "Mode collapse: min max is not max min"
 SOURCE = (
     "Slide 11 (2016), “Mode Collapse”; Metz, Poole, Pfau, Sohl-Dickstein 2016, “Unrolled Generative Adversarial "
     "Networks”; Goodfellow et al. 2014, section 6 (“the Helvetica scenario”)")
@@ -36,7 +35,6 @@ TAKEAWAY = (
     "rejected (lesson 5), and is carried off. The slide’s promise is for a D at its maximum and a G that moves "
     "little; {inner} real steps are not that. And looking ahead has a price: a round with {unrolled} unrolled steps "
     "costs many times one without.")
-NEEDS_DIGITS = False
 
 PLAYS = {"in_turn": "in turn", "unrolled": "looking ahead", "d_inner": "D in the inner loop",
          "g_inner": "G in the inner loop"}
@@ -44,22 +42,7 @@ SHOWN = 400
 """Samples of each run that are drawn"""
 
 
-@dataclass(frozen=True)
-class Settings(LessonSettings):
-    seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
-    deviation: float = 0.05
-    noise: int = 64
-    units: int = 64
-    batch: int = 128
-    discriminator_rate: float = 0.0005
-    generator_rate: float = 0.005
-    steps: int = 1500
-    unrolled: int = 10
-    inner: int = 10
-    looks: int = 30
-
-
-def run(settings: Settings, start: StartProgress) -> Outcome:
+def run(settings: ModeCollapse, start: StartProgress) -> Outcome:
     course, points = Rows("play", "seed", "round", "modes", "good", "largest"), Rows("play", "seed", "x", "y")
     last: dict[str, Coverage] = {}
     with start("mode collapse", settings.steps * len(PLAYS), "round") as meter:
@@ -91,14 +74,14 @@ def _criteria(last: dict[str, Coverage]) -> list[Criterion]:
                   median(last["g_inner"].largest), ">", 0.9)]
 
 
-def _game(settings: Settings) -> RingGame:
+def _game(settings: ModeCollapse) -> RingGame:
     units = settings.units
     return RingGame(settings.seeds, Mlp((2, units, units, 1), "relu"), Mlp((settings.noise, units, units, 2), "relu"),
                     settings.deviation, settings.batch, Adam(settings.discriminator_rate),
                     Adam(settings.generator_rate))
 
 
-def _rounds(settings: Settings) -> dict[str, Callable[[RingGame], None]]:
+def _rounds(settings: ModeCollapse) -> dict[str, Callable[[RingGame], None]]:
     """What one round of each play is."""
     def play(game: RingGame, of_d: int = 1, of_g: int = 1, unrolled: int = 0) -> None:
         for _ in range(of_d):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from gan.datasets.sources import StartProgress
-from gan.lessons.lesson import Criterion, LessonSettings, Outcome
+from gan.lessons.lesson import Criterion, Outcome
 from gan.lessons.one_dimension import Array
+from gan.lessons.settings import NonConvergence
 
-TITLE = "Following the slope need not reach the equilibrium"
 SOURCE = "Slide 10 (2016), “Non-convergence”; Goodfellow et al. 2014, section 6 on keeping D and G in step"
 STATEMENT = (
     "“Game solving algorithms may not approach an equilibrium at all.” The smallest game that shows it is V(x, y) = "
@@ -28,18 +27,11 @@ TAKEAWAY = (
     "undoes. A game is not a hill with two climbers, and no learning rate is small enough to make it one. Whether the "
     "players move at once or in turn changes the outcome, which is why this repository offers both orders of updates; "
     "and it explains why averaged weights can be better than any single iterate.")
-NEEDS_DIGITS = False
 
 START = (1.0, 0.0)
 
 
-@dataclass(frozen=True)
-class Settings(LessonSettings):
-    eta: float = 0.1
-    steps: int = 1000
-
-
-def run(settings: Settings, start: StartProgress) -> Outcome:
+def run(settings: NonConvergence, start: StartProgress) -> Outcome:
     eta, steps = settings.eta, settings.steps
     with start("non-convergence", 3, "rule") as meter:
         at_once = simultaneous(eta, steps)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from gan.adversarial.game import discriminator_loss_by_logits, generator_loss_by_logits
+from gan.adversarial.game import discriminator_logit_gradient, generator_logit_gradient
 from gan.adversarial.layers import Dense, Dropout, Layer, Maxout, Network, uniform
 from gan.adversarial.settings import Objective
 from gan.datasets.sources import StartProgress
 from gan.lessons.digits import Digits
-from gan.lessons.lesson import Criterion, LessonSettings, Outcome, Rows
+from gan.lessons.lesson import Criterion, Outcome, Rows
+from gan.lessons.settings import NonSaturating
 from gan.linear_algebra import random_stream
 
-TITLE = "Non-saturating against minimax: who still learns when D is sure"
 SOURCE = "Goodfellow et al. 2014, section 3; slide 8 (2016), “Non-Saturating Game”"
 STATEMENT = (
     "Equation 1 asks G to minimise log(1 − D(G(z))). By D’s logit o its slope is −D: once D rejects a sample for "
@@ -38,7 +37,6 @@ TAKEAWAY = (
     "through. So the loss that the theory is about is not the one to train with. −log D keeps the goal and changes "
     "the pace, at a price: there is no longer one V that both players pull at, and the guarantees of lesson 4 do not "
     "speak of this game.")
-NEEDS_DIGITS = True
 
 NOISE, UNITS, GENERATOR_RANGE = 100, 1200, 0.05
 MAXOUT_UNITS, PIECES, MAXOUT_RANGE = 240, 5, 0.005
@@ -49,20 +47,7 @@ SHOWN = 10
 Advance = Callable[[int, str], None]
 
 
-@dataclass(frozen=True)
-class Settings(LessonSettings):
-    seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
-    batch: int = 100
-    learning_rate: float = 0.1
-    momentum: float = 0.5
-    frozen: int = 2400
-    narrower: int = 4
-    steps: int = 1500
-    looks: int = 25
-    judged: int = 500
-
-
-def run(settings: Settings, start: StartProgress, digits: Digits) -> Outcome:
+def run(settings: NonSaturating, start: StartProgress, digits: Digits) -> Outcome:
     frozen = Rows("seed", "step", "d_on_samples", *LOSSES)
     trained = Rows("loss", "seed", "round", "d_on_samples", "gradient_norm", "energy_distance")
     images = {}
@@ -75,7 +60,7 @@ def run(settings: Settings, start: StartProgress, digits: Digits) -> Outcome:
                    images=images)
 
 
-def _criteria(settings: Settings, frozen: Rows, trained: Rows) -> list[Criterion]:
+def _criteria(settings: NonSaturating, frozen: Rows, trained: Rows) -> list[Criterion]:
     norms = {name: [frozen.numbers(name, seed=seed) for seed in settings.seeds] for name in LOSSES}
     last = {name: [trained.numbers("energy_distance", loss=name, seed=seed)[-1] for seed in settings.seeds]
             for name in LOSSES}
@@ -94,7 +79,7 @@ def _criteria(settings: Settings, frozen: Rows, trained: Rows) -> list[Criterion
 class PaperGame:
     """The paper's MNIST networks and their stochastic gradient steps (momentum rule of the released code)."""
 
-    def __init__(self, settings: Settings, seed: int, images: Tensor, narrower: int = 1) -> None:
+    def __init__(self, settings: NonSaturating, seed: int, images: Tensor, narrower: int = 1) -> None:
         """Every hidden layer has 1/`narrower` of its units."""
         self.images, self.batch = images, settings.batch
         self._rate, self._momentum = settings.learning_rate, settings.momentum
@@ -103,7 +88,7 @@ class PaperGame:
         self.discriminator = Network(discriminator_layers(images.shape[1], MAXOUT_UNITS // narrower, weights,
                                                           random_stream(seed, "dropout")))
         self._z, self._order = random_stream(seed, "z"), random_stream(seed, "data")
-        self._velocity = {id(network): [torch.zeros_like(one) for one in network.parameters]
+        self._velocity = {id(network): [torch.zeros_like(parameter) for parameter in network.parameters]
                           for network in (self.generator, self.discriminator)}
 
     def samples(self, n: int, stream: torch.Generator) -> Tensor:
@@ -113,7 +98,7 @@ class PaperGame:
     def discriminator_step(self) -> None:
         x = self.images[torch.randint(len(self.images), (self.batch,), generator=self._order)]
         logits = self.discriminator.forward(torch.cat((x, self.samples(self.batch, self._z))))
-        self.discriminator.backward(discriminator_loss_by_logits(logits, self.batch))
+        self.discriminator.backward(discriminator_logit_gradient(logits, self.batch))
         self._step(self.discriminator)
 
     def judge(self, stream: torch.Generator) -> Tensor:
@@ -122,7 +107,7 @@ class PaperGame:
 
     def generator_gradient(self, logits: Tensor, objective: Objective) -> float:
         """The norm of G's gradient on what was judged last; it stays in G's layers."""
-        self.generator.backward(self.discriminator.input_gradient(generator_loss_by_logits(logits, objective)))
+        self.generator.backward(self.discriminator.input_gradient(generator_logit_gradient(logits, objective)))
         return float(torch.stack([gradient.norm() for gradient in self.generator.gradients]).norm())
 
     def generator_step(self, objective: Objective) -> tuple[Tensor, float]:
@@ -155,7 +140,7 @@ def discriminator_layers(pixels: int, units: int, stream: torch.Generator, masks
             Dropout(0.5, masks), Dense(uniform((units, 1), MAXOUT_RANGE, stream), torch.zeros(1), "linear")]
 
 
-def _freeze(settings: Settings, seed: int, images: Tensor, rows: Rows, advance: Advance) -> None:
+def _freeze(settings: NonSaturating, seed: int, images: Tensor, rows: Rows, advance: Advance) -> None:
     """Train D alone; now and then, note how strongly G would be moved by either loss, on the same minibatch."""
     game, looks = PaperGame(settings, seed, images), random_stream(seed, "looks")
     shown = {round((settings.frozen + 1) ** (i / settings.looks)) - 1 for i in range(settings.looks + 1)}
@@ -169,7 +154,7 @@ def _freeze(settings: Settings, seed: int, images: Tensor, rows: Rows, advance: 
             advance(1, f"seed {seed}, G frozen")
 
 
-def _train(settings: Settings, seed: int, digits: Digits, loss: str, rows: Rows, advance: Advance) -> Tensor:
+def _train(settings: NonSaturating, seed: int, digits: Digits, loss: str, rows: Rows, advance: Advance) -> Tensor:
     """Train both players with one of the losses; the first samples at the end."""
     game = PaperGame(settings, seed, digits.train, settings.narrower)
     every = max(1, settings.steps // settings.looks)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,10 +9,10 @@ from torch.nn.functional import softplus
 
 from gan.datasets.sources import StartProgress
 from gan.lessons.batched import Adam, Mlp, Noise, gradient
-from gan.lessons.lesson import Criterion, LessonSettings, Outcome, Rows
+from gan.lessons.lesson import Criterion, Outcome, Rows
 from gan.lessons.one_dimension import Array, Grid, Mixture, normal, optimal_discriminator, region_of_mass
+from gan.lessons.settings import OptimalDiscriminator
 
-TITLE = "The optimal discriminator is a ratio of densities"
 SOURCE = "Goodfellow et al. 2014, Proposition 1 and equation 2; slide 7 (2016), “Discriminator Strategy”"
 STATEMENT = (
     "Hold the generator fixed. At every point x, D earns p(x)·log D + q(x)·log(1 − D), p the density of the data and "
@@ -29,23 +27,13 @@ TAKEAWAY = (
     "Telling two kinds of samples apart, an everyday task of supervised learning, estimates the ratio of two "
     "densities that nobody wrote down. It does so where samples are. Outside the region, in the grey margins of the "
     "figure, D has seen next to nothing and its answer is a guess; a generator that lands there gets no sound advice.")
-NEEDS_DIGITS = False
 
 DATA = Mixture((0.6, 0.4), (-1.5, 2.0), (0.6, 0.8))
 MODEL = normal(0.3, 1.2)
 GRID = Grid(-7.0, 7.0, 1400)
 
 
-@dataclass(frozen=True)
-class Settings(LessonSettings):
-    seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
-    units: int = 32
-    batch: int = 1024
-    steps: int = 3000
-    learning_rate: float = 0.005
-
-
-def run(settings: Settings, start: StartProgress) -> Outcome:
+def run(settings: OptimalDiscriminator, start: StartProgress) -> Outcome:
     p, q = DATA.density(GRID.centres), MODEL.density(GRID.centres)
     inside, best = region_of_mass((p + q) / 2, 0.99, GRID), optimal_discriminator(p, q)
     answers, course = _train(settings, start, best, inside)
@@ -59,7 +47,7 @@ def run(settings: Settings, start: StartProgress) -> Outcome:
                               "seeds": {"seed": settings.seeds, "largest_error": error.tolist()}})
 
 
-def _train(settings: Settings, start: StartProgress, best: Array,
+def _train(settings: OptimalDiscriminator, start: StartProgress, best: Array,
            inside: NDArray[np.bool_]) -> tuple[Array, Rows]:
     """D of every seed on the grid [runs, bins], and its largest error as it learns."""
     network, adam = Mlp((1, settings.units, settings.units, 1), "tanh"), Adam(settings.learning_rate, beta1=0.9)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from gan.errors import ReproductionError
+from pipeline.artifacts.paths import prepared_file
 from pipeline.runtime import code, files
 
 FOLDER = Path("artifacts/configuration")
@@ -40,3 +42,10 @@ def configuration(name: str, stage: str) -> dict[str, Any]:
                                 found="code that has been edited since",
                                 remedy="run `dvc repro` again, which runs `configure` first")
     return content
+
+
+def inputs_digest(experiment: str, dataset: str) -> str:
+    """SHA-256 of all that a training reads: its configuration, with the digest of its code, and its data. By it
+    checkpoints and runs in MLflow are found again."""
+    read = [configuration_file(experiment, "train"), prepared_file(dataset)]
+    return hashlib.sha256("\n".join(f"{path} {files.sha256(path)}" for path in read).encode()).hexdigest()

@@ -16,11 +16,6 @@ from gan.errors import DataError
 from pipeline.runtime import files
 
 
-def prepared_file(name: str) -> Path:
-    """Where the prepared data set `name` is, from the repository's root."""
-    return Path("data/prepared") / f"{name}.safetensors"
-
-
 def read_dataset(path: Path) -> Dataset:
     """The data set that `prepare` wrote, in its scale (see `Dataset`). DataError if missing or malformed."""
     tensors, about = files.read_tensors(path)

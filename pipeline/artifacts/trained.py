@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
 from gan.errors import ParameterError
 from gan.registry import Settings
-from pipeline.artifacts.configuration import configuration_file, folder
-from pipeline.artifacts.prepared import prepared_file
+from pipeline.artifacts.configuration import folder
 from pipeline.runtime import files
+
+
+def weights_file(experiment: str, seed: int) -> Path:
+    """What `gan.generator` reads: the chosen weights of each variant."""
+    return folder(experiment) / "models" / f"seed-{seed}.safetensors"
 
 
 def model_settings(content: Any) -> Settings:
@@ -35,10 +39,3 @@ def scored_rows(experiment: str) -> dict[int, list[str]]:
     """The variants of each seed that are scored."""
     training = files.read_json(folder(experiment) / "training.json")
     return {entry["seed"]: list(entry["variants"]) for entry in training["seeds"]}
-
-
-def inputs_digest(experiment: str, dataset: str) -> str:
-    """SHA-256 of all that a training reads: its configuration, with the digest of its code, and its data. By it
-    checkpoints and runs in MLflow are found again."""
-    read = [configuration_file(experiment, "train"), prepared_file(dataset)]
-    return hashlib.sha256("\n".join(f"{path} {files.sha256(path)}" for path in read).encode()).hexdigest()

@@ -33,8 +33,7 @@ processes: this checkout's DVC cache, which workers then must see.
 
 from __future__ import annotations
 
-from pathlib import Path
+from pipeline.runtime.process_lock import CLUSTER
 
-FOLDER = Path(".cluster")
-LOCK = FOLDER / "lock"
-"""held by the coordinator"""
+FOLDER = CLUSTER.parent
+"""what a cluster run keeps in the checkout"""

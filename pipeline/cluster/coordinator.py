@@ -156,7 +156,7 @@ class Coordinator:
         there = [job.number for job in self._jobs if job not in here]
         if there:
             self.watch.say(f"{len(there)} job{'s' if len(there) != 1 else ''} of the cluster go on; the same command "
-                           "takes up their results, `python -m pipeline.cluster cancel` ends them")
+                           "takes up their results, `make cancel` ends them")
 
     def _advance(self) -> None:
         """Find out what is done, and what can be by now."""
@@ -348,7 +348,7 @@ class Coordinator:
         work, task = job.work, job.task
         self.watch.say(f"done         {work.called(task.name)}, on {outcome.node}, {outcome.seconds:.0f} s")
         self.finished += 1
-        for path, content in outcome.circumstances.items():
+        for path, content in outcome.run_log.items():
             if not work.label and ".." not in Path(path).parts:
                 # a database here is named as from here
                 files.write_text(run_log.FOLDER / path, content.replace(f":///{work.graph.root}/", ":///"))

@@ -23,12 +23,12 @@ import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from gan.errors import ReproductionError
+from pipeline.cluster.options import DAY
 from pipeline.cluster.worker import work
 
 State = Literal["waiting", "running", "ended"]
 PROGRAMS = ("sbatch", "squeue", "srun")
 SECONDS_TO_STOP = 90  # before a time limit
-DAY = 24 * 60
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Slurm:
                 said = str(getattr(error, "stderr", "") or error).strip().splitlines()
                 self.cancel(jobs)  # nobody would know of them
                 raise ReproductionError("Slurm does not take the job", found=said[-1] if said else "no reason given",
-                                        remedy="correct the options (python -m pipeline.cluster --help); what runs "
+                                        remedy="correct the options (python -m pipeline reproduce --help); what runs "
                                                "already goes on, and the same command finds it") from error
         return jobs
 

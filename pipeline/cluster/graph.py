@@ -18,14 +18,11 @@ from typing import Any
 from dvc.exceptions import DvcException
 from dvc.fs import HTTPFileSystem, LocalFileSystem
 from dvc.repo import Repo
-from dvc.repo.reproduce import get_active_graph, plan_repro
-from dvc.stage.cache import RunCacheNotFoundError, RunCacheNotSupported, _can_hash, _get_stage_hash
-from dvc.stage.serialize import to_single_stage_lockfile
+from dvc.stage.cache import RunCacheNotFoundError, RunCacheNotSupported
 from dvc.utils.serialize import dumps_yaml
-from dvc_data.hashfile.hash_info import HashInfo
 
 from gan.errors import ReproductionError
-from pipeline.runtime import files
+from pipeline.runtime import dvc_adapter, files
 
 CURE_REMOTE = ("`dvc remote add --default shared /folder/that/all/nodes/see` (or s3://…, ssh://…), commit "
                ".dvc/config, then run the same command again")
@@ -98,7 +95,7 @@ class Graph:
             if not stage.changed(allow_missing=True) and self._restored(stage):  # as in dvc.lock, but for its data
                 return True
             self._forget(stage)  # what dvc.lock says of it: made elsewhere, or of other dependencies
-            return bool(_can_hash(stage) and self.repo.stage_cache._load(stage)) and self._restored(stage)
+            return dvc_adapter.is_in_run_cache(self.repo, stage) and self._restored(stage)
 
     def _restored(self, stage: Any) -> bool:
         """Whether DVC has the outputs, which then are here."""
@@ -114,8 +111,7 @@ class Graph:
         """Write what is done into dvc.lock, in the order in which `dvc repro` would."""
         with self._dvc():
             mine = {stage for name, stage in self._stages.items() if name in names}
-            order: Any = plan_repro(get_active_graph(self.repo.index.graph), list(self._stages.values()))
-            for stage in order:
+            for stage in dvc_adapter.in_order_of_repro(self.repo, list(self._stages.values())):
                 if stage in mine:
                     stage.dump(update_pipeline=False)
 
@@ -128,14 +124,13 @@ class Graph:
     def _forget(self, stage: Any) -> None:
         """What a stage's outputs were: DVC would take them for those of the dependencies as they are now."""
         stage.save_deps()
-        for out in stage.outs:
-            out.hash_info = HashInfo()
+        dvc_adapter.forget_outputs(stage)
 
     def key(self, name: str) -> str:
         """DVC's digest of a stage's command, dependencies and the names of its outputs; what it needs must be done."""
         with self._dvc():
             self._stages[name].save_deps()
-            return str(_get_stage_hash(self._stages[name]))
+            return dvc_adapter.key(self._stages[name])
 
     # What a worker is told.
 
@@ -149,7 +144,7 @@ class Graph:
     def lock(self, name: str) -> str:
         """The content of a dvc.lock that has all that a stage builds on, and not the stage itself."""
         needed = self.ancestors(name)
-        entries = {each: to_single_stage_lockfile(self._stages[each]) for each in self._stages if each in needed}
+        entries = {each: dvc_adapter.lock_entry(self._stages[each]) for each in self._stages if each in needed}
         return str(dumps_yaml({"schema": "2.0", "stages": entries}))
 
     def settings(self) -> dict[str, Any]:

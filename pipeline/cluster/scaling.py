@@ -1,8 +1,8 @@
 """How long ten experiments with a hundred seeds each take on so many workers, from the times of one that was measured.
 
-    python -m pipeline.cluster.scaling                print the table from reports/cluster/measured.json
-    python -m pipeline.cluster.scaling mnist          take the times from this checkout's last cluster run first;
-                                                      a second word is a note beside them
+    python -m pipeline scaling                print the table from reports/cluster/measured.json
+    python -m pipeline scaling mnist          take the times from this checkout's last cluster run first; a second word
+                                              is a note beside them
 
 Computed, not measured: the coordinator's rule (what the rest waits for longest goes first) on the graph of so many
 experiments like the measured one, without waiting for a cluster's queue. Tasks last as long as they did, with all that
@@ -25,13 +25,13 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from gan.errors import ReproductionError
+from pipeline.artifacts.paths import ARTIFACTS
 from pipeline.cluster import FOLDER
 from pipeline.cluster.coordinator import HISTORY
 from pipeline.cluster.times import longest_paths
-from pipeline.results import results
-from pipeline.runtime import files, machine, stage
+from pipeline.figures.style import BLUE, DPI, GREY, STYLE, VERMILION, WIDTH
+from pipeline.runtime import files, machine
 from pipeline.runtime.progress import duration
-from pipeline.stages.figures import BLUE, DPI, GREY, STYLE, VERMILION, WIDTH
 
 REPORTS = Path("reports/cluster")
 MEASURED, TEXT, PICTURE = REPORTS / "measured.json", REPORTS / "README.md", REPORTS / "scaling.png"
@@ -107,7 +107,7 @@ class Measured:
 
 
 def _training(experiment: str) -> dict[str, Any]:
-    path = results.ARTIFACTS / experiment / "training.json"
+    path = ARTIFACTS / experiment / "training.json"
     return dict(files.read_json(path)) if path.is_file() else {}
 
 
@@ -207,7 +207,7 @@ the waiting of a queue. Measured on {machine.describe(measured.hardware)};
 {measured.hardware["threads"]} thread a worker, commit {measured.commit[:7]}: one seed's training takes
 {duration(measured.seed)}, what a worker does around a stage {measured.around:.1f} s. No GPU was measured: a *worker*
 is one of these. With a GPU for each worker the same rule holds for its times, which
-`python -m pipeline.cluster.scaling mnist` takes after a run there.{f" {measured.note}" if measured.note else ""}
+`python -m pipeline scaling mnist` takes after a run there.{f" {measured.note}" if measured.note else ""}
 
 | workers | time | times as fast | of what so many could give | with every seed a task of its own in all stages |
 |---|---|---|---|---|"""]
@@ -267,7 +267,3 @@ def main(experiment: str = "", note: str = "") -> None:
         times = rows[0].seconds / row.seconds
         print(f"{row.workers:6,} workers  {duration(row.seconds):>12}  {times:7.1f} times as fast")
     print(f"written: {TEXT}", flush=True)
-
-
-if __name__ == "__main__":
-    stage.run(main)

@@ -21,7 +21,6 @@ a mean over seeds; test scores are told of it alone. Where the profile overrides
 
 from __future__ import annotations
 
-import argparse
 import copy
 import csv
 import io
@@ -32,33 +31,33 @@ import os
 import re
 import shutil
 import statistics
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dvc.repo.experiments.refs import ExpRefInfo
 from dvc.utils.serialize import dumps_yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gan.errors import ParameterError, ReproductionError
 from gan.settings import ParameterBlock
-from pipeline.cluster import FOLDER, LOCK
-from pipeline.cluster import __main__ as cluster
+from pipeline.artifacts.paths import ARTIFACTS, FIGURES
+from pipeline.cluster import FOLDER
+from pipeline.cluster import run as runs
 from pipeline.cluster.coordinator import Work, settings_of
 from pipeline.cluster.graph import Graph
+from pipeline.cluster.options import ClusterOptions
 from pipeline.cluster.worker import ini
-from pipeline.commands.compare import picture_source
 from pipeline.page.charts import Axis, Chart, Line, around
-from pipeline.results import results
-from pipeline.runtime import files, machine, process_lock, stage
+from pipeline.page.embedding import picture_source
+from pipeline.page.environment import environment, style_and_script
+from pipeline.results.text import setting_text, with_error
+from pipeline.runtime import dvc_adapter, files, git, machine, process_lock
+from pipeline.runtime.names import require_known
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
 from pipeline.settings.explain import changed, place_of
-from pipeline.settings.validation import require_known
-from pipeline.stages.report import environment, style_and_script
 
 PAGES = Path("comparison")
 TEMPLATE = "sweep.html"
@@ -126,23 +125,22 @@ class Point:
     def evaluation(self, experiment: str) -> dict[str, Any] | None:
         if self.work.status[f"evaluate@{experiment}"] != "done":
             return None
-        return dict(files.read_json(self.root / results.ARTIFACTS / experiment / "evaluation.json"))
+        return dict(files.read_json(self.root / ARTIFACTS / experiment / "evaluation.json"))
 
 
-def main(*words: str) -> None:
-    asked = parser().parse_args(words)
-    FOLDER.mkdir(exist_ok=True)
-    sweep = Sweep.read(Path(asked.grid))
-    with process_lock.holding(LOCK, "a cluster run of this checkout"):
-        run(sweep, asked)
+def main(grid: Path, cluster: ClusterOptions) -> None:
+    """The sweep of a grid file. ReproductionError at the end if a stage has failed."""
+    sweep = Sweep.read(grid)
+    with process_lock.holding(process_lock.CLUSTER, "a cluster run of this checkout"):
+        run(sweep, cluster)
 
 
-def run(sweep: Sweep, asked: argparse.Namespace) -> None:
-    commit = cluster.clean_commit()
+def run(sweep: Sweep, asked: ClusterOptions) -> None:
+    commit = git.clean_code(runs.CLONED)
     planned = parameters.load()
     require_known(sweep.experiment, planned.plan.experiments, "planned experiment",
                              "the grid (make plan EXPERIMENTS=… plans others)")
-    executor, options, on_gpus = cluster.prepare(asked)
+    executor, options, on_gpus = runs.prepare(asked)
     remote = options.data == "remote"
     here = Graph(Path.cwd(), remote)
     if remote:
@@ -157,13 +155,13 @@ def run(sweep: Sweep, asked: argparse.Namespace) -> None:
         graph = Graph(root, remote)
         targets = {f"{verb}@{sweep.experiment}" for verb in STAGES}
         targets |= {need for target in targets for need in graph.ancestors(target)}
-        split = cluster.seeds_apart(content, asked, executor, on_gpus)
+        split = runs.seeds_apart(content, asked, executor, on_gpus)
         work = Work(graph, name, _head(root), settings_of(root),
                     {key: seeds for key, seeds in split.items() if key in targets},
-                    cluster.checkpoint_folder() / "sweeps" / name, targets - graph.here)
+                    runs.checkpoint_folder() / "sweeps" / name, targets - graph.here)
         points.append(Point(name, settings, root, work))
     print(f"sweep        {sweep.name}: {len(points)} points of {sweep.experiment}", flush=True)
-    cluster.coordinate([point.work for point in points], executor, options)
+    runs.coordinate([point.work for point in points], executor, options)
     for point in points:
         if point.evaluation(sweep.experiment) is not None:
             keep(point, commit)
@@ -175,7 +173,7 @@ def run(sweep: Sweep, asked: argparse.Namespace) -> None:
         raise ReproductionError(f"{len(failed)} stages failed", found=", ".join(failed), expected="each to end well",
                                 remedy="see what each said above; the other points are on the page; the same command "
                                        "runs again only what is not done")
-    cluster.clear(f"sweeps/{sweep.name}")
+    runs.clear(f"sweeps/{sweep.name}")
 
 
 # Points.
@@ -194,13 +192,13 @@ def make_clone(name: str, commit: str, content: Any, settings: dict[str, Any], c
     sweep, _, _ = name.rpartition("-")
     root = (FOLDER / "sweeps" / sweep / name).absolute()
     shutil.rmtree(root, ignore_errors=True)
-    _git("clone", "--quiet", "--shared", "--no-checkout", str(Path.cwd()), str(root))
-    _git("-C", str(root), "checkout", "--quiet", "--detach", commit)
+    git.git("clone", "--quiet", "--shared", "--no-checkout", str(Path.cwd()), str(root))
+    git.git("-C", str(root), "checkout", "--quiet", "--detach", commit)
     files.write_text(root / parameters.FILE, str(dumps_yaml(copy.deepcopy(content))))
     for each in ("artifacts", "data/raw", "reports/figures"):
         (root / each).mkdir(parents=True, exist_ok=True)
     files.write_text(root / ".dvc/config.local", ini({**settings, "cache": {"dir": cache}}))
-    _git("-C", str(root), *PLAIN, "commit", "--quiet", "--allow-empty", "--all", "--message", name,
+    git.git("-C", str(root), *PLAIN, "commit", "--quiet", "--allow-empty", "--all", "--message", name,
          environment=_author(root))
     return root
 
@@ -209,14 +207,14 @@ def keep(point: Point, commit: str) -> None:
     """Make a point that is done an experiment of DVC's here: a commit upon the one it came from, under DVC's name for
     it. `dvc exp run` would ask for all data of that commit."""
     point.work.graph.enter(point.work.names("done"))
-    _git("-C", str(point.root), *PLAIN, "commit", "--quiet", "--all", "--amend", "--no-edit",
+    git.git("-C", str(point.root), *PLAIN, "commit", "--quiet", "--all", "--amend", "--no-edit",
          environment=_author(point.root))
-    _git("fetch", "--quiet", str(point.root), f"+HEAD:{ExpRefInfo(commit, point.name)}")
+    git.git("fetch", "--quiet", str(point.root), f"+HEAD:{dvc_adapter.experiment_ref(commit, point.name)}")
 
 
 def _author(root: Path) -> dict[str, str]:
     """As whom, and when, a clone's commit is made: the same each time, so that earlier jobs are known by it."""
-    date = _git("-C", str(root), "show", "--no-patch", "--format=%cI", "HEAD").strip()
+    date = git.git("-C", str(root), "show", "--no-patch", "--format=%cI", "HEAD")
     return {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
             for what, value in (("NAME", "sweep"), ("EMAIL", "sweep@localhost"), ("DATE", date))}
 
@@ -246,7 +244,7 @@ class Ranked:
         return f"{statistics.fmean(values):.1f}{spread}".replace("-", "−")
 
     def test_text(self, variant: str) -> str:
-        return results.with_error(*self.test[variant]) if variant in self.test else "–"
+        return with_error(*self.test[variant]) if variant in self.test else "–"
 
 
 def rank(points: Sequence[Point], sweep: Sweep) -> list[Ranked]:
@@ -282,7 +280,7 @@ def table(ranked: Sequence[Ranked], sweep: Sweep) -> str:
     """What is printed: validation log-likelihood of all, the test's of the best."""
     names = variants(ranked)
     head = ["", *(short(name) for name in sweep.over), *(f"{name}, validation" for name in names)]
-    rows = [[each.point.name, *(results.setting_text(each.point.settings[name]) for name in sweep.over),
+    rows = [[each.point.name, *(setting_text(each.point.settings[name]) for name in sweep.over),
              *(each.text(name) for name in names)] for each in ranked]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -330,7 +328,7 @@ def charts(ranked: Sequence[Ranked], sweep: Sweep) -> list[Chart]:
     column = "validation_log_likelihood" + ("" if sweep.by == "raw" else f"_{sweep.by}")
     lines = []
     for number, each in enumerate(ranked):
-        path = each.point.root / results.ARTIFACTS / sweep.experiment / "curves.csv"
+        path = each.point.root / ARTIFACTS / sweep.experiment / "curves.csv"
         if each.point.work.status[f"train@{sweep.experiment}"] != "done" or not path.is_file():
             continue
         with path.open(newline="") as file:
@@ -350,33 +348,10 @@ def charts(ranked: Sequence[Ranked], sweep: Sweep) -> list[Chart]:
 
 def pictures(ranked: Ranked, sweep: Sweep) -> dict[str, str]:
     """The samples of each variant as data URIs."""
-    folder = ranked.point.root / results.FIGURES / sweep.experiment
+    folder = ranked.point.root / FIGURES / sweep.experiment
     return {path.stem.partition("-")[2]: picture_source(path.read_bytes()) for path in sorted(
         folder.glob("samples-*.png"))}
 
 
 def _head(root: Path) -> str:
-    return _git("-C", str(root), "rev-parse", "HEAD").strip()
-
-
-def _git(*words: str, environment: Mapping[str, str] | None = None) -> str:
-    try:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=True,
-                              env=os.environ | dict(environment or {})).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ReproductionError(f"`git {' '.join(words[:4])}` failed", expected="a clone of this repository",
-                                found=str(getattr(error, "stderr", "") or error).strip(),
-                                remedy="mend what it says, then run the same command again") from error
-
-
-def parser() -> argparse.ArgumentParser:
-    found = argparse.ArgumentParser(prog="python -m pipeline.cluster.sweep", description=__doc__,
-                                    formatter_class=argparse.RawDescriptionHelpFormatter)
-    found.add_argument("grid")
-    found.add_argument("cluster", choices=("slurm", "local"))
-    cluster.add_options(found)
-    return found
-
-
-if __name__ == "__main__":
-    stage.run(main)
+    return git.git("-C", str(root), "rev-parse", "HEAD")

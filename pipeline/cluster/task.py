@@ -74,8 +74,8 @@ class Outcome:
     """why not done"""
     records: Mapping[str, str] = field(default_factory=dict)
     """of DVC's run cache: content by path in the cache"""
-    circumstances: Mapping[str, str] = field(default_factory=dict)
-    """content by path in `.circumstances`"""
+    run_log: Mapping[str, str] = field(default_factory=dict)
+    """content by path in `.run_log`"""
 
     def write(self, folder: Path) -> None:
         files.write_json(folder / OUTCOME, dataclasses.asdict(self))

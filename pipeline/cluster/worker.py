@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 from gan.errors import ReproductionError
 from pipeline.cluster.task import LOCK, LOG, SETTINGS, STARTED, Outcome, Task
 from pipeline.runtime import files
-from pipeline.runtime.run_log import FOLDER as CIRCUMSTANCES
+from pipeline.runtime.run_log import FOLDER as RUN_LOG
 
 PREFIX = "gan-worker-"
 SECONDS_TO_STOP = 10.0
@@ -87,8 +87,8 @@ def do(folder: str) -> None:
         files.write_json(place / STARTED, {"node": node, "pid": os.getpid(), "time": time.time()})
         print(f"{task.name}, attempt {task.attempt}, on {node}", flush=True)
         try:
-            records, circumstances = _run(task, place, stop)
-            outcome = Outcome("done", node, time.monotonic() - began, "", records, circumstances)
+            records, log = _run(task, place, stop)
+            outcome = Outcome("done", node, time.monotonic() - began, "", records, log)
         except _Failed as error:
             outcome = Outcome("failed", node, time.monotonic() - began, str(error))
         except _Interrupted as error:
@@ -110,7 +110,7 @@ class _Interrupted(Exception):
 
 
 def _run(task: Task, place: Path, stop: _Stop) -> tuple[dict[str, str], dict[str, str]]:
-    """The records of DVC's run cache, and the circumstances, of a task that is done."""
+    """The records of DVC's run cache, and the run log, of a task that is done."""
     with _clone(task, place) as root, contextlib.chdir(root):
         os.environ.update(_environment(task, root))
         from dvc.repo import Repo  # after the environment, which DVC reads when it is imported
@@ -129,7 +129,7 @@ def _run(task: Task, place: Path, stop: _Stop) -> tuple[dict[str, str], dict[str
             _call([sys.executable, "-m", "pipeline.stages.train", experiment, str(task.seed)], stop)
         repo.close()
         records = {} if task.data == "cache" else _texts(Path(repo.cache.legacy.path), "runs")
-        return records, _texts(root / CIRCUMSTANCES, ".")
+        return records, _texts(root / RUN_LOG, ".")
 
 
 def _reproduce(repo: object, task: Task, stop: _Stop) -> None:

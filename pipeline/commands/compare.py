@@ -1,6 +1,6 @@
 """Two revisions side by side on one page: parameters, measurements, stages' outputs and figures.
 
-    python -m pipeline.commands.compare HEAD workspace
+    python -m pipeline compare HEAD workspace
 
 Each is a git commit, branch or tag, a DVC experiment, or `workspace`. What differs in parameters and metrics is what
 `dvc params diff` and `dvc metrics diff` say; figures are read by DVC from its cache or remote. Nothing is run or
@@ -9,7 +9,6 @@ checked out, and the page, comparison/index.html, is tracked by neither git nor 
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import subprocess
@@ -26,10 +25,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from gan.errors import DataError, ReproductionError
-from pipeline.results import results
-from pipeline.runtime import stage
+from pipeline.artifacts.paths import FIGURES, METRICS
+from pipeline.page.embedding import picture_source
+from pipeline.page.environment import environment
+from pipeline.results.metrics import Entry, by_variant, with_defaults
+from pipeline.results.text import setting_text, with_error
 from pipeline.runtime.files import write_text
-from pipeline.stages.report import environment
 
 TEMPLATE = "compare.html"
 PAGE = Path("comparison/index.html")
@@ -90,10 +91,10 @@ class Revision:
         except FileNotFoundError:
             return ""
 
-    def metrics(self) -> dict[str, results.Entry]:
-        path = results.METRICS.as_posix()
+    def metrics(self) -> dict[str, Entry]:
+        path = METRICS.as_posix()
         try:
-            return {str(name): results.complete(entry) for name, entry in json.loads(self.text(path) or "{}").items()}
+            return {str(name): with_defaults(entry) for name, entry in json.loads(self.text(path) or "{}").items()}
         except (ValueError, AttributeError, TypeError) as error:
             raise self._unreadable(path, "what the report stage writes", error) from error
 
@@ -158,8 +159,8 @@ class Row:
 
     experiment: str
     variant: str
-    a: results.Entry | None
-    b: results.Entry | None
+    a: Entry | None
+    b: Entry | None
 
     @property
     def difference(self) -> float | None:
@@ -221,7 +222,7 @@ def compare(a: Revision, b: Revision) -> Comparison:
     outputs = [Output(*key, outputs_a.get(key, ""), outputs_b.get(key, ""))
                for key in dict.fromkeys([*outputs_a, *outputs_b])]
     differing = [out for out in outputs if out.a != out.b or not out.a]
-    changed = dvc_diff("metrics", a, b, targets=[results.METRICS.as_posix()]) if metrics_a and metrics_b else {}
+    changed = dvc_diff("metrics", a, b, targets=[METRICS.as_posix()]) if metrics_a and metrics_b else {}
     drawn = [{path for _, path in found} for found in (outputs_a, outputs_b)]
     return Comparison(
         a, b, rows(metrics_a, metrics_b), dvc_diff("params", a, b),
@@ -230,13 +231,13 @@ def compare(a: Revision, b: Revision) -> Comparison:
         {experiment: pairs((a, b), folder, (folder in drawn[0] and experiment in metrics_a,
                                             folder in drawn[1] and experiment in metrics_b))
          for experiment in dict.fromkeys([*metrics_a, *metrics_b])
-         for folder in [(results.FIGURES / experiment).as_posix()] if folder in drawn[0] | drawn[1]})
+         for folder in [(FIGURES / experiment).as_posix()] if folder in drawn[0] | drawn[1]})
 
 
-def rows(a: Mapping[str, results.Entry], b: Mapping[str, results.Entry]) -> list[Row]:
+def rows(a: Mapping[str, Entry], b: Mapping[str, Entry]) -> list[Row]:
     """Every row that either revision measured, in the order of the first."""
     of_a, of_b = ({(name, variant): row for name, entry in metrics.items()
-                   for variant, row in results.rows(entry).items()} for metrics in (a, b))
+                   for variant, row in by_variant(entry).items()} for metrics in (a, b))
     order = {name: i for i, name in enumerate(dict.fromkeys([*a, *b]))}
     keys = sorted(dict.fromkeys([*of_a, *of_b]), key=lambda key: order[key[0]])
     return [Row(*key, of_a.get(key), of_b.get(key)) for key in keys]
@@ -254,11 +255,6 @@ def pairs(revisions: tuple[Revision, Revision], folder: str, drawn: tuple[bool, 
         for revision, figures, was_drawn in zip(revisions, found, drawn, strict=True))) for name in names]
 
 
-def picture_source(picture: bytes | None) -> str:
-    """A PNG as a data URI; empty if there is none."""
-    return f"data:image/png;base64,{base64.b64encode(picture).decode()}" if picture else ""
-
-
 def _why_lacking(revision: Revision, folder: str, drawn: bool, not_listed: bool) -> str:
     if not drawn or not_listed:
         return "not drawn in this revision"
@@ -274,11 +270,11 @@ def render(comparison: Comparison) -> str:
     return pages.get_template(TEMPLATE).render(both=comparison, a=comparison.a, b=comparison.b)
 
 
-def _nats(entry: results.Entry | None) -> str:
+def _nats(entry: Entry | None) -> str:
     """"178.2 ± 2.1"."""
     if entry is None:
         return "not measured"
-    return results.with_error(entry["test_log_likelihood"], entry.get("standard_error"))
+    return with_error(entry["test_log_likelihood"], entry.get("standard_error"))
 
 
 def _signed(value: float | None) -> str:
@@ -287,8 +283,4 @@ def _signed(value: float | None) -> str:
 
 
 def _setting(value: Any) -> str:
-    return "–" if value is None else results.setting_text(value)
-
-
-if __name__ == "__main__":
-    stage.run(main)
+    return "–" if value is None else setting_text(value)

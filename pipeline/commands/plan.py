@@ -1,7 +1,7 @@
 """Say what this machine can do, and write it down: the profile into params.yaml, and the experiments whose data can be
 had into plan.yaml.
 
-`python -m pipeline.commands.plan` works on nothing and downloads nothing. Environment: GAN_PROFILE names the profile
+`python -m pipeline plan` works on nothing and downloads nothing. Environment: GAN_PROFILE names the profile
 instead of the machine; GAN_EXPERIMENTS names the experiments, with commas or spaces between, instead of all that the
 profile runs; GAN_LESSONS the lessons, or `all` or `none`, instead of all of them (none where GAN_EXPERIMENTS names
 experiments).
@@ -26,21 +26,22 @@ from ruamel.yaml.error import YAMLError
 from gan.adversarial.model import AdversarialNetsModel
 from gan.adversarial.settings import AdversarialNets
 from gan.baselines.chains import VARIANTS
-from gan.baselines.settings import DeepBeliefNet, DeepGSN, KMeans, StackedCAE
+from gan.baselines.settings import ChainModel, DeepBeliefNet, DeepGSN, KMeans, StackedCAE
 from gan.datasets.sources import Availability
 from gan.evaluation.parzen import search
 from gan.evaluation.settings import Grid
-from gan.lessons import LESSONS
+from gan.lessons.catalogue import LESSONS
 from gan.registry import create
 from pipeline.artifacts.raw import data_availability, local_folders, raw_folder
-from pipeline.runtime import machine, stage
+from pipeline.runtime import machine
+from pipeline.runtime.names import require_known
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
+from pipeline.settings.inheritance import PROFILES
 from pipeline.settings.parameters import MNIST, Parameters
 from pipeline.settings.plan import FILE as PLAN
 from pipeline.settings.plan import Plan
-from pipeline.settings.schema import PROFILES, Experiment
-from pipeline.settings.validation import require_known
+from pipeline.settings.schema import Experiment
 from pipeline.stages import sample_size
 
 MARKS = {"found": "found in", "downloadable": "to be downloaded from", "unavailable": "not to be had:"}
@@ -61,7 +62,7 @@ def main() -> None:
     wanted, left_out = choose_experiments(current, profile)
     lessons, lessons_left_out = choose_lessons(profile)
     datasets = _datasets(current, [*wanted, *_asked_for_data(current, profile)])
-    if any(LESSONS[name].NEEDS_DIGITS for name in lessons):
+    if any(LESSONS[name].needs_digits for name in lessons):
         datasets = list(dict.fromkeys([*datasets, MNIST]))
     data = {name: availability(name, current) for name in datasets}
     for name, state in data.items():
@@ -73,12 +74,12 @@ def main() -> None:
                        f"{data[current.dataset_of(name)].remedy or data[current.dataset_of(name)].detail}"
                  for name in wanted if name not in experiments}
     left_out |= lessons_left_out
-    for name in [name for name in lessons if LESSONS[name].NEEDS_DIGITS and data[MNIST].state == "unavailable"]:
+    for name in [name for name in lessons if LESSONS[name].needs_digits and data[MNIST].state == "unavailable"]:
         lessons.remove(name)
         left_out[f"lesson {name}"] = f"no data set {MNIST}: {data[MNIST].remedy or data[MNIST].detail}"
     plan = Plan(_datasets(current, experiments), {name: current.dataset_of(name) for name in experiments},
-                *([name for name in lessons if LESSONS[name].NEEDS_DIGITS is needs] for needs in (False, True)),
-                left_out)
+                [name for name in lessons if not LESSONS[name].needs_digits],
+                [name for name in lessons if LESSONS[name].needs_digits], left_out)
     if plan.lessons_on_mnist and MNIST not in plan.datasets:
         plan = replace(plan, datasets=[*plan.datasets, MNIST])
     planned = replace(current, profile=profile, plan=plan)
@@ -127,7 +128,7 @@ def choose_lessons(profile: str) -> tuple[list[str], dict[str, str]]:
     elif os.environ.get("GAN_EXPERIMENTS", "").strip():
         named, reasons = [], dict.fromkeys(LESSONS, "GAN_EXPERIMENTS named experiments; GAN_LESSONS=all adds these")
     else:  # smoke asks for no data from elsewhere
-        named = [name for name, lesson in LESSONS.items() if profile != SMOKE or not lesson.NEEDS_DIGITS]
+        named = [name for name, lesson in LESSONS.items() if profile != SMOKE or not lesson.needs_digits]
         reasons = dict.fromkeys(LESSONS, f"profile {SMOKE} asks for no data from elsewhere; GAN_LESSONS=all does")
     return ([name for name in LESSONS if name in named],
             {f"lesson {name}": reasons[name] for name in LESSONS if name not in named})
@@ -218,7 +219,6 @@ def changed_stages() -> set[str] | None:
         return None
 
 
-ChainModel = DeepBeliefNet | StackedCAE | DeepGSN
 _CHAINS, _STATES = 1000, 50  # of which a few steps are timed
 
 
@@ -332,7 +332,3 @@ def measure(d: int, bandwidths: int, device: torch.device) -> Speed:
     search(images, samples, [Grid(0.1, 0.5, bandwidths)])
     end = time.perf_counter()
     return Speed((middle - start) / (2048 * 1000), (end - middle) / (256 * 2048))
-
-
-if __name__ == "__main__":
-    stage.run(main)

@@ -12,6 +12,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,22 +24,33 @@ from gan import registry
 from gan.datasets.dataset import Dataset
 from gan.errors import ParameterError, TrainingDiverged
 from gan.evaluation import parzen
+from gan.evaluation.settings import Grid
 from gan.linear_algebra import random_stream
 from gan.model import Model
-from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.trained import model_settings, settings_mismatch
-from pipeline.runtime import code, files, machine, stage
+from pipeline.runtime import code, files, machine, process, stage
 from pipeline.runtime.progress import Progress
 from pipeline.settings import parameters, searches
 from pipeline.settings.schema import SettingsSearch
 
 FOLDER = Path("reports/searches")
+DEFINITION = "dvc.yaml"
 KEPT = Path("checkpoints/searches")
 SAMPLING = {"noise", "burn_in", "starts"}
 """Settings of chains, which can differ without another fit; but the deep GSN's noise is in its training too"""
 
 Point = dict[str, Any]
 Scores = dict[str, dict[str, float]]
+
+
+def run(experiment: str) -> None:
+    """The search, as DVC would run it, who runs no frozen stage also when asked; what it wrote goes into the lock."""
+    name = os.environ.setdefault(process.STAGE, f"{FOLDER / DEFINITION}:search@{experiment}")
+    with stage.recorded():
+        main(experiment)
+    process.dvc("commit", "--force", name)
 
 
 @torch.no_grad()
@@ -118,7 +130,7 @@ def _fit(content: dict[str, Any], dataset: Dataset, seed: int, device: torch.dev
 
 def _scores(model: Model, dataset: Dataset, search: SettingsSearch, estimate: Mapping[str, Any], device: torch.device
             ) -> Scores:
-    grid = TypeAdapter(parzen.Grid).validate_python(estimate["refined_grid"])
+    grid = TypeAdapter(Grid).validate_python(estimate["refined_grid"])
     images = dataset.validation[:estimate["validation_images"]].to(device)
     scores = {}
     for variant in model.variants:
@@ -130,15 +142,10 @@ def _scores(model: Model, dataset: Dataset, search: SettingsSearch, estimate: Ma
 
 def _digest(search: SettingsSearch, settings: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     """Of all that a setting's scores come from."""
-    modules = ["pipeline.commands.search", registry.module_of(model["kind"])]
-    content = [code.digest(modules), files.sha256(prepared_file(settings["dataset"])), settings["parzen"], model,
-               search.seed, search.samples]
+    content = [code.digest([__name__, registry.module_of(model["kind"])]),
+               files.sha256(prepared_file(settings["dataset"])), settings["parzen"], model, search.seed, search.samples]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _text(point: Point) -> str:
     return ", ".join(f"{name} {value}" for name, value in point.items())
-
-
-if __name__ == "__main__":
-    stage.run(main)

@@ -1,28 +1,23 @@
-"""MLflow's pages on this checkout's runs, in a browser on this machine: `python -m pipeline.commands.ui [port]`."""
+"""MLflow's pages on this checkout's runs, in a browser on this machine: `python -m pipeline ui [port]`."""
 
 from __future__ import annotations
 
 import os
-import re
 import socket
 import sys
 
 from gan.errors import ReproductionError
-from pipeline.runtime import stage
 from pipeline.tracking import store as stores
 from pipeline.tracking.runs import heading
 
 
-def main(port: str = str(stores.PORT_OF_THE_UI)) -> None:
+def main(port: int = stores.PORT_OF_THE_UI) -> None:
     """Replace this process by MLflow's server on 127.0.0.1; ReproductionError if that cannot be."""
-    if not re.fullmatch("[0-9]{1,5}", port):
-        raise ReproductionError("python -m pipeline.commands.ui [port]", expected="a port, such as 5001", found=port,
-                                remedy="for instance: make ui PORT=5001")
     store = stores.store_uri()
     if stores.is_server(store):
         print(f"runs are logged to a server: open {stores.without_password(store)} in a browser")
         return
-    _require_free(int(port))
+    _require_free(port)
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # a server may speak
     stores.prepare_environment()
     try:
@@ -36,7 +31,7 @@ def main(port: str = str(stores.PORT_OF_THE_UI)) -> None:
     print(f"MLflow: http://127.0.0.1:{port}/#/{place} shows {stores.without_password(store)}; Ctrl-C ends it",
           flush=True)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # nothing here needs its helper processes
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port,
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port),
                               "--backend-store-uri", store,
                               "--default-artifact-root", str(stores.artifact_location()),
                               "--workers", "1", "--uvicorn-opts", "--log-level warning"])
@@ -52,7 +47,3 @@ def _require_free(port: int) -> None:
                 f"port {port} is in use", expected="a free port on 127.0.0.1",
                 found=f"a program that listens there, perhaps this same UI: http://127.0.0.1:{port}",
                 remedy=f"stop it, or take another port: make ui PORT={port + 1}") from error
-
-
-if __name__ == "__main__":
-    stage.run(main)

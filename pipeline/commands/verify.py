@@ -1,6 +1,6 @@
 """Run the graph of the last commit once more, in a temporary clone, and compare every output of every stage.
 
-`python -m pipeline.commands.verify`, by profile `smoke` unless GAN_PROFILE names another; GAN_EXPERIMENTS and
+`python -m pipeline verify`, by profile `smoke` unless GAN_PROFILE names another; GAN_EXPERIMENTS and
 GAN_LESSONS choose as for `make plan`. It compares with what this checkout holds where all of that is up to date, else
 two clones with each other. Raw data is taken from this checkout's DVC cache where it would have to be downloaded.
 Nothing here is changed.
@@ -28,14 +28,13 @@ from gan.errors import ReproductionError
 from pipeline.artifacts.file_differences import difference, same
 from pipeline.artifacts.raw import local_folders
 from pipeline.commands import plan
-from pipeline.runtime import machine, stage
+from pipeline.runtime import git, machine
 from pipeline.runtime.progress import Progress
 from pipeline.settings import parameters
 from pipeline.settings import plan as plan_file
 
 PARAMETERS, PLAN, LOCK = Path(parameters.FILE), plan_file.FILE, Path("dvc.lock")
 CHOICES = ("GAN_PROFILE", "GAN_EXPERIMENTS", "GAN_LESSONS")
-WRITTEN_BY_PLAN = ("profile",)
 TAIL = 30
 """Lines of a failed run that are shown"""
 
@@ -43,7 +42,7 @@ TAIL = 30
 def main() -> None:
     profile = os.environ.get("GAN_PROFILE", "").strip() or plan.SMOKE
     device = machine.choose_device()
-    commit = clean_commit()
+    commit = git.clean_commit("what is verified")
     here = Checkout(Path.cwd(), "this checkout")
     hardware = machine.hardware(device)
     print(f"commit       {commit}, profile {profile}\nmachine      {machine.describe(hardware)}; "
@@ -116,27 +115,10 @@ class Checkout:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
-def clean_commit(what: str = "what is verified") -> str:
-    """The commit of this checkout, which is `what`. ReproductionError if tracked files differ from it, in more than
-    `make plan` and runs write into them."""
-    head = _git("rev-parse", "HEAD")
-    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ":/",
-                   *(f":(top,exclude){name}" for name in (PARAMETERS, *machine.RESULTS))).splitlines()
-    committed = YAML(typ="safe").load(_git("show", f"HEAD:{PARAMETERS}"))
-    if {key: value for key, value in _yaml(PARAMETERS).items() if key not in WRITTEN_BY_PLAN} != {
-            key: value for key, value in committed.items() if key not in WRITTEN_BY_PLAN}:
-        changes.append(f" M {PARAMETERS}")
-    if changes:
-        raise ReproductionError(f"{what} is a commit, and tracked files here differ from it",
-                                expected=f"files as in {head[:10]}", found=", ".join(line[3:] for line in changes),
-                                remedy="commit them, or put them away by `git stash`, then run the same command again")
-    return head
-
-
 def make_clone(origin: Checkout, clone: Checkout, commit: str, profile: str, planned_by: Checkout | None) -> None:
     """Make `clone` of `origin`, in which nothing but downloads has run; planned for `profile` or as `planned_by` is."""
-    _git("clone", "--quiet", "--no-checkout", str(origin.root), str(clone.root))
-    _git("-C", str(clone.root), "checkout", "--quiet", "--detach", commit)
+    git.git("clone", "--quiet", "--no-checkout", str(origin.root), str(clone.root))
+    git.git("-C", str(clone.root), "checkout", "--quiet", "--detach", commit)
     (clone.root / LOCK).unlink(missing_ok=True)
     if planned_by:
         for name in (PARAMETERS, PLAN):
@@ -145,7 +127,7 @@ def make_clone(origin: Checkout, clone: Checkout, commit: str, profile: str, pla
             (clone.root / folder).mkdir(parents=True, exist_ok=True)
     else:
         chosen = {name: os.environ[name] for name in CHOICES if name in os.environ}
-        clone.run("pipeline.commands.plan", **chosen | {"GAN_PROFILE": profile})
+        clone.run("pipeline", "plan", **chosen | {"GAN_PROFILE": profile})
     take_raw_data(origin, clone)
 
 
@@ -253,22 +235,8 @@ def _failed(command: str, where: str, output: str) -> ReproductionError:
                              remedy="mend what it says; the same commit fails here as well")
 
 
-def _git(*words: str) -> str:
-    try:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=True,
-                              env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"}).stdout.rstrip()
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ReproductionError(f"`git {words[0]}` failed", expected="a clone of this repository",
-                                found=str(getattr(error, "stderr", "") or error).strip(),
-                                remedy="run it in the clone's root") from error
-
-
 def _yaml(path: Path) -> Mapping[str, Any]:
     try:
         return dict(YAML(typ="safe").load(path) or {})
     except (OSError, YAMLError, TypeError, ValueError):
         return {}
-
-
-if __name__ == "__main__":
-    stage.run(main)

@@ -1,4 +1,4 @@
-"""Say which process works in this checkout, and on what; with `free`, fail if one does.
+"""Which process works in this checkout, and on what: `python -m pipeline who`; `free` fails if one does.
 
 DVC keeps two locks in `.dvc/tmp`: `lock`, held while it looks at the graph, and `rwlock`, which names the process that
 runs a stage. Its own message says of the first only that it is held.
@@ -6,7 +6,7 @@ runs a stage. Its own message says of the first only that it is held.
 It writes `rwlock` and `dvc.lock` in place, so that one that is killed leaves half a file, which it refuses to read from
 then on. `free` mends that.
 
-The coordinator of a cluster run holds a lock of its own (`pipeline.cluster`), as its workers run in other clones.
+The coordinator of a cluster run holds a lock of its own, as its workers run in other clones.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -23,14 +24,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from voluptuous import Invalid
 
 from gan.errors import ReproductionError
-from pipeline.cluster import LOCK
-from pipeline.runtime import files, process_lock, stage
+from pipeline.runtime import files, process_lock
+from pipeline.runtime.process import STAGE
 from pipeline.runtime.process_lock import describe
 from pipeline.runtime.progress import duration
 
@@ -75,22 +74,24 @@ class Holder:
         with contextlib.suppress(psutil.Error):
             for child in psutil.Process(self.pid).children(recursive=True):
                 with contextlib.suppress(psutil.Error):
-                    if name := child.environ().get(stage.STAGE):
+                    if name := child.environ().get(STAGE):
                         found.setdefault(name, child.create_time())
         return [f"stage {name}, for {duration(time.time() - since)}" for name, since in found.items()]
 
 
-def main(wanted: str = "") -> None:
-    coordinator = process_lock.holder(LOCK)
-    if wanted:
-        if coordinator:
-            raise ReproductionError(
-                "a cluster run works in this checkout", expected="one run at a time", found=coordinator,
-                remedy="let it end, or stop it (Ctrl-C there, or `kill` with its number), then run this command again; "
-                       "a cluster run does not do again what is done")
-        require_none(holders())
-        mend()
-        return
+def free() -> None:
+    """ReproductionError if a run works in this checkout; else `mend`."""
+    if coordinator := process_lock.holder(process_lock.CLUSTER):
+        raise ReproductionError(
+            "a cluster run works in this checkout", expected="one run at a time", found=coordinator,
+            remedy="let it end, or stop it (Ctrl-C there, or `kill` with its number), then run this command again; "
+                   "a cluster run does not do again what is done")
+    require_none(holders())
+    mend()
+
+
+def main() -> None:
+    coordinator = process_lock.holder(process_lock.CLUSTER)
     found = [f"a cluster run: {coordinator}"] if coordinator else []
     found += map(str, holders(patience=0))
     print("\n".join(found) or "no dvc and no cluster run works in this checkout")
@@ -150,12 +151,24 @@ def mend() -> None:
 
 
 def is_whole(content: bytes) -> bool:
-    """Whether DVC reads this as a dvc.lock."""
-    try:
-        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(content.decode()) or {})
-    except (YAMLError, Invalid, UnicodeDecodeError):
+    """Whether DVC reads this as a dvc.lock: a whole one, or a beginning that it takes for one."""
+    if _ends_whole(content):
+        return True
+    from pipeline.runtime import dvc_adapter  # which imports DVC, for a second
+
+    return dvc_adapter.is_lock(content)
+
+
+def _ends_whole(content: bytes) -> bool:
+    """Whether the last stage of a dvc.lock is all there: all that a DVC can lack that was killed while writing it."""
+    stages = [*re.finditer(rb"^  [^ -].*:\n", content, re.MULTILINE)]
+    if not stages or not content.startswith(b"schema: '2.0'\nstages:\n") or not content.endswith(b"\n"):
         return False
-    return True
+    try:
+        (last,) = YAML(typ="safe").load(content[stages[-1].start():].decode()).values()
+        return bool(last["cmd"] and {"path", "md5", "size"} <= last["outs"][-1].keys())
+    except (YAMLError, UnicodeDecodeError, AttributeError, TypeError, KeyError, IndexError, ValueError):
+        return False
 
 
 def _committed() -> bytes:
@@ -203,7 +216,3 @@ def _short(command: str) -> str:
 
 def _from_here(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-if __name__ == "__main__":
-    stage.run(main)

@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pipeline.results.ticks import linear_ticks, log_ticks
+
 SIZE = 1000
 BREAK = math.nan
 """A y at which a line is interrupted; None is a point that was not measured, which a line passes over"""
@@ -44,30 +46,6 @@ class Axis:
         return math.log(value) if self.log else value
 
 
-def linear_ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Multiples of 1, 2 or 5 · 10ⁿ from `low` to `high`, `about` as many as asked for."""
-    step = nice_step((high - low) / about)
-    first = math.ceil(low / step - 1e-9)
-    return [float(f"{i * step:.10g}") for i in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def nice_step(step: float) -> float:
-    """The smallest of 1, 2 and 5 · 10ⁿ that is not below `step`."""
-    power = 10.0 ** math.floor(math.log10(step))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * (1 - 1e-9))
-
-
-def log_ticks(low: float, high: float) -> list[float]:
-    """Round numbers from `low` to `high` for a logarithmic axis: powers of ten, and more where they are few."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)):
-        ticks = [float(f"{step * 10.0 ** decade:.3g}") for decade in decades for step in steps]
-        ticks = [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
-        if len(ticks) >= 3:
-            return ticks
-    return linear_ticks(low, high) or [low, high]
-
-
 def tick_text(value: float) -> str:
     """"−100", "0.05", "10,000"."""
     return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}").replace("-", "−")
@@ -75,8 +53,8 @@ def tick_text(value: float) -> str:
 
 def around(values: Iterable[float], margin: float = 0.04, least: float = 1e-9) -> tuple[float, float]:
     """From the lowest to the highest of `values`, with a margin; never less than `least` apart."""
-    found = [value for value in values if math.isfinite(value)]
-    low, high = min(found, default=0.0), max(found, default=1.0)
+    finite = [value for value in values if math.isfinite(value)]
+    low, high = min(finite, default=0.0), max(finite, default=1.0)
     if high - low < least:
         middle = (low + high) / 2
         low, high = middle - least / 2, middle + least / 2

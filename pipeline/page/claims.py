@@ -7,10 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.page.experiments import Section
+from pipeline.page.formatting import anchor, first_of, over_seeds, remarks, sentence, value_text
 from pipeline.page.pictures import PAPER_FIGURES
-from pipeline.page.words import anchor, first_of, over_seeds, remarks, sentence, value_text
-from pipeline.results import results
-from pipeline.results.results import Entry, Plan, Recorded
+from pipeline.results.metrics import Entry, by_variant
+from pipeline.results.plan import Plan
+from pipeline.results.published import (
+    CHAIN_MODELS,
+    PAPER_DATASETS,
+    PAPER_TABLE,
+    VARIANT_NAMES,
+    dataset_name,
+    published_score,
+    published_text,
+)
+from pipeline.results.recorded import Recorded
 
 ERRORS = 2
 """How many standard errors a difference may have"""
@@ -63,17 +73,17 @@ def judge(value: float, error: float, deviation: float | None, paper: tuple[floa
     """The rule above, for a run that may be judged by it; everything in nats."""
     difference = value - paper[0]
     margin = ERRORS * math.sqrt(paper[1] ** 2 + error ** 2 + (deviation or 0.0) ** 2)
-    said = f"{_signed(difference)} nats, margin {margin:.1f}" + (", one seed" if deviation is None else "")
+    reason = f"{_signed(difference)} nats, margin {margin:.1f}" + (", one seed" if deviation is None else "")
     if abs(difference) > margin:
-        return Verdict("no", "not reproduced", said)
+        return Verdict("no", "not reproduced", reason)
     if margin > WIDEST * paper[1]:
-        return Verdict("open", "undecided: the seeds spread too widely", said)
-    return Verdict("yes", "reproduced", said)
+        return Verdict("open", "undecided: the seeds spread too widely", reason)
+    return Verdict("yes", "reproduced", reason)
 
 
 def verdict(entry: Entry, variant: str) -> Verdict:
     """Of one variant's result on a cell of the paper's table."""
-    paper = results.published(entry["model"], entry["dataset"])
+    paper = published_score(entry["model"], entry["dataset"])
     if paper is None:
         return Verdict("beside", "not judged: the paper has no such number")
     away = f"{_signed(entry['test_log_likelihood'] - paper[0])} nats"
@@ -97,30 +107,30 @@ def _signed(value: float) -> str:
 def claims(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded], sections: Sequence[Section],
            extra: Sequence[Claim] = ()) -> list[Claim]:
     """Table 1's cells, figures 2 and 3, then `extra` rows; in the paper's order, the paper's own model first."""
-    order = sorted(results.PAPER_TABLE, key=lambda row: row.model != "adversarial_nets")
+    order = sorted(PAPER_TABLE, key=lambda row: row.model != "adversarial_nets")
     cells = [_cell(row.model, row.name, dataset, metrics, plan, recorded)
-             for row in order for dataset in results.PAPER_DATASETS if dataset in row.values]
+             for row in order for dataset in PAPER_DATASETS if dataset in row.values]
     return _shortened([*cells, *_figure_claims(plan, sections), *extra])
 
 
-def _shortened(found: Sequence[Claim]) -> list[Claim]:
+def _shortened(rows: Sequence[Claim]) -> list[Claim]:
     """Each reason why something is missing once; later rows name the first with the same."""
     first: dict[str, str] = {}
     return [replace(claim, missing=f"for the same reason as {first[claim.missing]}")
             if claim.missing and first.setdefault(claim.missing, claim.claim) != claim.claim else claim
-            for claim in found]
+            for claim in rows]
 
 
 def _cell(model: str, name: str, dataset: str, metrics: Mapping[str, Entry], plan: Plan,
           recorded: Sequence[Recorded]) -> Claim:
     runs: list[tuple[str, Entry, Recorded | None]] = [(name, entry, None) for name, entry in metrics.items()]
     runs += [(run.experiment, run.metrics, run) for run in recorded]
-    found = [_finding(experiment, variant, entry, run) for experiment, metric, run in runs
-             if (metric["model"], metric["dataset"]) == (model, dataset)
-             for variant, entry in results.rows(metric).items()]
-    found.sort(key=lambda finding: (finding.verdict.kind == "beside", "profile paper" not in finding.how))
-    return Claim(f"{name} on {results.dataset_name(dataset)}", results.published_text(model, dataset), found,
-                 "" if found else why_missing(model, dataset, plan))
+    findings = [_finding(experiment, variant, entry, run) for experiment, metric, run in runs
+                if (metric["model"], metric["dataset"]) == (model, dataset)
+                for variant, entry in by_variant(metric).items()]
+    findings.sort(key=lambda finding: (finding.verdict.kind == "beside", "profile paper" not in finding.how))
+    return Claim(f"{name} on {dataset_name(dataset)}", published_text(model, dataset), findings,
+                 "" if findings else why_missing(model, dataset, plan))
 
 
 def _finding(experiment: str, variant: str, entry: Entry, run: Recorded | None) -> Finding:
@@ -130,7 +140,7 @@ def _finding(experiment: str, variant: str, entry: Entry, run: Recorded | None) 
     how += remarks(entry)
     how += [first_of(entry["differences"])] if entry["differences"] else []
     which = {"ema": "averaged weights; ", "parallel": "parallel chains; ",
-             "raw": "one chain; " if entry["model"] in results.CHAIN_MODELS else ""}
+             "raw": "one chain; " if entry["model"] in CHAIN_MODELS else ""}
     seeds = which.get(variant, f"{variant}; ") + over_seeds(entry)
     place = anchor("recorded", run.path) if run else anchor("experiment", experiment)
     return Finding(value_text(entry), verdict(entry, variant), seeds, how, place, "record" if run else "experiment")
@@ -163,10 +173,10 @@ _LOOK = {
 
 
 def _figure_claims(plan: Plan, sections: Sequence[Section]) -> Iterator[Claim]:
-    by_name = {one.name: one for one in sections}
+    by_name = {section.name: section for section in sections}
     for name, letter in PAPER_FIGURES.items():
         dataset = name.partition("_")[0]
-        what = f"Figure {letter}: samples, {results.dataset_name(dataset)}"
+        what = f"Figure {letter}: samples, {dataset_name(dataset)}"
         yield _figure_claim(f"{what}, {name.partition('_')[2].replace('_', ' ')}" if "_" in name else what,
                             f"figure {letter}", by_name.get(name), name, "grid", _LOOK[name], plan)
     yield _figure_claim("Figure 3: digits along straight lines in z", "figure 3", by_name.get("mnist"), "mnist",
@@ -176,41 +186,41 @@ def _figure_claims(plan: Plan, sections: Sequence[Section]) -> Iterator[Claim]:
 def _figure_claim(claim: str, paper: str, section: Section | None, name: str, kind: str, look: str,
                   plan: Plan) -> Claim:
     group = "Figures 2 and 3: samples"
-    drawn = [one for one in section.figures if one.kind == kind] if section else []
+    drawn = [figure for figure in section.figures if figure.kind == kind] if section else []
     if section is None or section.entry is None or not drawn:
         why = f"left out: {sentence(plan.left_out[name])}" if name in plan.left_out else \
             f"not drawn yet: dvc repro figures@{name}" if name in plan.experiments else \
             f"not run: make reproduce PROFILE=paper EXPERIMENTS={name}"
         return Claim(claim, paper, missing=why, group=group)
-    found = []
+    findings = []
     for figure in drawn:
         entry = section.variants[figure.variant]
         how = [f"profile {entry['profile']}" + (" (reduced)" if entry["differences"] else ""), f"seed {entry['seed']}"]
         how += [] if entry["epoch"] is None else [f"epoch {entry['epoch']}"]
-        found.append(Finding("drawn", Verdict("eye", "judge by eye", look),
-                             results.VARIANT_NAMES.get(figure.variant, figure.variant), [*how, section.hardware],
-                             figure.id, f"figure {figure.number}"))
-    return Claim(claim, paper, found, group=group)
+        findings.append(Finding("drawn", Verdict("eye", "judge by eye", look),
+                                VARIANT_NAMES.get(figure.variant, figure.variant), [*how, section.hardware],
+                                figure.id, f"figure {figure.number}"))
+    return Claim(claim, paper, findings, group=group)
 
 
 # In one sentence.
 
 def answer(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> str:
     """Whether the paper's own result, that of its own model on its data sets, is reproduced."""
-    parts = [_answer_on(dataset, metrics, recorded) for dataset in results.PAPER_DATASETS]
+    parts = [_answer_on(dataset, metrics, recorded) for dataset in PAPER_DATASETS]
     first, *others = parts
-    said = sentence("; ".join([first[0].upper() + first[1:], *others]))
-    return said.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+    whole = sentence("; ".join([first[0].upper() + first[1:], *others]))
+    return whole.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
 
 
-def counts(found: Sequence[Claim]) -> str:
+def counts(rows: Sequence[Claim]) -> str:
     """"Of the 8 numbers of Table 1, 1 is judged, …": how much of the paper this page covers."""
-    cells = [claim for claim in found if claim.paper != "–" and not claim.paper.startswith("figure")
+    cells = [claim for claim in rows if claim.paper != "–" and not claim.paper.startswith("figure")
              and claim.group == Claim("", "").group]
     kinds = [{finding.verdict.kind for finding in claim.findings} for claim in cells]
     judged = sum(bool(kind & {"yes", "no", "open"}) for kind in kinds)
     beside = sum(kind == {"beside"} for kind in kinds)
-    drawings = [claim for claim in found if claim.paper.startswith("figure")]
+    drawings = [claim for claim in rows if claim.paper.startswith("figure")]
     drawn = sum(bool(claim.findings) for claim in drawings)
     return (f"Of the {len(cells)} numbers in the paper’s Table 1, {judged} "
             f"{'is' if judged == 1 else 'are'} judged here, {beside} measured but not judged, and "
@@ -219,18 +229,18 @@ def counts(found: Sequence[Claim]) -> str:
 
 
 def _answer_on(dataset: str, metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> str:
-    name, paper = results.dataset_name(dataset), results.published_text("adversarial_nets", dataset)
+    name, paper = dataset_name(dataset), published_text("adversarial_nets", dataset)
     runs = [entry for entry in [*metrics.values(), *(run.metrics for run in recorded)]
             if (entry["model"], entry["dataset"]) == ("adversarial_nets", dataset)]
     judged = [(entry, kind) for entry in runs
-              if (kind := verdict(results.rows(entry)["raw"], "raw")).kind in ("yes", "no", "open")]
+              if (kind := verdict(by_variant(entry)["raw"], "raw")).kind in ("yes", "no", "open")]
     if judged:
         entry, kind = judged[0]
         earlier = "in a recorded run, " if any(entry is run.metrics for run in recorded) else ""
         number = f"{earlier}{value_text(entry)} nats against its {paper}, {over_seeds(entry)}"
-        said = {"yes": "the paper’s result is reproduced", "no": "the paper’s result is not reproduced",
-                "open": "whether the paper’s result is reproduced is undecided"}[kind.kind]
-        return f"on {name} {said} ({number}{_averaged(entry)})"
+        outcome = {"yes": "the paper’s result is reproduced", "no": "the paper’s result is not reproduced",
+                   "open": "whether the paper’s result is reproduced is undecided"}[kind.kind]
+        return f"on {name} {outcome} ({number}{_averaged(entry)})"
     if runs:
         return f"on {name} nothing is decided: only runs that are not judged were made ({value_text(runs[0])} nats " \
                f"against the paper’s {paper}, profile {runs[0]['profile']})"
@@ -238,5 +248,5 @@ def _answer_on(dataset: str, metrics: Mapping[str, Entry], recorded: Sequence[Re
 
 
 def _averaged(entry: Entry) -> str:
-    averaged = results.rows(entry).get("ema")
+    averaged = by_variant(entry).get("ema")
     return f"; {value_text(averaged)} with averaged weights, which the paper does not have" if averaged else ""

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.page.experiments import Section
+from pipeline.page.formatting import lookup, value_text
 from pipeline.page.pictures import takes_last_epoch
-from pipeline.page.words import lookup, value_text
-from pipeline.results import results
+from pipeline.results.published import PAPER_DATASETS, dataset_name
+from pipeline.results.text import change_in_words, listed
 from pipeline.runtime.files import read_json
 
 RAW = Path("data/raw")
-PAPER_DATA = (*results.PAPER_DATASETS, "cifar10")
+PAPER_DATA = (*PAPER_DATASETS, "cifar10")
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,11 @@ class Difference:
 
 def differences(experiments: Sequence[Section]) -> list[Difference]:
     """Departures from the paper's protocol, from the settings that were used; with the effect where it is known."""
-    done = [one for one in experiments if one.entry is not None and not one.smoke]
-    compared = [one for one in done if one.entry and one.entry["model"] == "adversarial_nets"
-                and one.entry["dataset"] in PAPER_DATA]
-    found = [difference for one in done for difference in _reductions(one)]
-    found += [
+    done = [section for section in experiments if section.entry is not None and not section.smoke]
+    compared = [section for section in done if section.entry and section.entry["model"] == "adversarial_nets"
+                and section.entry["dataset"] in PAPER_DATA]
+    departures = [difference for section in done for difference in _reductions(section)]
+    departures += [
         *_recipe_differences(compared),
         *_order_differences(done),
         Difference("Where no stopping rule is known, the log-likelihood of validation images during training chooses "
@@ -40,41 +41,41 @@ def differences(experiments: Sequence[Section]) -> list[Difference]:
         Difference("The bandwidth is searched on a finer grid than the paper’s ten values from .1 to 1.",
                    " ".join(["That grid jumps from .167 to .215 over the usual optimum.", _grid_effect(compared)])),
     ]
-    if any(len(one.entry["seeds"]) > 1 for one in compared if one.entry):
-        found.append(Difference(
+    if any(len(section.entry["seeds"]) > 1 for section in compared if section.entry):
+        departures.append(Difference(
             "Training is repeated from several seeds; the headline is the one with the best validation "
             "log-likelihood.", "The paper reports one run. The mean over seeds stands beside the headline."))
-    if any("ema" in one.variants for one in compared):
-        found.append(Difference(
+    if any("ema" in section.variants for section in compared):
+        departures.append(Difference(
             "Rows marked EMA come from an exponential moving average of the generator’s weights.",
             " ".join(["The paper has no such row, so they are not set against its figure.",
                       _averaging_effect(compared)])))
-    found.append(Difference(
+    departures.append(Difference(
         "Random numbers, the order of the minibatches and the arithmetic are PyTorch’s, not Theano’s.",
         "No run can follow the paper’s step by step; the spread over seeds says what that is worth."))
-    return found
+    return departures
 
 
 def _grid_effect(compared: Sequence[Section]) -> str:
     """What the paper's grid alone would have given."""
-    said = [f"{value_text(one.entry['paper_grid'])} instead of {value_text(one.entry)} nats ({one.name})"
-            for one in compared if one.entry]
-    return f"By it alone the results would be {results.listed(said)}." if said else ""
+    changes = [f"{value_text(section.entry['paper_grid'])} instead of {value_text(section.entry)} nats "
+               f"({section.name})" for section in compared if section.entry]
+    return f"By it alone the results would be {listed(changes)}." if changes else ""
 
 
 def _averaging_effect(compared: Sequence[Section]) -> str:
-    said = [f"from {value_text(one.entry)} to {value_text(one.variants['ema'])} nats ({one.name})"
-            for one in compared if one.entry and "ema" in one.variants]
-    return f"It takes the result {results.listed(said)}." if said else ""
+    changes = [f"from {value_text(section.entry)} to {value_text(section.variants['ema'])} nats ({section.name})"
+               for section in compared if section.entry and "ema" in section.variants]
+    return f"It takes the result {listed(changes)}." if changes else ""
 
 
 def _order_differences(done: Sequence[Section]) -> Iterator[Difference]:
     """Data whose files had lost the official order, by which the paper splits them."""
-    for dataset in dict.fromkeys(str(one.entry["dataset"]) for one in done if one.entry):
+    for dataset in dict.fromkeys(str(section.entry["dataset"]) for section in done if section.entry):
         source = RAW / dataset / "source.json"
         if source.is_file() and read_json(source).get("order") == "content":
             yield Difference(
-                f"{results.dataset_name(dataset)}: the files had lost the official order, so the training images were "
+                f"{dataset_name(dataset)}: the files had lost the official order, so the training images were "
                 "sorted by their content, and the last of them taken for validation.",
                 "It is another split of the same training images; the test images are the official ones.")
 
@@ -83,7 +84,7 @@ def _reductions(section: Section) -> Iterator[Difference]:
     """What the profile took from the training of one experiment."""
     profile, epochs = section.evaluation["profile"], _total_epochs(section.training.get("settings", {}))
     chosen = section.entry["epoch"] if section.entry else None
-    reduced = [results.change_in_words(one) for one in section.reduced]
+    reduced = [change_in_words(change) for change in section.reduced]
     if profile != "paper" and epochs and chosen is not None:
         effect = f"Validation log-likelihood was highest in epoch {chosen}."
         if takes_last_epoch(section.training):
@@ -113,6 +114,6 @@ _RECIPE_DIFFERENCES = (
 
 def _recipe_differences(sections: Sequence[Section]) -> Iterator[Difference]:
     for key, value, what, effect in _RECIPE_DIFFERENCES:
-        names = [one.name for one in sections if lookup(one.training.get("settings", {}), key) == value]
+        names = [section.name for section in sections if lookup(section.training.get("settings", {}), key) == value]
         if names:
-            yield Difference(f"{results.listed(names)}: {what}", effect)
+            yield Difference(f"{listed(names)}: {what}", effect)

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from gan.errors import DataError
-from pipeline.artifacts.configuration import CODE
-from pipeline.artifacts.configuration import FOLDER as CONFIGURATION
+from pipeline.artifacts import configuration
+from pipeline.artifacts.paths import ARTIFACTS, SEARCHES, SEARCHES_FILE
+from pipeline.page.formatting import anchor, flatten
 from pipeline.page.pictures import Figure, Numbering, pictures, result_of
-from pipeline.page.words import anchor, flatten
-from pipeline.results import results
-from pipeline.results.results import ARTIFACTS, Entry
+from pipeline.results.metrics import UNIT_SCALE, Entry, by_variant, variants_of
+from pipeline.results.published import SMOKE_DATASETS, dataset_name, model_name
+from pipeline.results.text import duplicates_text, with_error
 from pipeline.runtime import machine
-from pipeline.runtime.files import read_json
+from pipeline.runtime.files import read_json, read_yaml
 
-SEARCHES = Path("reports/searches")
 SCORE, SIGMA = "validation_log_likelihood_", "bandwidth_"
 """Columns of a search's table, by variant; all others are settings"""
 STAGE_FILES = ("training.json", "bandwidth.json", "evaluation.json")
@@ -71,61 +71,61 @@ class Section:
         folder = ARTIFACTS / name
         there = {file: read_json(folder / file) for file in STAGE_FILES if (folder / file).is_file()}
         evaluation = there.get("evaluation.json", {})
-        about = evaluation or there.get("training.json", {})
-        dataset = str(about.get("dataset", ""))
+        described = evaluation or there.get("training.json", {})
+        dataset = str(described.get("dataset", ""))
         lacking = [file.removesuffix(".json") for file in STAGE_FILES if file not in there]
         return cls(
             name=name, status="done" if entry is not None else "unfinished" if there else "not run",
-            missing=", ".join(lacking), entry=entry, variants={} if entry is None else results.rows(entry),
+            missing=", ".join(lacking), entry=entry, variants={} if entry is None else by_variant(entry),
             training=there.get("training.json", {}), evaluation=evaluation,
-            title=str(about.get("title") or results.model_name(str(about.get("model", "")))),
-            dataset=results.dataset_name(dataset), smoke=dataset in results.SMOKE_DATASETS,
-            hardware=machine.describe(about["hardware"]) if about else "",
+            title=str(described.get("title") or model_name(str(described.get("model", "")))),
+            dataset=dataset_name(dataset), smoke=dataset in SMOKE_DATASETS,
+            hardware=machine.describe(described["hardware"]) if described else "",
             note=str(evaluation.get("note", "")), facts=_facts(entry), reduced=evaluation.get("differences", []),
-            duplicates=results.duplicates_text(evaluation.get("duplicates", {})), folds=_folds(evaluation),
+            duplicates=duplicates_text(evaluation.get("duplicates", {})), folds=_folds(evaluation),
             edges=_edges(there.get("bandwidth.json", {})),
             figures=[] if entry is None else pictures(name, evaluation, numbers),
-            parameters=_parameters(CONFIGURATION / name), tried=tried(name))
+            parameters=_parameters(configuration.FOLDER / name), tried=tried(name))
 
     @property
     def id(self) -> str:
         return anchor("experiment", self.name)
 
     def figure(self, kind: str, variant: str = "raw") -> Figure | None:
-        return next((one for one in self.figures if (one.kind, one.variant) == (kind, variant)), None)
+        return next((figure for figure in self.figures if (figure.kind, figure.variant) == (kind, variant)), None)
 
 
 def tried(experiment: str) -> Tried | None:
-    """What reports/searches has of an experiment; None if there is no search of its settings in params.yaml."""
+    """What reports/searches has of an experiment; None if searches.yaml has no search of its settings."""
     path = SEARCHES / f"{experiment}.csv"
     if not path.is_file():
         return None
-    about = results.read_yaml(results.PARAMETERS)["experiments"].get(experiment, {}).get("search")
-    if about is None:
+    search = read_yaml(SEARCHES_FILE).get(experiment) if SEARCHES_FILE.is_file() else None
+    if search is None:
         return None
     try:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
         variants = [name.removeprefix(SCORE) for name in rows[0] if name.startswith(SCORE)]
         settings = [name for name in rows[0] if not name.startswith((SCORE, SIGMA))]
-        rows.sort(key=lambda row: -float(row[SCORE + about["select_by"]] or "-inf"))
-        found = [([row[name] for name in settings], [_nats_and_sigma(row, name) for name in variants]) for row in rows]
+        rows.sort(key=lambda row: -float(row[SCORE + search["select_by"]] or "-inf"))
+        points = [([row[name] for name in settings], [_nats_and_sigma(row, name) for name in variants]) for row in rows]
     except (IndexError, KeyError, ValueError) as error:
         raise DataError(f"{path} cannot be read", expected="what `make search` writes", found=str(error),
                         remedy=f"`git checkout {path}`, or make search EXPERIMENT={experiment}") from error
-    return Tried(settings, variants, found, str(about["note"]), str(about["select_by"]), path.as_posix())
+    return Tried(settings, variants, points, str(search["note"]), str(search["select_by"]), path.as_posix())
 
 
 def _nats_and_sigma(row: Mapping[str, str], variant: str) -> str:
     if not row[SCORE + variant]:
         return "diverged"
-    return f"{results.with_error(float(row[SCORE + variant]), None)} (σ {float(row[SIGMA + variant]):.3f})"
+    return f"{with_error(float(row[SCORE + variant]), None)} (σ {float(row[SIGMA + variant]):.3f})"
 
 
 def _facts(entry: Entry | None) -> list[str]:
     if entry is None:
         return []
-    scale = "pixels in [0, 1]" if entry["scale"] == results.UNIT_SCALE else entry["scale"]
+    scale = "pixels in [0, 1]" if entry["scale"] == UNIT_SCALE else entry["scale"]
     return [*([f"d = {entry['dimensions']}"] if entry["dimensions"] else []), scale,
             *([f"{entry['folds']} folds, ± over them"] if entry["folds"] > 1 else [])]
 
@@ -133,13 +133,13 @@ def _facts(entry: Entry | None) -> list[str]:
 def _folds(evaluation: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]:
     if evaluation.get("folds", 1) == 1:
         return {}
-    return {variant: result_of(evaluation, variant)["refined"]["folds"] for variant in results.variants(evaluation)}
+    return {variant: result_of(evaluation, variant)["refined"]["folds"] for variant in variants_of(evaluation)}
 
 
 def _edges(bandwidth: Mapping[str, Any]) -> list[str]:
     """"seed 1, ema", "seed 1, raw, fold 3": the searches that ended at their first or last bandwidth."""
     return [f"seed {seed['seed']}, {variant}{where}" for seed in bandwidth.get("seeds", ())
-            for variant, found in seed["variants"].items() for where in _places_at_the_edge(found["refined"])]
+            for variant, searches in seed["variants"].items() for where in _places_at_the_edge(searches["refined"])]
 
 
 def _places_at_the_edge(search: Mapping[str, Any]) -> Iterator[str]:
@@ -153,5 +153,9 @@ def _parameters(folder: Path) -> dict[str, list[tuple[str, str]]]:
     files = {path.stem: path for path in folder.glob("*.json")}
     order = ["train", "sample", "bandwidth", "evaluate", "figures"]
     names = [name for name in order if name in files] + sorted(set(files) - set(order))
-    return {name: list(flatten({key: value for key, value in read_json(files[name]).items() if key != CODE}))
-            for name in names}
+    return {name: list(flatten(_settings(files[name]))) for name in names}
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """A stage's configuration without what it says of code."""
+    return {key: value for key, value in read_json(path).items() if key != configuration.CODE}

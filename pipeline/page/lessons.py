@@ -1,13 +1,24 @@
-"""The lessons' rows in the table of claims."""
+"""The chapter of lessons, and their rows in the table of claims."""
 
 from __future__ import annotations
 
+import base64
+import re
+import struct
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from pipeline.page.claims import Claim, Finding, Verdict
-from pipeline.stages.lesson import typeset
+from markupsafe import Markup, escape
 
+from gan.lessons.catalogue import LESSONS
+from pipeline.artifacts.paths import LESSON_RESULTS
+from pipeline.page.claims import Claim, Finding, Verdict
+from pipeline.results.lessons import bound_text, measured_text, number, result_file, verdict
+from pipeline.runtime.files import read_json
+
+SMOKE = "smoke"
+"""The profile by which no claim is judged"""
 RULE = "A claim of the theory or of a slide holds if every criterion of its lesson does."
 
 _GROUPS = {
@@ -25,9 +36,44 @@ _GROUPS = {
         "honest_pictures": ("Slides 15 to 18: cherry-picked results", "they look better than the model is")}}
 
 
+def chapter(folder: Path = LESSON_RESULTS) -> list[dict[str, Any]]:
+    """Every lesson in the order in which they are read, for the template lessons.html.
+
+    `status` is "done" or "not run"; a lesson that has not been run has its title and number alone.
+    """
+    return [_section(place, name, entry.title, result_file(name, folder))
+            for place, (name, entry) in enumerate(LESSONS.items(), 1)]
+
+
+def _section(place: int, name: str, title: str, path: Path) -> dict[str, Any]:
+    section: dict[str, Any] = {"number": place, "name": name, "title": typeset(title), "status": "not run"}
+    if not path.is_file():
+        return section
+    result = read_json(path)
+    figure = result["figure"]
+    png = Path(figure["file"]).read_bytes()
+    width, height = struct.unpack(">II", png[16:24])  # PNG's first chunk begins with them
+    animation = figure["animation"]
+    criteria = [{"statement": typeset(criterion["statement"]), "measured": measured_text(criterion),
+                 "bound": bound_text(criterion), "holds": criterion["holds"], "verdict": verdict(criterion)}
+                for criterion in result["criteria"]]
+    return section | {
+        "status": "done", "profile": result["profile"], "smoke": result["profile"] == SMOKE,
+        **{key: typeset(result[key]) for key in ("source", "statement", "experiment", "takeaway")},
+        "criteria": criteria, "numbers": {label: number(value) for label, value in result["numbers"].items()},
+        "image": "data:image/png;base64," + base64.b64encode(png).decode(), "width": width // 2, "height": height // 2,
+        "alt": figure["alt"], "caption": typeset(figure["caption"]), "data": figure["data"],
+        "animation": None if animation is None else Markup(Path(animation).read_text())}
+
+
+def typeset(text: str) -> Markup:
+    """Escaped, with the indices of p_g and p_data set as such."""
+    return Markup(re.sub(r"\bp_(g|data)\b", r"p<sub>\1</sub>", str(escape(text))))
+
+
 def lesson_claims(chapter: Sequence[Mapping[str, Any]], left_out: Mapping[str, str]) -> Iterator[Claim]:
-    """A row for each lesson of `pipeline.stages.lesson.chapter`; `left_out` says why some were not asked for."""
-    lessons = {one["name"]: one for one in chapter}
+    """A row for each lesson of `chapter`; `left_out` says why some were not asked for."""
+    lessons = {lesson["name"]: lesson for lesson in chapter}
     for group, claims in _GROUPS.items() if lessons else ():
         for name, (claim, paper) in claims.items():
             yield _claim(lessons[name], typeset(claim), typeset(paper), group, left_out.get(f"lesson {name}", ""))
@@ -36,16 +82,17 @@ def lesson_claims(chapter: Sequence[Mapping[str, Any]], left_out: Mapping[str, s
 def _claim(lesson: Mapping[str, Any], claim: str, paper: str, group: str, reason: str) -> Claim:
     if lesson["status"] != "done":
         return Claim(claim, paper, missing=f"left out: {reason}" if reason else "not run: make lessons", group=group)
-    failed = [one for one in lesson["criteria"] if not one["holds"]]
-    number = len(lesson["criteria"])
-    ours = f"{number - len(failed)} of {number} criteria hold" if failed else \
-        f"all {number} criteria hold" if number > 1 else "its criterion holds"
+    failed = [criterion for criterion in lesson["criteria"] if not criterion["holds"]]
+    count = len(lesson["criteria"])
+    ours = f"{count - len(failed)} of {count} criteria hold" if failed else \
+        f"all {count} criteria hold" if count > 1 else "its criterion holds"
     if lesson["smoke"]:
-        verdict = Verdict("beside", "not judged: profile smoke")
+        judged = Verdict("beside", "not judged: profile smoke")
     elif failed:
-        verdict = Verdict("no", "does not hold in full", "; ".join(
-            f"{one['statement'].striptags()}: {one['measured']}, bound {one['bound']}" for one in failed))
+        judged = Verdict("no", "does not hold in full", "; ".join(
+            f"{criterion['statement'].striptags()}: {criterion['measured']}, bound {criterion['bound']}"
+            for criterion in failed))
     else:
-        verdict = Verdict("yes", "holds")
-    return Claim(claim, paper, [Finding(ours, verdict, "", [f"profile {lesson['profile']}"], f"lesson-{lesson['name']}",
+        judged = Verdict("yes", "holds")
+    return Claim(claim, paper, [Finding(ours, judged, "", [f"profile {lesson['profile']}"], f"lesson-{lesson['name']}",
                                         f"lesson {lesson['number']}")], group=group)

@@ -7,7 +7,7 @@ import csv
 import io
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,14 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from gan.errors import DataError
+from pipeline.artifacts.paths import ARTIFACTS, FIGURES
 from pipeline.page.charts import BREAK, Axis, Chart, Key, Line, Mark, Rule, around
-from pipeline.page.words import sentence
-from pipeline.results import results
-from pipeline.results.results import ARTIFACTS, FIGURES, with_error
+from pipeline.page.formatting import sentence
+from pipeline.results.bandwidth import BandwidthCurves, around_the_choice, read_searches
+from pipeline.results.curves import TrainingCurves
+from pipeline.results.metrics import UNIT_SCALE, best_seed, variants_of
+from pipeline.results.published import CHAIN_MODELS, model_name, variant_name
+from pipeline.results.text import listed, with_error
 from pipeline.runtime.files import read_json
 
 PAPER_FIGURES = {"mnist": "2a", "tfd": "2b", "cifar10_fully_connected": "2c", "cifar10_convolutional": "2d"}
@@ -76,20 +80,21 @@ class Figure:
 
 def pictures(name: str, evaluation: Mapping[str, Any], numbers: Numbering) -> list[Figure]:
     """Every figure that there is, in the order: samples, lines in z, mixing, training, bandwidth."""
-    folder, found = FIGURES / name, []
-    shown = results.variants(evaluation)
+    folder, drawn = FIGURES / name, []
+    shown = variants_of(evaluation)
     for make, stem in ((_grid, "pairs"), (_lines, "lines")):
-        found += [make(name, variant, evaluation, numbers) for variant in shown
+        drawn += [make(name, variant, evaluation, numbers) for variant in shown
                   if (folder / f"{stem}-{variant}.json").is_file()]
-    found += [_states(name, stem, evaluation, numbers) for stem in STATES if (folder / f"states-{stem}.json").is_file()]
+    drawn += [_states(name, stem, evaluation, numbers) for stem in STATES if (folder / f"states-{stem}.json").is_file()]
     if (folder / "autocorrelation.csv").is_file():
-        found.append(_autocorrelation(name, evaluation, numbers))
-    charts = training_charts(name, evaluation)
+        drawn.append(_autocorrelation(name, evaluation, numbers))
+    curves = TrainingCurves.read_if_there(ARTIFACTS / name / "curves.csv")
+    charts = training_charts(name, evaluation, curves)
     if charts:
-        found.append(_training(name, evaluation, charts, numbers))
+        drawn.append(_training(name, evaluation, charts, curves.phase_ends, numbers))
     if (folder / "bandwidth.csv").is_file():
-        found.append(_bandwidth(name, evaluation, numbers))
-    return found
+        drawn.append(_bandwidth(name, evaluation, numbers))
+    return drawn
 
 
 def takes_last_epoch(training: Mapping[str, Any]) -> bool:
@@ -100,12 +105,12 @@ def takes_last_epoch(training: Mapping[str, Any]) -> bool:
 
 def result_of(evaluation: Mapping[str, Any], variant: str) -> Mapping[str, Any]:
     """A variant's result from the headline's seed."""
-    return _variant_of(evaluation, results.best_seed(evaluation, variant), variant)
+    return _variant_of(evaluation, best_seed(evaluation, variant), variant)
 
 
 def _variant_of(document: Mapping[str, Any], seed: Any, variant: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next(one for one in document["seeds"] if one["seed"] == seed)["variants"][variant]
-    return found
+    result: Mapping[str, Any] = next(entry for entry in document["seeds"] if entry["seed"] == seed)["variants"][variant]
+    return result
 
 
 # What captions have in common.
@@ -113,13 +118,13 @@ def _variant_of(document: Mapping[str, Any], seed: Any, variant: str) -> Mapping
 def made_by(evaluation: Mapping[str, Any], variant: str) -> str:
     """"Seed 2, epoch 9, profile cpu.": everything that tells this figure from a like one, and its note."""
     epoch = result_of(evaluation, variant)["epoch"]
-    parts = [f"Seed {results.best_seed(evaluation, variant)}", *([f"epoch {epoch}"] if epoch is not None else []),
+    parts = [f"Seed {best_seed(evaluation, variant)}", *([f"epoch {epoch}"] if epoch is not None else []),
              _profile(evaluation)]
     return f"{', '.join(parts)}.{_note(evaluation)}"
 
 
 def _samples_file(name: str, evaluation: Mapping[str, Any], variant: str) -> str:
-    return (ARTIFACTS / name / f"samples/seed-{results.best_seed(evaluation, variant)}.safetensors").as_posix()
+    return (ARTIFACTS / name / f"samples/seed-{best_seed(evaluation, variant)}.safetensors").as_posix()
 
 
 def _profile(evaluation: Mapping[str, Any]) -> str:
@@ -133,13 +138,13 @@ def _note(evaluation: Mapping[str, Any]) -> str:
 
 def _weights(evaluation: Mapping[str, Any], variant: str) -> str:
     """Which weights drew the samples, or by which chains; nothing to say where there is no choice."""
-    several = len(results.variants(evaluation)) > 1
-    return f", {results.variant_name(evaluation['model'], variant)}" if several else ""
+    several = len(variants_of(evaluation)) > 1
+    return f", {variant_name(evaluation['model'], variant)}" if several else ""
 
 
-def _colours(about: Mapping[str, Any]) -> str:
+def _colours(header: Mapping[str, Any]) -> str:
     """How values outside [0, 1] became colours."""
-    scale, beside = about["black_to_white"], about.get("nearest_black_to_white")
+    scale, beside = header["black_to_white"], header.get("nearest_black_to_white")
     if scale is None:
         return ""
     own = f"; training images from {_to_white(beside)}, as they would not be seen on that scale" \
@@ -163,32 +168,32 @@ def cut(path: Path, shape: Sequence[int], columns: int) -> list[str]:
     except (OSError, UnidentifiedImageError) as error:
         raise DataError(f"{path} cannot be read", expected="an image that the stage `figures` wrote", found=str(error),
                         remedy=f"delete {path} and run `dvc repro`") from error
-    found = []
+    images = []
     for top in range(0, whole.height, height):
         for left in range(0, columns * width, width):
             packed = io.BytesIO()
             whole.crop((left, top, left + width, top + height)).save(packed, format="PNG", optimize=True)
-            found.append("data:image/png;base64," + base64.b64encode(packed.getvalue()).decode())
-    return found
+            images.append("data:image/png;base64," + base64.b64encode(packed.getvalue()).decode())
+    return images
 
 
 def _grid(name: str, variant: str, evaluation: Mapping[str, Any], numbers: Numbering) -> Figure:
     folder = FIGURES / name
-    about = read_json(folder / f"pairs-{variant}.json")
-    images = cut(folder / f"pairs-{variant}.png", about["shape"], 2)
-    pairs = [Pair(sample, nearest, one["training_image"], one["distance"])
-             for sample, nearest, one in zip(images[::2], images[1::2], about["pairs"], strict=True)]
-    title = evaluation.get("title") or results.model_name(evaluation["model"])
+    header = read_json(folder / f"pairs-{variant}.json")
+    images = cut(folder / f"pairs-{variant}.png", header["shape"], 2)
+    pairs = [Pair(sample, nearest, pair["training_image"], pair["distance"])
+             for sample, nearest, pair in zip(images[::2], images[1::2], header["pairs"], strict=True)]
+    title = evaluation.get("title") or model_name(evaluation["model"])
     letter = PAPER_FIGURES.get(name)
     compare = f" Compare figure {letter} of the paper." if letter else ""
-    spread = _distances([pair.distance for pair in pairs], about["distances_of_validation_images"])
+    spread = _distances([pair.distance for pair in pairs], header["distances_of_validation_images"])
     return Figure(
-        "grid", numbers.next(), variant, columns=about["columns"], pixels=about["shape"][2], pairs=pairs,
-        alt=f"{len(pairs)} generated images of {name} ({variant}), {about['columns']} in a row; beside each, when "
+        "grid", numbers.next(), variant, columns=header["columns"], pixels=header["shape"][2], pairs=pairs,
+        alt=f"{len(pairs)} generated images of {name} ({variant}), {header['columns']} in a row; beside each, when "
             f"chosen, the training image nearest to it. {spread}",
         caption=f"{title}{_weights(evaluation, variant)}: the first {len(pairs)} of {evaluation['samples']:,} samples "
                 "drawn, none picked. The last column, framed, and the large pair show the training image nearest in "
-                f"L2 over the whole training set. {spread}{_colours(about)} {made_by(evaluation, variant)}{compare}",
+                f"L2 over the whole training set. {spread}{_colours(header)} {made_by(evaluation, variant)}{compare}",
         data=[_samples_file(name, evaluation, variant), (folder / f"pairs-{variant}.json").as_posix()])
 
 
@@ -201,15 +206,15 @@ def _distances(samples: Sequence[float], held_out: Sequence[float]) -> str:
 
 def _lines(name: str, variant: str, evaluation: Mapping[str, Any], numbers: Numbering) -> Figure:
     folder = FIGURES / name
-    about = read_json(folder / f"lines-{variant}.json")
+    header = read_json(folder / f"lines-{variant}.json")
     compare = " Compare figure 3 of the paper." if evaluation["dataset"] == "mnist" else ""
     return Figure(
-        "lines", numbers.next(), variant, columns=about["columns"], pixels=about["shape"][2],
-        images=cut(folder / f"lines-{variant}.png", about["shape"], about["columns"]),
-        alt=f"{about['rows']} rows of {about['columns']} generated images from {name} ({variant}); along each row one "
-            "image turns step by step into another.",
+        "lines", numbers.next(), variant, columns=header["columns"], pixels=header["shape"][2],
+        images=cut(folder / f"lines-{variant}.png", header["shape"], header["columns"]),
+        alt=f"{header['rows']} rows of {header['columns']} generated images from {name} ({variant}); along each row "
+            "one image turns step by step into another.",
         caption=f"Along straight lines in z{_weights(evaluation, variant)}: both ends of each row are random draws, "
-                f"none picked.{_colours(about)} {made_by(evaluation, variant)}{compare}",
+                f"none picked.{_colours(header)} {made_by(evaluation, variant)}{compare}",
         data=[_samples_file(name, evaluation, variant)])
 
 
@@ -221,14 +226,14 @@ STATES = {"consecutive": "the first {shown} states after the start, one step fro
 
 def _states(name: str, stem: str, evaluation: Mapping[str, Any], numbers: Numbering) -> Figure:
     folder = FIGURES / name
-    about = read_json(folder / f"states-{stem}.json")
-    what = STATES[stem].format(shown=about["states"], samples=evaluation["samples"])
+    header = read_json(folder / f"states-{stem}.json")
+    what = STATES[stem].format(shown=header["states"], samples=evaluation["samples"])
     return Figure(
-        "lines", numbers.next(), "raw", columns=about["columns"], pixels=about["shape"][2],
-        images=cut(folder / f"states-{stem}.png", about["shape"], about["columns"])[:about["states"]],
-        alt=f"Generated images of {name}, {about['columns']} in a row: {what}.",
+        "lines", numbers.next(), "raw", columns=header["columns"], pixels=header["shape"][2],
+        images=cut(folder / f"states-{stem}.png", header["shape"], header["columns"])[:header["states"]],
+        alt=f"Generated images of {name}, {header['columns']} in a row: {what}.",
         caption=f"Mixing: {what}, row by row. A chain that mixes goes through many kinds of images; one that does not "
-                f"stays with its first.{_colours(about)} {made_by(evaluation, 'raw')}",
+                f"stays with its first.{_colours(header)} {made_by(evaluation, 'raw')}",
         data=[_samples_file(name, evaluation, "raw")])
 
 
@@ -298,19 +303,18 @@ def read_table(path: Path) -> dict[str, list[float | None]]:
                         remedy=f"delete {path} and run `dvc repro`") from error
 
 
-def training_charts(name: str, evaluation: Mapping[str, Any]) -> list[Chart]:
+def training_charts(name: str, evaluation: Mapping[str, Any], curves: TrainingCurves) -> list[Chart]:
     """Losses, D's answers, what else was measured and validation log-likelihood by epoch, whatever there is of them."""
-    ends = results.phase_ends(ARTIFACTS / name / "curves.csv")
-    tables = {part.table: read_table(FIGURES / name / f"{part.table}.csv") for part in TRAINING}
-    epochs = [epoch for table in tables.values() for epoch in table.get("epoch", ()) if epoch is not None]
+    tables = curves.tables()
+    epochs = [epoch for table in tables.values() for epoch in table["epoch"] if epoch is not None]
     if len(set(epochs)) < 2:
         return []  # a single value is no curve
     x = Axis("epoch", *around(epochs, 0.03))
     training = read_json(ARTIFACTS / name / "training.json")
-    chains = evaluation["model"] in results.CHAIN_MODELS
+    chains = evaluation["model"] in CHAIN_MODELS
     parts = [replace(part, columns=OF_CHAINS) if chains and part.table == "validation" else part for part in TRAINING]
-    return [_training_chart(name, part, tables[part.table], x, ends, training) for part in parts
-            if tables[part.table].keys() & part.columns]
+    return [_training_chart(name, part, tables[part.table], x, curves.phase_ends, training) for part in parts
+            if part.table in tables and tables[part.table].keys() & part.columns]
 
 
 def _training_chart(experiment: str, part: _Part, table: Table, x: Axis, ends: Mapping[int, str],
@@ -338,8 +342,8 @@ def _curve(table: Table, column: str, name: str, colour: int, ends: Sequence[int
     seeds = [values for key, values in table.items() if key.startswith(prefix)]
     several = len(seeds) > 1
     together = [[value for value in at if value is not None] for at in zip(*seeds, strict=True)] if several else []
-    low = [min(found) if len(found) > 1 else None for found in together]
-    high = [max(found) if len(found) > 1 else None for found in together]
+    low = [min(values) if len(values) > 1 else None for values in together]
+    high = [max(values) if len(values) > 1 else None for values in together]
     xs = list(epochs)
     for place, end in sorted(zip(places, ends, strict=True), reverse=True):
         xs.insert(place, end + 0.5)
@@ -349,43 +353,43 @@ def _curve(table: Table, column: str, name: str, colour: int, ends: Sequence[int
 
 
 def _broken(values: Sequence[float | None], places: Sequence[int]) -> list[float | None]:
-    found = list(values)
+    parts = list(values)
     for place in sorted(places, reverse=True):
-        found.insert(place, BREAK)
-    return found
+        parts.insert(place, BREAK)
+    return parts
 
 
 def _epochs_taken(training: Mapping[str, Any]) -> list[Mark]:
     """One ring for each seed and variant, at the epoch whose weights were kept."""
-    found = [(variant, choice["epoch"], choice["validation_log_likelihood"]) for seed in training["seeds"]
-             for variant, choice in seed["variants"].items()]
-    return [Mark("ring", VARIANT_COLOURS.get(variant, GREY), epoch, value) for variant, epoch, value in found
+    choices = [(variant, choice["epoch"], choice["validation_log_likelihood"]) for seed in training["seeds"]
+               for variant, choice in seed["variants"].items()]
+    return [Mark("ring", VARIANT_COLOURS.get(variant, GREY), epoch, value) for variant, epoch, value in choices
             if epoch is not None and value is not None]
 
 
 def _from_to(line: Line, decimals: int) -> str:
     """"discriminator from 0.50 to 0.68", and at the last epoch the range over seeds."""
-    found = [value for value in line.y if value is not None and math.isfinite(value)]
-    if not found:
+    values = [value for value in line.y if value is not None and math.isfinite(value)]
+    if not values:
         return f"{line.name}: seeds were measured at different epochs"
-    return (f"{line.name} from {with_error(found[0], None, decimals)} to {with_error(found[-1], None, decimals)}"
+    return (f"{line.name} from {with_error(values[0], None, decimals)} to {with_error(values[-1], None, decimals)}"
             + (" in the mean" if line.seeds else ""))
 
 
-def _training(name: str, evaluation: Mapping[str, Any], charts: Sequence[Chart], numbers: Numbering) -> Figure:
-    seeds = [str(one["seed"]) for one in evaluation["seeds"]]
+def _training(name: str, evaluation: Mapping[str, Any], charts: Sequence[Chart], ends: Mapping[int, str],
+              numbers: Numbering) -> Figure:
+    seeds = [str(entry["seed"]) for entry in evaluation["seeds"]]
     who = f"Seeds {', '.join(seeds)}: each a thin line, the band from the lowest to the highest, and their mean (as " \
           "far as every seed goes) a thick one" if len(seeds) > 1 else f"Seed {seeds[0]}"
     last = takes_last_epoch(read_json(ARTIFACTS / name / "training.json"))
     circle = " (circle: the last epoch, which is the one taken)" if last else " that chose the epoch (circle)"
-    ends = results.phase_ends(ARTIFACTS / name / "curves.csv")
-    phases = results.listed([f"{what} ends after epoch {end}" for end, what in ends.items()])
+    phases = listed([f"{what} ends after epoch {end}" for end, what in ends.items()])
     phases = f" {phases[0].upper()}{phases[1:]} (vertical line); epochs count through both." if ends else ""
     tables = [path.as_posix() for part in dict.fromkeys(part.table for part in TRAINING)
               if (path := FIGURES / name / f"{part}.csv").is_file()]
     shown = ("both players’ losses, the mean output of the discriminator on data and on samples (dropout on, as "
              f"trained), and the log-likelihood of validation images{circle}")
-    if evaluation["model"] in results.CHAIN_MODELS:
+    if evaluation["model"] in CHAIN_MODELS:
         shown = "; ".join(chart.title[0].lower() + chart.title[1:] for chart in charts) + (circle if any(
             chart.marks for chart in charts) else "")
     return Figure(
@@ -397,20 +401,20 @@ def _training(name: str, evaluation: Mapping[str, Any], charts: Sequence[Chart],
 # Bandwidth.
 
 def _bandwidth(name: str, evaluation: Mapping[str, Any], numbers: Numbering) -> Figure:
-    said, made = [], []
-    shown = results.variants(evaluation)
+    facts, made = [], []
+    shown = variants_of(evaluation)
     for variant in shown:
-        found = result_of(evaluation, variant)
-        said.append(f"{variant}: highest {with_error(found['refined']['validation_log_likelihood'], None)} nats at "
-                    f"σ = {found['refined']['bandwidth']:.3f}, on the paper’s grid "
-                    f"{with_error(found['paper_grid']['validation_log_likelihood'], None)} at "
-                    f"{found['paper_grid']['bandwidth']:.3f}")
-        made.append(f"{variant} seed {results.best_seed(evaluation, variant)}")
+        result = result_of(evaluation, variant)
+        facts.append(f"{variant}: highest {with_error(result['refined']['validation_log_likelihood'], None)} nats at "
+                     f"σ = {result['refined']['bandwidth']:.3f}, on the paper’s grid "
+                     f"{with_error(result['paper_grid']['validation_log_likelihood'], None)} at "
+                     f"{result['paper_grid']['bandwidth']:.3f}")
+        made.append(f"{variant} seed {best_seed(evaluation, variant)}")
     folds = "Means over the folds; each fold’s choice by the refined search is a tick, and their geometric mean a " \
             "line. " if evaluation.get("folds", 1) > 1 else ""
     seeds = f"Drawn from {', '.join(made)}" if len(made) > 1 else made[0].removeprefix("raw ").capitalize()
     return Figure(
-        "charts", numbers.next(), "", charts=bandwidth_charts(name, evaluation, "; ".join(said)),
+        "charts", numbers.next(), "", charts=bandwidth_charts(name, evaluation, "; ".join(facts)),
         alt=f"Choice of the bandwidth of {name}.",
         caption="Choice of the bandwidth: mean log-likelihood of validation images against σ, by the refined search "
                 "(line) and on the paper’s grid of ten (squares); above both whole, below the top with both "
@@ -418,71 +422,47 @@ def _bandwidth(name: str, evaluation: Mapping[str, Any], numbers: Numbering) -> 
         data=[(FIGURES / name / "bandwidth.csv").as_posix(), (ARTIFACTS / name / "bandwidth.json").as_posix()])
 
 
-def bandwidth_charts(name: str, evaluation: Mapping[str, Any], said: str) -> list[Chart]:
+def bandwidth_charts(name: str, evaluation: Mapping[str, Any], facts: str) -> list[Chart]:
     """Both searches whole, and what is lost around the choice: variants far apart are drawn on one scale there."""
-    bandwidths = read_json(ARTIFACTS / name / "bandwidth.json")
-    searches = {variant: _variant_of(bandwidths, results.best_seed(evaluation, variant), variant)
-                for variant in results.variants(evaluation)}
-    lines = [_search_line(variant, found, second) for second, (variant, found) in enumerate(searches.items())]
+    searches = read_searches(read_json(ARTIFACTS / name / "bandwidth.json"), {
+        variant: best_seed(evaluation, variant) for variant in variants_of(evaluation)})
+    lines = [Line(variant, VARIANT_COLOURS.get(variant, GREY), list(curves.finite), list(curves.finite.values()),
+                  dashed=number > 0) for number, (variant, curves) in enumerate(searches.items())]
     sigmas = [sigma for line in lines for sigma in line.x]
-    unit = "bandwidth σ" if evaluation.get("scale", results.UNIT_SCALE) == results.UNIT_SCALE else \
+    unit = "bandwidth σ" if evaluation.get("scale", UNIT_SCALE) == UNIT_SCALE else \
         f"bandwidth σ ({evaluation['scale']})"
-    grid = [Mark("square", line.colour, sigma, value) for line, found in zip(lines, searches.values(), strict=True)
-            for sigma, value in _points(found["paper_grid"])]
+    grid = [Mark("square", line.colour, sigma, value) for line, curves in zip(lines, searches.values(), strict=True)
+            for sigma, value in curves.paper_grid.finite.items()]
     whole = Chart("Validation log-likelihood against σ, in nats",
-                  f"Validation log-likelihood of {name} against bandwidth: it rises to one maximum and falls. {said}.",
+                  f"Validation log-likelihood of {name} against bandwidth: it rises to one maximum and falls. {facts}.",
                   Axis(unit, min(sigmas) / 1.02, max(sigmas) * 1.02, log=True),
                   Axis("validation log-likelihood", *around([value for line in lines for value in line.values()])),
                   lines, grid, keys=[Key("square", "the paper’s grid")], unit=" nats", decimals=1)
     return [whole, _top_chart(name, searches, lines, unit)]
 
 
-def _points(search: Mapping[str, Any]) -> Iterator[tuple[float, float]]:
-    pairs = zip(search["bandwidths"], search["log_likelihoods"], strict=True)
-    return ((sigma, value) for sigma, value in sorted(pairs, key=lambda pair: pair[0]) if value is not None)
-
-
-def _search_line(variant: str, found: Mapping[str, Any], second: int) -> Line:
-    """Both searches evaluate the same function of σ; here its values at every σ tried."""
-    points = dict(sorted([*_points(found["refined"]), *_points(found["paper_grid"])]))
-    return Line(variant, VARIANT_COLOURS.get(variant, GREY), list(points), list(points.values()), dashed=second > 0)
-
-
-def _top_chart(name: str, searches: Mapping[str, Mapping[str, Any]], lines: Sequence[Line], unit: str) -> Chart:
-    chosen = {variant: {kind: _chosen(found[kind]) for kind in ("refined", "paper_grid")}
-              for variant, found in searches.items()}
-    each = [fold["chosen"] for found in searches.values() for kind in ("refined", "paper_grid")
-            for fold in found[kind].get("folds", ())]
-    everything = [sigma for kinds in chosen.values() for sigma in kinds.values()] + each
-    margin = max(0.5 * (max(everything) - min(everything)), 0.12 * min(everything))
-    x = Axis(unit, min(everything) - margin, max(everything) + margin)
+def _top_chart(name: str, searches: Mapping[str, BandwidthCurves], lines: Sequence[Line], unit: str) -> Chart:
+    x = Axis(unit, *around_the_choice(searches.values()))
     losses, marks, rules, ticks = [], [], [], []
-    for line, (variant, found) in zip(lines, searches.items(), strict=True):
-        best = max(line.values())
+    for line, (variant, curves) in zip(lines, searches.items(), strict=True):
         within = _between(line, x.low, x.high)
-        losses.append(Line(variant, line.colour, [sigma for sigma, _ in within], [v - best for _, v in within],
+        losses.append(Line(variant, line.colour, [sigma for sigma, _ in within], [v - curves.best for _, v in within],
                            dashed=line.dashed))
-        rules += [Rule(chosen[variant]["refined"], f"{variant}, refined: σ = {chosen[variant]['refined']:.3f}", True,
+        rules += [Rule(curves.refined.chosen, f"{variant}, refined: σ = {curves.refined.chosen:.3f}", True,
                        line.colour, dashed=False),
-                  Rule(chosen[variant]["paper_grid"], f"{variant}, paper’s grid: σ = "
-                                                      f"{chosen[variant]['paper_grid']:.3f}", True, line.colour)]
-        marks += [Mark("square", line.colour, sigma, value - best) for sigma, value in _points(found["paper_grid"])
-                  if x.low <= sigma <= x.high]
-        ticks += [(line.colour, fold["chosen"]) for fold in found["refined"].get("folds", ())]
+                  Rule(curves.paper_grid.chosen, f"{variant}, paper’s grid: σ = {curves.paper_grid.chosen:.3f}", True,
+                       line.colour)]
+        marks += [Mark("square", line.colour, sigma, value - curves.best)
+                  for sigma, value in curves.paper_grid.finite.items() if x.low <= sigma <= x.high]
+        ticks += [(line.colour, sigma) for sigma in curves.refined.of_folds]
     depth = max(1.0, -min(value for line in losses for value in line.values()))
     y = Axis("below the best", -1.06 * depth, 0.09 * depth)
     marks += [Mark("tick", colour, sigma, -depth) for colour, sigma in ticks]
-    said = "; ".join(f"{variant}: σ = {kinds['refined']:.3f} by the refined search, {kinds['paper_grid']:.3f} on the "
-                     "paper’s grid" for variant, kinds in chosen.items())
+    choices = "; ".join(f"{variant}: σ = {curves.refined.chosen:.3f} by the refined search, "
+                        f"{curves.paper_grid.chosen:.3f} on the paper’s grid" for variant, curves in searches.items())
     return Chart("Around the choice: nats below the best", f"The top of the same curves of {name}, in nats below their "
-                 f"best. {said}.", x, y, losses, marks, rules,
+                 f"best. {choices}.", x, y, losses, marks, rules,
                  [Key("tick", "each fold’s σ")] if ticks else [], unit=" nats")
-
-
-def _chosen(search: Mapping[str, Any]) -> float:
-    """σ; of several folds the geometric mean of theirs."""
-    folds = [float(fold["chosen"]) for fold in search.get("folds", ())]
-    return math.exp(math.fsum(map(math.log, folds)) / len(folds)) if folds else float(search["chosen"])
 
 
 def _between(line: Line, low: float, high: float) -> list[tuple[float, float]]:

@@ -1,7 +1,7 @@
 """Where the page comes from: commit, stages with digests, settings that were changed, versions, hardware, runs.
 
 What differs between two identical runs (commit, durations, host, names of runs, what git has to compare with) is kept
-in `Circumstances`, and the page marks it.
+in `Varying`, and the page marks it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.artifacts.trained import inputs_digest
-from pipeline.page.words import first_of, flatten
-from pipeline.results import results
-from pipeline.results.results import ARTIFACTS, PARAMETERS, Entry, Plan
+from pipeline.artifacts.configuration import inputs_digest
+from pipeline.artifacts.paths import ARTIFACTS, PARAMETERS
+from pipeline.page.formatting import first_of, flatten
+from pipeline.results.metrics import Entry
+from pipeline.results.plan import Plan
 from pipeline.runtime import machine, run_log
-from pipeline.runtime.files import read_json
+from pipeline.runtime.files import read_json, read_yaml
 from pipeline.runtime.progress import duration
 
 LOCK = Path("dvc.lock")
@@ -92,7 +93,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class Varying:
     """All that varies."""
 
     commit: str
@@ -111,12 +112,12 @@ class Provenance:
     outputs: Sequence[StageOutput]
     chains: Sequence[Chain]
     hardware: Sequence[str]
-    varying: Circumstances
+    varying: Varying
 
     @classmethod
     def read(cls, plan: Plan) -> Provenance:
         stages = _stages(plan)
-        return cls(_versions(), _outputs(stages), _chains(stages), _hardware(plan), _circumstances(plan))
+        return cls(_versions(), _outputs(stages), _chains(stages), _hardware(plan), _varying(plan))
 
 
 def _versions() -> dict[str, str]:
@@ -141,7 +142,7 @@ def _stages(plan: Plan) -> dict[str, Mapping[str, Any]]:
     """Every stage of this graph but the report, whose output is this page."""
     if not LOCK.is_file():
         return {}
-    stages = results.read_yaml(LOCK).get("stages") or {}
+    stages = read_yaml(LOCK).get("stages") or {}
     return {str(name): stage for name, stage in stages.items() if _belongs(str(name), plan)}
 
 
@@ -159,19 +160,19 @@ def _outputs(stages: Mapping[str, Mapping[str, Any]]) -> list[StageOutput]:
 
 def _chains(stages: Mapping[str, Mapping[str, Any]]) -> list[Chain]:
     """One for each data set and each experiment, in the lock's order; the lessons; what belongs to none comes last."""
-    found: dict[tuple[str, str], list[Step]] = {}
+    chains: dict[tuple[str, str], list[Step]] = {}
     for name in _in_order(stages):
         verb, _, item = name.partition("@")
         if verb in LESSON_STAGES:
-            found.setdefault(("", "lessons"), []).append(Step(name, item, _digest(stages[name])))
+            chains.setdefault(("", "lessons"), []).append(Step(name, item, _digest(stages[name])))
             continue
         paths = [str(output["path"]) for output in stages[name].get("outs") or ()]
         kind = "data" if item and paths and all(path.startswith("data/") for path in paths) else \
             "experiment" if item else "once"
-        found.setdefault((item, kind), []).append(Step(name, verb, _digest(stages[name])))
+        chains.setdefault((item, kind), []).append(Step(name, verb, _digest(stages[name])))
     order = ("data", "experiment", "lessons", "once")
     return [Chain(item, kind, steps) for (item, kind), steps in sorted(
-        found.items(), key=lambda entry: order.index(entry[0][1]))]
+        chains.items(), key=lambda entry: order.index(entry[0][1]))]
 
 
 def _in_order(stages: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -203,10 +204,10 @@ def _digest(stage: Mapping[str, Any]) -> str:
 
 # What varies.
 
-def _circumstances(plan: Plan) -> Circumstances:
+def _varying(plan: Plan) -> Varying:
     commit, clean = machine.commit()
     tree = "as committed" if clean else "tracked files differ from the commit" if commit else "unknown"
-    return Circumstances(
+    return Varying(
         commit or "unknown: no git repository", tree, _command(plan, commit),
         _changes(_committed("HEAD") if commit else None, _here()),
         _changes(_committed("HEAD~1") if commit else None, _committed("HEAD") if commit else None),
@@ -232,7 +233,7 @@ def _committed(revision: str) -> dict[str, str] | None:
 
 
 def _here() -> dict[str, str]:
-    return dict(flatten(results.read_yaml(PARAMETERS)))
+    return dict(flatten(read_yaml(PARAMETERS)))
 
 
 def _changes(before: Mapping[str, str] | None, now: Mapping[str, str] | None) -> list[Change] | None:
@@ -258,14 +259,14 @@ def _tracked(plan: Plan) -> list[TrackedRun]:
         path = ARTIFACTS / name / "training.json"
         if path.is_file():
             inputs[name] = inputs_digest(name, read_json(path)["dataset"])
-    found = []
+    runs = []
     for content in run_log.read("runs").values():
         experiment, url = str(content.get("experiment", "")), str(content.get("url") or "")
         if experiment in inputs and content.get("inputs") == inputs[experiment]:
-            found.append(TrackedRun(experiment, str(content.get("seed", "")), str(content.get("run_name", "")),
-                                    str(content.get("store", "")),
-                                    url if url.startswith(("http://", "https://")) else ""))
-    return sorted(found, key=lambda run: (list(inputs).index(run.experiment), len(run.seed), run.seed))
+            runs.append(TrackedRun(experiment, str(content.get("seed", "")), str(content.get("run_name", "")),
+                                   str(content.get("store", "")),
+                                   url if url.startswith(("http://", "https://")) else ""))
+    return sorted(runs, key=lambda run: (list(inputs).index(run.experiment), len(run.seed), run.seed))
 
 
 def reduced(metrics: Mapping[str, Entry]) -> dict[str, str]:

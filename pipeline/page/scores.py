@@ -7,10 +7,23 @@ from dataclasses import dataclass
 
 from pipeline.page.charts import Axis, Tick, around
 from pipeline.page.experiments import Section
+from pipeline.page.formatting import anchor, over_seeds, remarks, row_label, sentence, value_text
 from pipeline.page.pictures import PAPER_FIGURES
-from pipeline.page.words import anchor, over_seeds, remarks, row_label, sentence, value_text
-from pipeline.results import results
-from pipeline.results.results import Entry, Plan, Recorded, with_error
+from pipeline.results.metrics import Entry, by_variant, models_first
+from pipeline.results.plan import Plan
+from pipeline.results.published import (
+    PAPER_DATASETS,
+    PAPER_TABLE,
+    REFERENCES,
+    SMOKE_DATASETS,
+    dataset_name,
+    published_score,
+    published_text,
+    why_not_compared,
+)
+from pipeline.results.recorded import Recorded
+from pipeline.results.table import dataset_heading, measured_datasets
+from pipeline.results.text import listed, seeds_text, with_error
 
 
 @dataclass(frozen=True)
@@ -24,11 +37,11 @@ class Measurement:
 
     @property
     def dataset(self) -> str:
-        return results.dataset_name(self.entry["dataset"])
+        return dataset_name(self.entry["dataset"])
 
     @property
     def smoke(self) -> bool:
-        return self.entry["dataset"] in results.SMOKE_DATASETS
+        return self.entry["dataset"] in SMOKE_DATASETS
 
     @property
     def label(self) -> str:
@@ -38,7 +51,7 @@ class Measurement:
     @property
     def published(self) -> tuple[float, float] | None:
         """The paper's figure for it; averaged weights and parallel chains have none."""
-        return results.published(self.entry["model"], self.entry["dataset"]) if self.variant == "raw" else None
+        return published_score(self.entry["model"], self.entry["dataset"]) if self.variant == "raw" else None
 
     @property
     def remarks(self) -> list[str]:
@@ -51,7 +64,7 @@ class Measurement:
 
     @property
     def seeds(self) -> str:
-        return results.seeds_text(self.entry)
+        return seeds_text(self.entry)
 
     @property
     def paper_grid(self) -> str:
@@ -60,12 +73,12 @@ class Measurement:
 
 def measurements(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> list[Measurement]:
     """Every measurement by data set: models, then the references that they are judged by, then recorded runs."""
-    found: list[tuple[str, Entry, Recorded | None]] = [
-        (name, entry, None) for name, entry in results.in_order(metrics).items()]
-    found += [(run.experiment, run.metrics, run) for run in recorded]
-    return [Measurement(name, variant, entry, run) for dataset in results.datasets(metrics, recorded)
-            for name, metric, run in found if metric["dataset"] == dataset
-            for variant, entry in results.rows(metric).items()]
+    rows: list[tuple[str, Entry, Recorded | None]] = [
+        (name, entry, None) for name, entry in models_first(metrics).items()]
+    rows += [(run.experiment, run.metrics, run) for run in recorded]
+    return [Measurement(name, variant, entry, run) for dataset in measured_datasets(metrics, recorded)
+            for name, metric, run in rows if metric["dataset"] == dataset
+            for variant, entry in by_variant(metric).items()]
 
 
 # All rows of a data set on one axis.
@@ -107,22 +120,22 @@ class DotPlot:
 def dot_plots(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> list[DotPlot]:
     """One for each data set that was measured or that the paper reports, those that only test the pipeline last."""
     measured = measurements(metrics, recorded)
-    names = sorted(results.datasets(metrics, recorded), key=lambda name: name in results.SMOKE_DATASETS)
-    return [_dot_plot(name, [one for one in measured if one.entry["dataset"] == name]) for name in names]
+    names = sorted(measured_datasets(metrics, recorded), key=lambda name: name in SMOKE_DATASETS)
+    return [_dot_plot(name, [row for row in measured if row.entry["dataset"] == name]) for name in names]
 
 
 def _dot_plot(dataset: str, measured: Sequence[Measurement]) -> DotPlot:
     there = {one.entry["model"] for one in measured}
-    published = [row for row in results.PAPER_TABLE if dataset in row.values]
+    published = [row for row in PAPER_TABLE if dataset in row.values]
     ends = [end for one in measured for end in _ends(one.entry["test_log_likelihood"], one.entry["standard_error"])]
     ends += [end for row in published for end in _ends(*row.values[dataset])]
     axis = Axis("nats", *around(ends, 0.05, 1.0))
     rows = [(one.entry["test_log_likelihood"], _measured_row(one, axis)) for one in measured]
-    rows += [(row.values[dataset][0], Row(row.name, [], results.published_text(row.model, dataset), "not measured", "",
+    rows += [(row.values[dataset][0], Row(row.name, [], published_text(row.model, dataset), "not measured", "",
                                           [_dot("paper", *row.values[dataset], axis)], ""))
              for row in published if row.model not in there]
-    return DotPlot(anchor("scores", dataset), results.dataset_heading(dataset, [one.entry for one in measured]),
-                   results.comparison(dataset), axis.ticks(),
+    return DotPlot(anchor("scores", dataset), dataset_heading(dataset, [one.entry for one in measured]),
+                   why_not_compared(dataset), axis.ticks(),
                    [row for _, row in sorted(rows, key=lambda pair: -pair[0])])
 
 
@@ -147,7 +160,7 @@ def _percent(share: float) -> str:
 
 def _measured_row(one: Measurement, axis: Axis) -> Row:
     entry, paper = one.entry, one.published
-    kind = "recorded" if one.recorded else "reference" if entry["model"] in results.REFERENCES else "ours"
+    kind = "recorded" if one.recorded else "reference" if entry["model"] in REFERENCES else "ours"
     each = [seed["test_log_likelihood"] for seed in entry["seeds"]]
     dots = [_dot(kind, entry["test_log_likelihood"], entry["standard_error"], axis, each)]
     dots += [_dot("paper", *paper, axis)] if paper else []
@@ -155,9 +168,9 @@ def _measured_row(one: Measurement, axis: Axis) -> Row:
     details = [one.experiment, f"profile {entry['profile']}"]
     details += [] if entry["epoch"] is None else [f"epoch {entry['epoch']}"]
     return Row(one.label, [*details, *one.remarks],
-               results.published_text(entry["model"], entry["dataset"]) if paper else "–", value_text(entry),
+               published_text(entry["model"], entry["dataset"]) if paper else "–", value_text(entry),
                over_seeds(entry), dots,
-               f"outside the axis: {'seed' if len(outside) == 1 else 'seeds'} at {results.listed(outside)}"
+               f"outside the axis: {'seed' if len(outside) == 1 else 'seeds'} at {listed(outside)}"
                if outside else "")
 
 
@@ -172,20 +185,20 @@ class Estimate:
 
     @classmethod
     def of(cls, experiments: Sequence[Section]) -> Estimate:
-        def said(key: str) -> str:
-            numbers = {one.evaluation[key] for one in experiments if one.evaluation and not one.smoke}
+        def numbers_of(key: str) -> str:
+            numbers = {section.evaluation[key] for section in experiments if section.evaluation and not section.smoke}
             return " or ".join(f"{number:,}" for number in sorted(numbers))
-        return cls(said("samples"), said("test_images"))
+        return cls(numbers_of("samples"), numbers_of("test_images"))
 
 
 def reference_sentence(metrics: Mapping[str, Entry]) -> str:
     """What this page's own reference rows say, with their numbers; empty without them."""
-    said: list[str] = []
+    sentences: list[str] = []
     for dataset in dict.fromkeys(entry["dataset"] for entry in metrics.values()):
         shown = {name: entry for name, entry in metrics.items() if entry["dataset"] == dataset}
-        if dataset not in results.SMOKE_DATASETS:
-            said += _reference_sentences(results.dataset_name(dataset), shown)
-    return " ".join(said)
+        if dataset not in SMOKE_DATASETS:
+            sentences += _reference_sentences(dataset_name(dataset), shown)
+    return " ".join(sentences)
 
 
 def _reference_sentences(dataset: str, metrics: Mapping[str, Entry]) -> Iterator[str]:
@@ -200,7 +213,7 @@ def _reference_sentences(dataset: str, metrics: Mapping[str, Entry]) -> Iterator
         yield (f"On {dataset}, k-means centroids score {value_text(averages)} nats, "
                f"{relation} the {value_text(real)} of real training images.")
     else:
-        against = results.listed([f"{value_text(entry)} of {name}" for name, entry in nets.items()])
+        against = listed([f"{value_text(entry)} of {name}" for name, entry in nets.items()])
         yield (f"On {dataset}, real training images in place of samples score {value_text(real)} nats"
                f"{', against ' + against if against else ''}.")
     yield from _above_real(real, metrics)
@@ -209,30 +222,30 @@ def _reference_sentences(dataset: str, metrics: Mapping[str, Entry]) -> Iterator
 
 def _above_real(real: Entry, metrics: Mapping[str, Entry]) -> Iterator[str]:
     """Models that outscore real images, any of their variants."""
-    rows = [(name, variant, entry) for name, metric in metrics.items() if metric["model"] not in results.REFERENCES
-            for variant, entry in results.rows(metric).items()]
+    rows = [(name, variant, entry) for name, metric in metrics.items() if metric["model"] not in REFERENCES
+            for variant, entry in by_variant(metric).items()]
     above = [f"{name} ({variant}, {value_text(entry)})" for name, variant, entry in rows
              if entry["test_log_likelihood"] > real["test_log_likelihood"]]
     if above:
-        yield f"Above real images {'stands' if len(above) == 1 else 'stand'} {results.listed(above)}."
+        yield f"Above real images {'stands' if len(above) == 1 else 'stand'} {listed(above)}."
 
 
 def not_measured(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded]) -> list[str]:
     """What the paper has and nothing here has measured."""
     entries = [*metrics.values(), *(run.metrics for run in recorded)]
     models = {entry["model"] for entry in entries}
-    names = [row.name for row in results.PAPER_TABLE if row.model not in models | {"adversarial_nets"}]
-    said = []
+    names = [row.name for row in PAPER_TABLE if row.model not in models | {"adversarial_nets"}]
+    lines = []
     if names:
-        said.append(f"{results.listed(names)}: not measured yet. No experiment with these models has been run.")
-    for dataset in results.PAPER_DATASETS:
+        lines.append(f"{listed(names)}: not measured yet. No experiment with these models has been run.")
+    for dataset in PAPER_DATASETS:
         if not any(entry["dataset"] == dataset for entry in entries) and dataset not in plan.left_out:
             asked = dataset in plan.experiments
-            said.append(f"{results.dataset_name(dataset)}: not measured yet"
-                        + ("." if asked else "; no experiment on it is asked for in params.yaml."))
+            lines.append(f"{dataset_name(dataset)}: not measured yet"
+                         + ("." if asked else "; no experiment on it is asked for in params.yaml."))
     if not any(entry["dataset"] == "tfd" for entry in entries):
-        said.append("TFD, the Toronto Face Database, is not public: its owners grant it on request.")
-    return [*said, *_not_at_full_size(metrics, plan, recorded)]
+        lines.append("TFD, the Toronto Face Database, is not public: its owners grant it on request.")
+    return [*lines, *_not_at_full_size(metrics, plan, recorded)]
 
 
 def _not_at_full_size(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded]) -> list[str]:
@@ -242,4 +255,4 @@ def _not_at_full_size(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequen
     lacking = [name for name in PAPER_FIGURES if name != "mnist" and name not in done]
     if plan.profile == "paper" or not lacking:
         return []
-    return [f"{results.listed(lacking)} at the paper’s size (profile paper): still to be measured, on a GPU."]
+    return [f"{listed(lacking)} at the paper’s size (profile paper): still to be measured, on a GPU."]

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.artifacts.paths import ARTIFACTS
 from pipeline.page.charts import Axis, Chart, Key, Line, Mark, around
+from pipeline.page.formatting import row_label
 from pipeline.page.pictures import Numbering
-from pipeline.page.words import row_label
-from pipeline.results import results
-from pipeline.results.results import ARTIFACTS, Plan, with_error
+from pipeline.results.plan import Plan
+from pipeline.results.published import PAPER_DATASETS, SMOKE_DATASETS, dataset_name
+from pipeline.results.text import listed, with_error
 from pipeline.runtime.files import read_json
 
 COLOURS = 6
@@ -46,9 +48,9 @@ def sample_sizes(plan: Plan, numbers: Numbering) -> list[Sizes]:
     """A figure for each data set on which any experiment was estimated from several numbers of samples."""
     curves = [curve for name in plan.experiments for curve in _curves(name)]
     there = {str(curve.document["dataset"]) for curve in curves}
-    order = [*(name for name in results.PAPER_DATASETS if name in there),
-             *sorted(there - set(results.PAPER_DATASETS), key=lambda name: (name in results.SMOKE_DATASETS, name))]
-    return [_figure(name, [one for one in curves if one.document["dataset"] == name], numbers) for name in order]
+    order = [*(name for name in PAPER_DATASETS if name in there),
+             *sorted(there - set(PAPER_DATASETS), key=lambda name: (name in SMOKE_DATASETS, name))]
+    return [_figure(name, [curve for curve in curves if curve.document["dataset"] == name], numbers) for name in order]
 
 
 def _curves(experiment: str) -> list[_Curve]:
@@ -59,9 +61,9 @@ def _curves(experiment: str) -> list[_Curve]:
     evaluation = ARTIFACTS / experiment / "evaluation.json"
     title = read_json(evaluation).get("title") if evaluation.is_file() else None
     several = len(document["variants"]) > 1
-    return [_Curve(experiment, row_label(str(title or experiment), variant if several else "raw"), found["seed"],
-                   document, sorted(found["sizes"], key=lambda size: size["samples"]))
-            for variant, found in document["variants"].items() if len(found["sizes"]) > 1]
+    return [_Curve(experiment, row_label(str(title or experiment), variant if several else "raw"), result["seed"],
+                   document, sorted(result["sizes"], key=lambda size: size["samples"]))
+            for variant, result in document["variants"].items() if len(result["sizes"]) > 1]
 
 
 def _figure(dataset: str, curves: Sequence[_Curve], numbers: Numbering) -> Sizes:
@@ -72,21 +74,21 @@ def _figure(dataset: str, curves: Sequence[_Curve], numbers: Numbering) -> Sizes
     changes = [f"{curve.label}: {_change(curve)}" for curve in curves]
     chart = Chart(
         "Test log-likelihood against the number of samples, in nats",
-        f"Test log-likelihood on {results.dataset_name(dataset)} against the number of samples of the same model. "
+        f"Test log-likelihood on {dataset_name(dataset)} against the number of samples of the same model. "
         f"{'; '.join(changes)}.", Axis("number of samples", min(sizes) / MARGIN, max(sizes) * MARGIN, log=True),
         Axis("test log-likelihood", *around([value for line in lines for value in line.values()], 0.06)), lines, edges,
         keys=[Key("cross", "σ at the edge of its search")] if edges else [], unit=" nats", decimals=1)
     document = curves[0].document
-    profiles = results.listed(list(dict.fromkeys(f"profile {curve.document['profile']}" for curve in curves)))
+    profiles = listed(list(dict.fromkeys(f"profile {curve.document['profile']}" for curve in curves)))
     seeds = "; ".join(dict.fromkeys(f"{curve.experiment} seed {curve.seed}" for curve in curves))
     return Sizes(
-        numbers.next(), results.dataset_name(dataset), chart,
-        f"{results.dataset_name(dataset)}: the estimate from more and more samples of the same fitted models, each "
+        numbers.next(), dataset_name(dataset), chart,
+        f"{dataset_name(dataset)}: the estimate from more and more samples of the same fitted models, each "
         f"with its own σ, chosen on {document['validation_images']:,} validation images; ± standard error over "
         f"{document['test_images']:,} test images. Drawn from {seeds}; {profiles}.",
-        f"On {results.dataset_name(dataset)} the same models, estimated from more samples, go up: {'; '.join(changes)}."
+        f"On {dataset_name(dataset)} the same models, estimated from more samples, go up: {'; '.join(changes)}."
         if all(_rises(curve) for curve in curves) else
-        f"On {results.dataset_name(dataset)} the same models, estimated from more samples: {'; '.join(changes)}.",
+        f"On {dataset_name(dataset)} the same models, estimated from more samples: {'; '.join(changes)}.",
         [(ARTIFACTS / name / "sample_sizes.json").as_posix()
          for name in dict.fromkeys(one.experiment for one in curves)])
 

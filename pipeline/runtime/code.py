@@ -24,8 +24,10 @@ NOT_FOLLOWED = {
     "gan.registry": "says which models there are; the one that is fitted is a root of its own",
     "gan.datasets.registry": "says which data sets there are; the one that is read is a root of its own",
     "gan.lessons.catalogue": "says which lessons there are; the one that is run is a root of its own",
+    "gan.lessons.settings": "checks values that stand in each lesson's configuration as they are",
     **dict.fromkeys([f"pipeline.runtime.{name}" for name in (
-        "code", "inputs", "interruption", "process_lock", "progress", "run_log", "stage")], "watches over a run"),
+        "code", "inputs", "interruption", "process", "process_lock", "progress", "run_log",
+        "stage")], "watches over a run"),
     "pipeline.tracking": "looks on: no result waits for it or depends on it",
 }
 """Modules, or packages with all that is in them, that a stage imports and that have no say in what it writes"""
@@ -71,7 +73,9 @@ def meaning(source: str) -> str:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             cuts += [(place(each.lineno, each.col_offset), place(each.end_lineno or 0, each.end_col_offset or 0))
                      for each in _docstrings(node)]
-    pieces, strings, end = [], [], 0
+    pieces: list[str] = []
+    strings: list[str] = []
+    end = 0
     for start, stop in [*sorted(cuts), (len(source), len(source))]:
         for match in _STRING_OR_COMMENT.finditer(source, end, start):
             pieces.append(source[end:match.start()])

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan.errors import DataError, ReproductionError
+from gan.errors import DataError, ParameterError, ReproductionError
 
 if TYPE_CHECKING:  # imported where needed: torch takes seconds, and JSON does without
     import torch
@@ -75,6 +75,26 @@ def read_json(path: Path) -> Any:
     except ValueError as error:
         raise DataError(f"{path} cannot be read", expected="JSON", found=str(error),
                         remedy=f"delete {path} and run `dvc repro`") from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping; ParameterError if it is missing or anything else."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    path = Path(path)
+    try:
+        content = YAML(typ="safe").load(path.read_text())
+    except FileNotFoundError as error:
+        raise ParameterError(f"{path} is missing", expected="a file of this repository",
+                             remedy=f"run the command in the repository's root, or `git checkout {path}`") from error
+    except YAMLError as error:
+        raise ParameterError(f"{path} cannot be read", expected="YAML", found=str(error),
+                             remedy=f"mend {path}; `git diff {path}` shows what was changed") from error
+    if not isinstance(content, dict):
+        raise ParameterError(f"{path} cannot be used", expected="keys and values", found=type(content).__name__,
+                             remedy=f"`git checkout {path}` restores it")
+    return content
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any] | None = None) -> None:

@@ -10,12 +10,12 @@ import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING, Any
 
 from gan.errors import ReproductionError
+
+if TYPE_CHECKING:  # imported where a device is asked for: torch takes seconds, and most of this does without
+    import torch
 
 GIB = 2**30
 
@@ -29,6 +29,9 @@ def hardware(device: torch.device) -> dict[str, Any]:
     The same on each call on one machine; holds no host name, path or time. `accelerator` is None when `device` is the
     processor, whatever else the machine has.
     """
+    import numpy as np
+    import torch
+
     on_gpu = device.type == "cuda"
     return {
         "processor": _processor(),
@@ -76,6 +79,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
 def choose_device() -> torch.device:
     """The device that GAN_DEVICE names (`cpu`, `cuda` or `cuda:<number>`), else a CUDA GPU if there is one, else the
     processor. Raises ReproductionError when GAN_DEVICE names something else or a GPU that is not there."""
+    import torch
+
     wanted = os.environ.get("GAN_DEVICE", "").strip().lower()
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not wanted:

@@ -18,6 +18,9 @@ from gan.errors import ReproductionError
 from pipeline.runtime import files
 from pipeline.runtime.progress import duration
 
+CLUSTER = Path(".cluster/lock")
+"""held in a checkout by the coordinator of a cluster run, whose workers run in other clones"""
+
 
 @contextlib.contextmanager
 def holding(path: Path, what: str) -> Iterator[None]:

@@ -1,6 +1,6 @@
 """What differs between two identical runs (durations, host, commit, names of runs), kept apart from stage outputs.
 
-Small JSON files in `.circumstances/`, which neither git nor DVC tracks: the page shows them where it marks that they
+Small JSON files in `.run_log/`, which neither git nor DVC tracks: the page shows them where it marks that they
 vary, and everything else on it is the same to the byte. Nothing depends on them; where they are missing, the page says
 so.
 """
@@ -17,7 +17,7 @@ from typing import Any
 from gan.errors import ReproductionError
 from pipeline.runtime import files
 
-FOLDER = Path(".circumstances")
+FOLDER = Path(".run_log")
 
 
 def record(kind: str, name: str, content: Mapping[str, Any]) -> None:

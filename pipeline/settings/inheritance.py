@@ -22,6 +22,7 @@ from typing import Any
 from gan.errors import ParameterError
 
 LIKE, PROFILES_KEY = "like", "profiles"
+PROFILES = ("paper", "cpu", "smoke")
 DEEPEST, NAMED = 60, 6
 """Blocks that take over from each other in a row, and how many of them an error names"""
 
@@ -100,8 +101,9 @@ def _at(content: Mapping[str, Any], path: str, on_the_way: tuple[str, ...], file
     layers = [_at(content, base, on_the_way, file) for base in bases]
     if is_there:
         layers.append(_tree(content, block, path, on_the_way, file))
-    return functools.reduce(lambda base, own: merged(base, own, f"{file}: {path}"),
-                            [layer for layer in layers if layer is not None], None)
+    whole: Tree | None = functools.reduce(lambda base, own: merged(base, own, f"{file}: {path}"),
+                                          [layer for layer in layers if layer is not None], None)
+    return whole
 
 
 def _entry(block: Any, name: str) -> tuple[bool, Any]:
@@ -171,7 +173,8 @@ def _with_profile(tree: Tree, profile: str, profiles: list[str], where: str) -> 
         if not isinstance(overrides, Value):
             chosen = _overrides(overrides, profiles, f"{where}.{PROFILES_KEY}").get(profile)
             if chosen is not None and not isinstance(chosen, Value):
-                tree = merged(tree, chosen, where)
+                laid_over: dict[str, Tree] = merged(tree, chosen, where)
+                tree = laid_over
         elif overrides.value is not None:
             raise _no_mapping(f"{where}.{PROFILES_KEY}", overrides)
     return {key: _with_profile(each, profile, profiles, f"{where}.{key}") for key, each in tree.items()}

@@ -25,13 +25,14 @@ from ruamel.yaml.tokens import AliasToken, AnchorToken
 from gan.datasets.registry import DatasetSettings
 from gan.errors import ParameterError
 from gan.evaluation.settings import Monitor
-from gan.lessons import LESSONS
-from gan.lessons.lesson import LessonSettings
+from gan.lessons.catalogue import LESSONS
+from gan.lessons.settings import LessonSettings
 from pipeline.runtime import files
-from pipeline.settings.inheritance import Tree, merged, plain, resolve
+from pipeline.runtime.names import require_known
+from pipeline.settings.inheritance import PROFILES, Tree, merged, plain, resolve
 from pipeline.settings.plan import Plan
-from pipeline.settings.schema import PROFILES, Experiment, Figures, Parzen
-from pipeline.settings.validation import read_block, require_keys, require_known, require_mapping, require_names
+from pipeline.settings.schema import Experiment, Figures, Parzen
+from pipeline.settings.validation import read_block, require_keys, require_mapping, require_names
 
 FILE = Path("params.yaml")
 KEYS = ("profile", "datasets", "parzen", "monitor", "figures", "experiments", "lessons")
@@ -124,7 +125,8 @@ class Parameters:
     def lesson_configuration(self, name: str) -> dict[str, Any]:
         """What the stage of a lesson reads."""
         return {"lesson": name, "profile": self.profile,
-                "settings": dataclasses.asdict(lesson_settings(self.raw, name, self.profile))}
+                "title": LESSONS[name].title,
+                "settings": dict(vars(lesson_settings(self.raw, name, self.profile)))}
 
 
 def with_settings(model: Any, settings: Mapping[str, Any]) -> Any:
@@ -177,7 +179,7 @@ def load(path: Path = FILE, *, plan: bool = True) -> Parameters:
     chosen = Plan.read()
     chosen.require_fits(
         parameters.datasets, {name: parameters.dataset_of(name) for name in parameters.raw["experiments"]},
-        {name: lesson.NEEDS_DIGITS for name, lesson in LESSONS.items()}, MNIST)
+        {name: lesson.needs_digits for name, lesson in LESSONS.items()}, MNIST)
     return replace(parameters, plan=chosen)
 
 
@@ -239,7 +241,7 @@ def lesson_settings(raw: Mapping[str, Any], name: str, profile: str) -> LessonSe
     require_names(entries, LESSONS, "lessons")
     require_mapping(entries[name], f"lessons.{name}")
     # The defaults in the code are for the code: here every number must stand.
-    kind: Any = LESSONS[name].Settings
+    kind: Any = LESSONS[name].settings
     require_names(entries[name], [field.name for field in dataclasses.fields(kind)], f"lessons.{name}")
     settings: LessonSettings = read_block(kind, f"lessons.{name}", entries[name], profile)
     return settings

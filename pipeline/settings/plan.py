@@ -15,7 +15,8 @@ from ruamel.yaml.error import YAMLError
 from gan.errors import ParameterError
 from gan.settings import ParameterBlock
 from pipeline.runtime import files
-from pipeline.settings.validation import read_block, require_known
+from pipeline.runtime.names import require_known
+from pipeline.settings.validation import read_block
 
 FILE = Path("plan.yaml")
 HEAD = """# What `make plan` chose on this machine: dvc.yaml has stages for it. The next plan overwrites any edit.

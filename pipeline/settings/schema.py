@@ -13,8 +13,6 @@ from gan.evaluation.settings import Grid
 from gan.registry import Settings
 from gan.settings import ParameterBlock, require
 
-PROFILES = ("paper", "cpu", "smoke")
-
 
 @dataclass(frozen=True)
 class SampleSizes(ParameterBlock):

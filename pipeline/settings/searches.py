@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from gan.errors import ParameterError
+from pipeline.runtime.names import require_known
 from pipeline.settings.parameters import Parameters, read_yaml, with_settings
 from pipeline.settings.schema import SettingsSearch, Train
-from pipeline.settings.validation import read_block, require_known, require_mapping
+from pipeline.settings.validation import read_block, require_mapping
 
 FILE = Path("searches.yaml")
 

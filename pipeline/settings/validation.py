@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import json
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from gan.datasets.registry import LOADERS
 from gan.errors import ParameterError
 from gan.registry import SETTINGS
 from gan.settings import ParameterBlock
+from pipeline.runtime.names import nearest, require_known
 
 FILE = "params.yaml"
 T = TypeVar("T")
@@ -62,7 +62,7 @@ def _parameter_error(where: str, value: Any, error: ValidationError, profile: st
         missing = [str(d["loc"][-1]) for d in details if d["type"] in ("missing", "missing_argument")
                    and d["loc"][:-1] == first["loc"][:-1]]
         others = [key for key in _fields_at(value, path) if key not in unknown]
-        return ParameterError(f"{name}: unknown key{aside}", remedy=nearest(
+        return ParameterError(f"{name}: unknown key{aside}", remedy=_near(
             str(path[-1]), [*missing, "profiles", *_optional_beside({*missing, *others} - {tag}), *others]))
     if first["type"] in ("missing", "missing_argument"):
         return ParameterError(f"{name} is missing{aside}", remedy=f"write it in, or see `git diff {file}`")
@@ -87,9 +87,9 @@ def _tag_error(name: str, tag: str, block: Any) -> ParameterError:
     keys, known = block if isinstance(block, dict) else {}, TAGS[tag]
     if tag in keys:
         return ParameterError(f"{name}: unknown {tag} {keys[tag]!r}", expected=f"one of {', '.join(known)}",
-                              remedy=nearest(str(keys[tag]), known))
+                              remedy=_near(str(keys[tag]), known))
     for key in keys:
-        if difflib.get_close_matches(str(key), [tag]):
+        if nearest(str(key), [tag], cutoff=0.6):
             return ParameterError(f"{name}.{key}: unknown key", remedy=f"did you mean {tag!r}?")
     return ParameterError(f"{name}.{tag} is missing", expected=f"one of {', '.join(known)}", remedy="write it in")
 
@@ -117,19 +117,12 @@ def require_names(block: Mapping[str, Any], known: Iterable[str], where: str) ->
     missing = [name for name in known if name not in block]
     for key in block:
         if key not in known:
-            raise ParameterError(f"{FILE}: {where}.{key}: unknown key", remedy=nearest(str(key), missing or known))
+            raise ParameterError(f"{FILE}: {where}.{key}: unknown key", remedy=_near(str(key), missing or known))
     for name in missing:
         raise ParameterError(f"{FILE}: {where}.{name} is missing", remedy=f"write it in, or see `git diff {FILE}`")
 
 
-def require_known(name: Any, known: Iterable[str], what: str, where: str) -> None:
-    """Raise ParameterError naming the nearest of `known` unless `name` is one of them."""
-    known = list(known)
-    if name not in known:
-        raise ParameterError(f"{where}: unknown {what} {name!r}", expected=f"one of {', '.join(known)}",
-                             remedy=nearest(str(name), known))
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(map(str, known)), n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else "remove it, or see the comments in params.yaml"
+def _near(name: str, known: Iterable[str]) -> str:
+    """What to do about a key that is none of `known`."""
+    close = nearest(name, map(str, known))
+    return f"did you mean {close!r}?" if close else "remove it, or see the comments in params.yaml"

@@ -11,8 +11,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from gan.evaluation import parzen
+from gan.evaluation.settings import Grid
 from pipeline.artifacts.configuration import configuration, folder
-from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.trained import SEARCHES, scored_rows
 from pipeline.runtime import files, machine, stage
 from pipeline.runtime.progress import Progress
@@ -23,7 +25,7 @@ def main(experiment: str) -> None:
     settings = configuration(experiment, "bandwidth")
     folds = read_dataset(prepared_file(settings["dataset"])).folds()
     validation = [images[:settings["validation_images"]].to(device) for images, _ in folds]
-    grids = [TypeAdapter(parzen.Grid).validate_python(settings[name]) for name in ("paper_grid", "refined_grid")]
+    grids = [TypeAdapter(Grid).validate_python(settings[name]) for name in ("paper_grid", "refined_grid")]
     seeds: list[dict[str, Any]] = []
     rows = scored_rows(experiment)
     images = sum(map(len, rows.values())) * sum(map(len, validation))
@@ -52,4 +54,4 @@ def _choice(search: parzen.Search) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment")

@@ -9,95 +9,82 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import pandas
-
-from pipeline.results import results
+from pipeline.artifacts.paths import ARTIFACTS, FIGURES, PLOTS, SUMMARY
+from pipeline.artifacts.tables import write_csv
+from pipeline.results.bandwidth import BandwidthCurves
+from pipeline.results.curves import DISCRIMINATOR, FIT, LOSSES, VALIDATION, TrainingCurves
+from pipeline.results.metrics import Entry, by_variant, gather
+from pipeline.results.plan import Plan
 from pipeline.runtime import files, stage
 
-SUMMARY = Path("reports/summary.json")
-PLOTS = Path("reports/plots")
 PICTURES = PLOTS / "pictures"
 DECIMALS = 2  # of nats
 NEAR = 100.0  # nats: what lies farther below a search's best would flatten the rest of its curve
 CURVES = {  # file: the columns of curves.csv that it shows, and what they are called there
-    "losses": {"discriminator_loss": "discriminator", "generator_loss": "generator", "cross_entropy": "cross-entropy",
-               "free_energy_gap": "free energy gap"},
-    "discriminator": {"d_on_data": "on data", "d_on_samples": "on samples"},
-    "validation": {"validation_log_likelihood": "raw", "validation_log_likelihood_ema": "ema",
-                   "validation_log_likelihood_parallel": "parallel"},
+    "losses": {LOSSES["discriminator"]: "discriminator", LOSSES["generator"]: "generator",
+               FIT["cross_entropy"]: "cross-entropy", FIT["free_energy_gap"]: "free energy gap"},
+    "discriminator": {DISCRIMINATOR["on_data"]: "on data", DISCRIMINATOR["on_samples"]: "on samples"},
+    "validation": {column: variant for variant, column in VALIDATION.items()},
 }
 COLUMNS = ["experiment", "seed", "curve"]
+Row = tuple[str, int, str, float, float]
+"""COLUMNS, x and value"""
 
 
 def main() -> None:
-    experiments = results.Plan.read().experiments
-    files.write_json(SUMMARY, summary(results.gather(experiments)))
+    experiments = Plan.read().experiments
+    files.write_json(SUMMARY, summary(gather(experiments)))
     shutil.rmtree(PLOTS, ignore_errors=True)
-    for name, columns in CURVES.items():
-        _write(name, [training_curve(experiment, columns) for experiment in experiments], "epoch")
-    _write("bandwidth", [bandwidths(experiment) for experiment in experiments], "bandwidth")
-    _write("sample_sizes", [sample_sizes(experiment) for experiment in experiments], "log10_samples")
+    curves = {name: TrainingCurves.read_if_there(ARTIFACTS / name / "curves.csv") for name in experiments}
+    for table, columns in CURVES.items():
+        _write(table, "epoch", (row for name in experiments for row in training_curve(name, curves[name], columns)))
+    _write("bandwidth", "bandwidth", (row for name in experiments for row in bandwidths(name)))
+    _write("sample_sizes", "log10_samples", (row for name in experiments for row in sample_sizes(name)))
     PICTURES.mkdir()
     for experiment in experiments:
-        for picture in sorted((results.FIGURES / experiment).glob("*.png")):
+        for picture in sorted((FIGURES / experiment).glob("*.png")):
             shutil.copyfile(picture, PICTURES / f"{experiment}-{picture.name}")
 
 
-def summary(metrics: Mapping[str, results.Entry]) -> dict[str, dict[str, float]]:
+def summary(metrics: Mapping[str, Entry]) -> dict[str, dict[str, float]]:
     """Test log-likelihood in nats by experiment and variant, from the content of metrics.json."""
-    return {name: {variant: round(row["test_log_likelihood"], DECIMALS) for variant, row in results.rows(entry).items()}
+    return {name: {variant: round(row["test_log_likelihood"], DECIMALS) for variant, row in by_variant(entry).items()}
             for name, entry in metrics.items()}
 
 
-def training_curve(experiment: str, columns: Mapping[str, str]) -> pandas.DataFrame:
-    """COLUMNS, epoch, value: of each seed, where something was measured."""
-    path = results.ARTIFACTS / experiment / "curves.csv"
-    if not path.is_file():
-        return _points([], "epoch")
-    wide = pandas.read_csv(path).rename(columns=columns)
-    long = wide.melt(["seed", "epoch"], [name for name in columns.values() if name in wide], "curve")
-    return long.dropna(subset="value").assign(experiment=experiment)
+def training_curve(experiment: str, curves: TrainingCurves, columns: Mapping[str, str]) -> Iterator[Row]:
+    """By epoch, of each seed, where something was measured."""
+    for column, name in columns.items():
+        for seed, curve in curves.columns.get(column, {}).items():
+            yield from ((experiment, seed, name, epoch, value) for epoch, value in curve.items())
 
 
-def bandwidths(experiment: str) -> pandas.DataFrame:
-    """COLUMNS, bandwidth, value: the refined search of each seed, in nats, near its best."""
-    points = []
-    for seed, variant, row in _by_seed(_read(experiment, "bandwidth.json")):
-        search = row["refined"]
-        points += [(experiment, seed, variant, sigma, value)
-                   for sigma, value in zip(search["bandwidths"], search["log_likelihoods"], strict=True)
-                   if value >= search["validation_log_likelihood"] - NEAR]
-    return _points(points, "bandwidth")
+def bandwidths(experiment: str) -> Iterator[Row]:
+    """By bandwidth, the refined search of each seed, in nats, near its best."""
+    for entry in _read(experiment, "bandwidth.json").get("seeds", ()):
+        for variant, searches in entry["variants"].items():
+            points = BandwidthCurves.read(searches).refined.finite
+            yield from ((experiment, entry["seed"], variant, sigma, value) for sigma, value in points.items()
+                        if value >= max(points.values()) - NEAR)
 
 
-def sample_sizes(experiment: str) -> pandas.DataFrame:
-    """COLUMNS, log10_samples, value: test log-likelihood in nats of the seed that validation chose."""
-    return _points([(experiment, row["seed"], variant, math.log10(size["samples"]), size["test_log_likelihood"])
-                    for variant, row in _read(experiment, "sample_sizes.json").get("variants", {}).items()
-                    for size in row["sizes"]], "log10_samples")
+def sample_sizes(experiment: str) -> Iterator[Row]:
+    """By the logarithm of their number, test log-likelihood in nats of the seed that validation chose."""
+    for variant, row in _read(experiment, "sample_sizes.json").get("variants", {}).items():
+        yield from ((experiment, row["seed"], variant, math.log10(size["samples"]), size["test_log_likelihood"])
+                    for size in row["sizes"])
 
 
 def _read(experiment: str, name: str) -> dict[str, Any]:
-    path = results.ARTIFACTS / experiment / name
+    path = ARTIFACTS / experiment / name
     return dict(files.read_json(path)) if path.is_file() else {}
 
 
-def _by_seed(content: Mapping[str, Any]) -> list[tuple[int, str, dict[str, Any]]]:
-    return [(entry["seed"], variant, row) for entry in content.get("seeds", ())
-            for variant, row in entry["variants"].items()]
-
-
-def _points(rows: list[tuple[Any, ...]], x: str) -> pandas.DataFrame:
-    return pandas.DataFrame(rows, columns=[*COLUMNS, x, "value"])
-
-
-def _write(name: str, frames: list[pandas.DataFrame], x: str) -> None:
-    rows = pandas.concat([frame for frame in frames if len(frame)] or [_points([], x)])[[*COLUMNS, x, "value"]]
-    files.write_text(PLOTS / f"{name}.csv", rows.to_csv(index=False, float_format="%.7g", lineterminator="\n"))
+def _write(name: str, x: str, rows: Iterable[Row]) -> None:
+    write_csv(PLOTS / f"{name}.csv", [*COLUMNS, x, "value"], (row for row in rows if math.isfinite(row[-1])))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ import shutil
 
 from gan import registry
 from gan.datasets.registry import module_of as dataset_module
+from gan.lessons.catalogue import module_of as lesson_module
 from pipeline.artifacts.configuration import FOLDER, write_configuration
+from pipeline.figures.lessons import module_of as drawing_module
 from pipeline.runtime import stage
 from pipeline.settings import parameters
 
@@ -33,7 +35,7 @@ def main() -> None:
                 f"pipeline.stages.{stage_name}", *([model] if stage_name in FITTED else [])])
     for name in known.plan.lesson_stages:
         write_configuration("lessons", name, known.lesson_configuration(name), [
-            "pipeline.stages.lesson", f"gan.lessons.{name}"])
+            "pipeline.stages.lesson", lesson_module(name), drawing_module(name)])
     for stage_name in ("collect", "report"):
         write_configuration("all", stage_name, {}, [f"pipeline.stages.{stage_name}"])
 

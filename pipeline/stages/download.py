@@ -57,4 +57,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "name")

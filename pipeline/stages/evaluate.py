@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
-from gan.evaluation import parzen
+from gan.evaluation import folds, parzen
 from pipeline.artifacts.configuration import configuration, folder
-from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.trained import SEARCHES, scored_rows
 from pipeline.runtime import files, machine, stage
 from pipeline.runtime.progress import Progress
@@ -34,8 +34,8 @@ def main(experiment: str) -> None:
             scores: dict[str, Any] = {}
             for variant in variants:
                 n = len(samples[variant])
-                found = _scores(searches[seed][variant], tests, samples[variant].to(device), progress.advance)
-                scores[variant] = {"epoch": epochs[seed][variant]["epoch"], **found}
+                scores[variant] = {"epoch": epochs[seed][variant]["epoch"], **_scores(
+                    searches[seed][variant], tests, samples[variant].to(device), progress.advance)}
             seeds.append({"seed": seed, "variants": scores})
     files.write_json(folder(experiment) / "evaluation.json", {
         "title": settings["title"], "note": settings["note"], "model": training["model"],
@@ -54,7 +54,7 @@ def _scores(searches: dict[str, Any], tests: Sequence[torch.Tensor], samples: to
         rows = parzen.log_likelihood(test, samples, [search["chosen"] for search in chosen], advance)
         for name, search, log_likelihoods in zip(SEARCHES, chosen, rows, strict=True):
             each[name].append(_score(search, log_likelihoods))
-    return {name: folds[0] if len(folds) == 1 else _over_folds(folds) for name, folds in each.items()}
+    return {name: scores[0] if len(scores) == 1 else _over_folds(scores) for name, scores in each.items()}
 
 
 def _score(search: dict[str, Any], log_likelihoods: torch.Tensor) -> dict[str, Any]:
@@ -63,16 +63,15 @@ def _score(search: dict[str, Any], log_likelihoods: torch.Tensor) -> dict[str, A
             "test_log_likelihood": mean, "standard_error": error, "test_images": len(log_likelihoods)}
 
 
-def _over_folds(folds: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _over_folds(scores: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Mean and standard error over the folds, as the paper reports TFD; the geometric mean of their bandwidths."""
-    n = len(folds)
-    mean = {key: math.fsum(fold[key] for fold in folds) / n
-            for key in ("test_log_likelihood", "validation_log_likelihood")}
-    variance = math.fsum((fold["test_log_likelihood"] - mean["test_log_likelihood"])**2 for fold in folds) / (n - 1)
-    return {"bandwidth": math.exp(math.fsum(math.log(fold["bandwidth"]) for fold in folds) / n), **mean,
-            "standard_error": math.sqrt(variance / n), "test_images": sum(fold["test_images"] for fold in folds),
-            "folds": list(folds)}
+    tests = [fold["test_log_likelihood"] for fold in scores]
+    return {"bandwidth": folds.geometric_mean(fold["bandwidth"] for fold in scores),
+            "test_log_likelihood": folds.mean(tests),
+            "validation_log_likelihood": folds.mean(fold["validation_log_likelihood"] for fold in scores),
+            "standard_error": folds.standard_error(tests),
+            "test_images": sum(fold["test_images"] for fold in scores), "folds": list(scores)}
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment")

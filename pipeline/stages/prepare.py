@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import torch
 
 from gan.datasets.dataset import FOLDS, SPLITS
-from pipeline.artifacts.prepared import check_splits, prepared_file
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import check_splits
 from pipeline.artifacts.raw import configured_loader, raw_folder
 from pipeline.runtime import files, stage
 
@@ -62,4 +63,4 @@ def count_duplicates(splits: Mapping[str, torch.Tensor]) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "name")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from gan.adversarial.model import AdversarialNetsModel
 from gan.linear_algebra import random_stream
+from gan.model import Interpolates
 from gan.registry import create
+from gan.weights import read_weights
 from pipeline.artifacts.configuration import configuration, folder
-from pipeline.artifacts.prepared import prepared_file, read_dataset
-from pipeline.artifacts.trained import model_settings, settings_mismatch
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
+from pipeline.artifacts.trained import model_settings, settings_mismatch, weights_file
 from pipeline.runtime import files, machine, stage
 from pipeline.runtime.progress import Progress
 
@@ -24,25 +26,25 @@ def main(experiment: str) -> None:
     with Progress(f"{experiment}, samples", sets, "set") as progress:
         for entry in training["seeds"]:
             seed = entry["seed"]
-            weights, _ = files.read_tensors(folder(experiment) / "models" / f"seed-{seed}.safetensors")
             model = create(model_settings(training["settings"]["model"]), dataset.train, seed, device, dataset.shape)
             samples: dict[str, torch.Tensor] = {}
             about: dict[str, list[int]] = {}
             for variant in model.variants:
-                own = {name.partition(".")[2]: t for name, t in weights.items() if name.startswith(f"{variant}.")}
+                weights = read_weights(weights_file(experiment, seed), variant)
                 # Both variants get the same noise, so that they differ by their weights alone.
                 try:
-                    samples[variant] = model.sample(own, settings["samples"], random_stream(seed, "samples", device))
+                    samples[variant] = model.sample(weights, settings["samples"],
+                                                    random_stream(seed, "samples", device))
                 except ValueError as error:
                     raise settings_mismatch(experiment, error) from error
-                if isinstance(model, AdversarialNetsModel):
+                if isinstance(model, Interpolates):
                     lines = settings["interpolations"], settings["steps"]
                     about["interpolation"] = list(lines)
                     name = "interpolation" if variant == "raw" else f"interpolation_{variant}"
-                    samples[name] = model.interpolate(own, *lines, random_stream(seed, "interpolation", device))
+                    samples[name] = model.interpolate(weights, *lines, random_stream(seed, "interpolation", device))
                 progress.advance(1, f"seed {seed}, {variant}")
             files.write_tensors(folder(experiment) / "samples" / f"seed-{seed}.safetensors", samples, about)
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment")

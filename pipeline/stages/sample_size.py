@@ -16,11 +16,15 @@ import torch
 from pydantic import TypeAdapter
 
 from gan.evaluation import parzen
+from gan.evaluation.folds import geometric_mean, mean
+from gan.evaluation.settings import Grid
 from gan.linear_algebra import random_stream
 from gan.registry import create
+from gan.weights import read_weights
 from pipeline.artifacts.configuration import configuration, folder
-from pipeline.artifacts.prepared import prepared_file, read_dataset
-from pipeline.artifacts.trained import model_settings, settings_mismatch
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
+from pipeline.artifacts.trained import model_settings, settings_mismatch, weights_file
 from pipeline.runtime import files, machine, stage
 from pipeline.runtime.progress import Progress
 
@@ -36,7 +40,7 @@ def main(experiment: str) -> None:
     training = files.read_json(folder(experiment) / "training.json")
     evaluation = files.read_json(folder(experiment) / "evaluation.json")
     dataset = read_dataset(prepared_file(settings["dataset"]))
-    grid = TypeAdapter(parzen.Grid).validate_python(settings["refined_grid"])
+    grid = TypeAdapter(Grid).validate_python(settings["refined_grid"])
     folds = [(validation[:settings["validation_images"]].to(device), test[:settings["test_images"]].to(device))
              for validation, test in dataset.folds()]
     names = list(evaluation["seeds"][0]["variants"])
@@ -47,11 +51,10 @@ def main(experiment: str) -> None:
     with Progress(f"{experiment}, sample size", len(names) * images * sum(sizes), "pair") as progress:
         for variant in names:
             seed = chosen_seed(evaluation, variant)
-            weights, _ = files.read_tensors(folder(experiment) / "models" / f"seed-{seed}.safetensors")
-            own = {name.partition(".")[2]: t for name, t in weights.items() if name.startswith(f"{variant}.")}
+            weights = read_weights(weights_file(experiment, seed), variant)
             model = create(model_settings(training["settings"]["model"]), dataset.train, seed, device, dataset.shape)
             try:
-                drawn = model.sample(own, sizes[-1], random_stream(seed, "sample sizes", device))
+                drawn = model.sample(weights, sizes[-1], random_stream(seed, "sample sizes", device))
             except ValueError as error:
                 raise settings_mismatch(experiment, error) from error
             variants[variant] = {"seed": seed, "sizes": [
@@ -82,7 +85,7 @@ def chosen_seed(evaluation: dict[str, Any], variant: str) -> int:
     return int(best["seed"])
 
 
-def score(folds: Folds, samples: torch.Tensor, grid: parzen.Grid, advance: Callable[[int], None]) -> dict[str, Any]:
+def score(folds: Folds, samples: torch.Tensor, grid: Grid, advance: Callable[[int], None]) -> dict[str, Any]:
     """The estimate in nats from `samples` [n, d], σ chosen on validation images, of each fold where there are several.
 
     Over folds: mean and standard error, as the paper reports TFD, and the geometric mean of their σ. `advance` is
@@ -90,20 +93,22 @@ def score(folds: Folds, samples: torch.Tensor, grid: parzen.Grid, advance: Calla
     """
     searches, tests, errors = [], [], []
     for validation, test in folds:
-        found, = parzen.search(validation, samples, [grid], lambda images: advance(images * len(samples)))
-        each, = parzen.log_likelihood(test, samples, [found.chosen], lambda images: advance(images * len(samples)))
-        mean, error = parzen.mean_and_standard_error(each)
-        searches.append(found)
-        tests.append(mean)
+        search, = parzen.search(validation, samples, [grid], lambda images: advance(images * len(samples)))
+        each, = parzen.log_likelihood(test, samples, [search.chosen], lambda images: advance(images * len(samples)))
+        log_likelihood, error = parzen.mean_and_standard_error(each)
+        searches.append(search)
+        tests.append(log_likelihood)
         errors.append(error)
+    # `folds.standard_error` rounds otherwise in the last bit, which would change results that are kept.
+    error_of_mean = errors[0] if len(folds) == 1 else statistics.stdev(tests) / math.sqrt(len(tests))
     return {
         "samples": len(samples),
-        "bandwidth": searches[0].chosen if len(folds) == 1 else statistics.geometric_mean(s.chosen for s in searches),
-        "validation_log_likelihood": statistics.fmean(s.validation_log_likelihood for s in searches),
-        "test_log_likelihood": statistics.fmean(tests),
-        "standard_error": errors[0] if len(folds) == 1 else statistics.stdev(tests) / math.sqrt(len(tests)),
+        "bandwidth": searches[0].chosen if len(folds) == 1 else geometric_mean(s.chosen for s in searches),
+        "validation_log_likelihood": mean(s.validation_log_likelihood for s in searches),
+        "test_log_likelihood": mean(tests),
+        "standard_error": error_of_mean,
         "at_the_edge": any(s.at_the_edge for s in searches)}
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment")

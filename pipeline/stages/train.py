@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor
@@ -24,10 +23,13 @@ from gan.evaluation.settings import Monitor
 from gan.fit import Fit
 from gan.linear_algebra import random_stream
 from gan.registry import create_together
-from pipeline.artifacts.configuration import configuration
+from gan.weights import describe
+from pipeline.artifacts.configuration import configuration, inputs_digest
 from pipeline.artifacts.configuration import folder as artifacts
-from pipeline.artifacts.prepared import prepared_file, read_dataset
-from pipeline.artifacts.trained import inputs_digest, model_settings, settings_mismatch
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
+from pipeline.artifacts.tables import write_csv
+from pipeline.artifacts.trained import model_settings, settings_mismatch, weights_file
 from pipeline.runtime import checkpoints, files, machine, process_lock, stage
 from pipeline.runtime.checkpoints import Checkpoint
 from pipeline.runtime.interruption import Interruption
@@ -53,7 +55,7 @@ def main(experiment: str, seed: str | None = None) -> None:
         training = _Experiment(experiment, settings, dataset, inputs, device)
         fits = training.fit(seeds)
         if seed is None:
-            _write(experiment, settings, fits, device)
+            _write(experiment, settings, fits, dataset.shape, device)
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -227,25 +229,25 @@ def _with_last_good_state(error: TrainingDiverged, checkpoint: Checkpoint) -> Tr
     return TrainingDiverged(error.epoch, error.found, error.remedy + kept)
 
 
-def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], device: torch.device) -> None:
-    models = artifacts(experiment) / "models"
+def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], shape: tuple[int, int, int],
+           device: torch.device) -> None:
     for fit in fits:
         tensors = {f"{variant}.{name}": tensor for variant, choice in fit.choices.items()
                    for name, tensor in choice.weights.items()}
-        files.write_tensors(models / f"seed-{fit.seed}.safetensors", tensors)
-    rows = pandas.DataFrame([row for fit in fits for row in fit.rows], columns=None if any(
-        fit.rows for fit in fits) else CURVES)
-    extra = [column for column in rows.columns if column not in CURVES]
-    files.write_text(artifacts(experiment) / "curves.csv",
-                     rows.reindex(columns=CURVES + extra).to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        files.write_tensors(weights_file(experiment, fit.seed), tensors, describe(
+            settings["model"], shape, list(fit.choices)))
+    rows = [row for fit in fits for row in fit.rows]
+    columns = list(dict.fromkeys([*CURVES, *(column for row in rows for column in row)]))
+    write_csv(artifacts(experiment) / "curves.csv", columns, ([row.get(column) for column in columns] for row in rows),
+              digits=6)
     files.write_json(artifacts(experiment) / "training.json", {
         "model": settings["model"]["kind"], "dataset": settings["dataset"], "profile": settings["profile"],
         "settings": settings, "hardware": machine.hardware(device),
         "seeds": [{"seed": fit.seed, "updates": getattr(fit.model, "updates", None), "variants": {
-            variant: {"epoch": choice.epoch if fit.model.is_looked_at else None,
+            variant: {"epoch": choice.epoch if fit.model.can_be_scored else None,
                       "validation_log_likelihood": choice.validation_log_likelihood}
             for variant, choice in fit.choices.items()}} for fit in fits]})
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "experiment", optional=["seed"])

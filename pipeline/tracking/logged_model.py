@@ -22,13 +22,12 @@ DIGEST = "gan.generator"  # the tag of a run that has one
 
 
 @dataclass(frozen=True)
-class Generator:
-    """Adversarial nets' G: `settings` as in training.json, `shape` [C, H, W], and the seed taken for each variant.
+class GeneratorFiles:
+    """Adversarial nets' G: `shape` [C, H, W] of its images, and the seed taken for each variant.
 
-    `weights` are the files of these seeds, as the stage `train` writes them.
+    `weights` are the files of these seeds, as the stage `train` writes them; they describe themselves.
     """
 
-    settings: Mapping[str, Any]
     shape: Sequence[int]
     seeds: Mapping[str, int]
     weights: Mapping[int, Path]
@@ -41,7 +40,7 @@ class Generator:
     def description(self) -> str:
         """What `gan_generator` reads, as JSON."""
         variants = {variant: {"file": self.weights[seed].name, "seed": seed} for variant, seed in self.seeds.items()}
-        return json.dumps({"model": self.settings, "shape": list(self.shape), "variants": variants}, indent=2) + "\n"
+        return json.dumps({"variants": variants}, indent=2) + "\n"
 
     def digest(self) -> str:
         """SHA-256 over the description and the weights."""
@@ -50,23 +49,23 @@ class Generator:
 
 
 def generator_of(experiment: Path, training: Mapping[str, Any], shape: Sequence[int],
-                 seeds: Mapping[str, int]) -> Generator | None:
+                 seeds: Mapping[str, int]) -> GeneratorFiles | None:
     """The generator in the folder of an experiment's artifacts, by variant that of one seed; None for other models."""
     if training["model"] != "adversarial_nets":
         return None
     weights = {seed: experiment / "models" / f"seed-{seed}.safetensors" for seed in seeds.values()}
-    return Generator(training["settings"]["model"], shape, seeds, weights)
+    return GeneratorFiles(shape, seeds, weights)
 
 
-def log(client: Any, run_id: str, generator: Generator) -> None:
+def log(client: Any, run_id: str, generator: GeneratorFiles) -> None:
     """Add the generator to a run, unless it has this very one: `runs:/<run_id>/generator`."""
     from mlflow.entities import LoggedModelOutput
     run, digest = client.get_run(run_id), generator.digest()
     if run.data.tags.get(DIGEST) == digest:
         return
-    about = {f"{variant}_seed": str(seed) for variant, seed in generator.seeds.items()}
+    seeds = {f"{variant}_seed": str(seed) for variant, seed in generator.seeds.items()}
     model = client.create_logged_model(run.info.experiment_id, name=NAME, source_run_id=run_id, model_type=NAME,
-                                       params=about, tags={DIGEST: digest})
+                                       params=seeds, tags={DIGEST: digest})
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         data = _save(folder, generator, model.model_id, run_id)
@@ -78,11 +77,12 @@ def log(client: Any, run_id: str, generator: Generator) -> None:
     client.set_tag(run_id, DIGEST, digest)
 
 
-def _save(folder: Path, generator: Generator, model_id: str, run_id: str) -> str:
+def _save(folder: Path, generator: GeneratorFiles, model_id: str, run_id: str) -> str:
     """Write all but the weights, which are large and go straight to the store; returns where they belong."""
     import mlflow
     from mlflow.models import Model, ModelSignature
     from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
+
     signature = ModelSignature(
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *generator.shape))]),
         params=ParamSchema([ParamSpec("variant", "string", "ema"), ParamSpec("seed", "long", 0)]))
@@ -92,7 +92,7 @@ def _save(folder: Path, generator: Generator, model_id: str, run_id: str) -> str
     code = Path(gan_generator.__file__)
     mlflow.pyfunc.save_model(
         str(folder), loader_module=code.stem, data_path=str(source),
-        code_paths=[str(code), str(code.parents[1] / "gan")],
+        code_paths=[str(code), str(code.parents[2] / "gan")],
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in ("mlflow", *PACKAGES)],
         mlflow_model=Model(model_uuid=model_id, model_id=model_id, run_id=run_id, signature=signature))
     saved = Model.load(str(folder))

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors
@@ -18,6 +18,13 @@ from gan.datasets.dataset import SPLITS, Dataset
 from pipeline.runtime import files
 from pipeline.tracking.names import LONGEST_DATASET_DIGEST, LONGEST_DATASET_NAME, Point, as_text, finite
 
+if TYPE_CHECKING:  # imported where needed: torch takes seconds, and descriptions do without
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from gan.datasets.dataset import Dataset
+
 PICTURE_WIDTH = 512  # pixels, at least, where images are enlarged
 IMAGES_FOR_THE_SCALE = 1000
 
@@ -25,15 +32,17 @@ IMAGES_FOR_THE_SCALE = 1000
 def describe(file: Path) -> dict[str, Any]:
     """A prepared data set from its file: `name`, `digest` (SHA-256), `shape` [C, H, W], number of `images` by split,
     and the `contrast_norm` of its images, None where they are in [0, 1]."""
+
     with safetensors.safe_open(str(file), framework="pt") as content:
-        about = json.loads(content.metadata()["about"])
+        header = json.loads(content.metadata()["about"])
         images = {split: content.get_slice(split).get_shape()[0] for split in SPLITS}
-    return {"name": about["name"], "digest": files.sha256(file), "shape": about["shape"], "images": images,
-            "contrast_norm": about.get("contrast_norm")}
+    return {"name": header["name"], "digest": files.sha256(file), "shape": header["shape"], "images": images,
+            "contrast_norm": header.get("contrast_norm")}
 
 
 def dataset_input(dataset: Mapping[str, Any]) -> Any:
     """What `describe` returned (or a name and a digest) as MLflow has it: with schema, profile and its use."""
+    import numpy as np
     from mlflow.data.schema import TensorDatasetSchema
     from mlflow.entities import Dataset, DatasetInput, InputTag
     from mlflow.types.schema import Schema, TensorSpec
@@ -54,11 +63,9 @@ def picture(samples: torch.Tensor, dataset: Dataset) -> NDArray[np.uint8]:
 
     Centred data keep one scale through all of training: black to white is as far as training images go.
     """
-    from pipeline.stages.figures import (  # here: it imports matplotlib, for which stages wait
-        blank,
-        pixel_scale,
-        to_pixels,
-    )
+    import numpy as np
+
+    from pipeline.artifacts.pixels import blank, pixel_scale, to_pixels
     scale = pixel_scale(dataset.train[:IMAGES_FOR_THE_SCALE], dataset.train[:IMAGES_FOR_THE_SCALE])
     columns = math.isqrt(max(len(samples) - 1, 0)) + 1
     images = [np.pad(image, ((1, 1), (1, 1), (0, 0)), constant_values=255)

@@ -9,7 +9,7 @@ process logs nothing more to that store: the stage goes on as if nothing were.
 
 Environment: MLFLOW_TRACKING_URI names a server or another database than `mlflow.db` in the current folder,
 MLFLOW_EXPERIMENT_NAME another heading than ours, and GAN_TRACKING=off turns it all off.
-`python -m pipeline.commands.ui [port]` shows the store in a browser.
+`python -m pipeline ui [port]` shows the store in a browser.
 """
 
 from __future__ import annotations
@@ -29,11 +29,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-import torch
-
-from gan.datasets.dataset import Dataset
 from pipeline.runtime import machine, run_log
 from pipeline.tracking import logged_model, media
 from pipeline.tracking import store as stores
@@ -48,6 +45,11 @@ from pipeline.tracking.names import (
     flat,
     labels,
 )
+
+if TYPE_CHECKING:
+    import torch
+
+    from gan.datasets.dataset import Dataset
 
 EXPERIMENT = "Generative Adversarial Nets"
 ABOUT = ("One run per experiment of the pipeline, and below it one per seed. Filter or group by the tags "
@@ -141,7 +143,7 @@ class Tracker:
         """Attach a text, as a file of this name, which may have folders."""
         self._add(lambda client, run_id: client.log_text(run_id, as_text(content), as_name(name)))
 
-    def generator(self, generator: logged_model.Generator) -> None:
+    def generator(self, generator: logged_model.GeneratorFiles) -> None:
         """Attach a generator as an MLflow model that draws samples. Its files have to stay until `finish`."""
         self._add(lambda client, run_id: logged_model.log(client, run_id, generator),
                   seconds=generator.size / SLOWEST_UPLOAD)

@@ -8,8 +8,9 @@ writes nothing.
 from __future__ import annotations
 
 import os
+import sys
 
-from pipeline.runtime import machine, stage
+from pipeline.runtime import machine, process
 from tests.benchmarks import run_all
 
 
@@ -19,4 +20,5 @@ def main(*sections: str) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    with process.ending():
+        main(*sys.argv[1:])

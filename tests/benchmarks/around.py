@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from ruamel.yaml import YAML
 
-from pipeline.artifacts.prepared import prepared_file
+from pipeline.artifacts.paths import prepared_file
 from pipeline.settings import parameters
 from pipeline.stages import configure, download, prepare
 from tests.benchmarks import workload

@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from gan.errors import ReproductionError
+from pipeline.figures.style import BLUE, DPI, GREY, STYLE, WIDTH
 from pipeline.runtime import files, machine
-from pipeline.stages.figures import BLUE, DPI, GREY, STYLE, WIDTH
 from tests import benchmarks
 from tests.benchmarks import table
 from tests.benchmarks.table import Row

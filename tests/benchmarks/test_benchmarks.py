@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gan.adversarial.training import Training
 from gan.evaluation import parzen
 from pipeline.runtime import files
-from tests.benchmarks import gpu, idiomatic, rivals, run_all, table, workload
+from tests.benchmarks import baselines, gpu, idiomatic, run_all, table, workload
 from tests.benchmarks import parzen as parzen_benchmark
 from tests.benchmarks.products import StepProducts
 from tests.benchmarks.timing import TINY, Comparison, compare
@@ -69,8 +69,8 @@ def test_the_floor_has_exactly_the_steps_products() -> None:
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_the_floors_of_the_rivals_have_exactly_their_updates_products(number: int) -> None:
-    _, model, shapes = list(rivals.models(TINY, CPU))[number]
+def test_the_floors_of_the_baselines_have_exactly_their_updates_products(number: int) -> None:
+    _, model, shapes = list(baselines.models(TINY, CPU))[number]
     model.fit_epoch()  # the first update of all starts persistent chains
     with _Products() as counted:
         model.fit_epoch()

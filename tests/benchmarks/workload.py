@@ -9,16 +9,17 @@ from torch import Tensor
 
 from gan.adversarial.settings import (
     AdversarialNets,
-    Discriminator,
+    DiscriminatorNetwork,
     DiscriminatorOutput,
-    Generator,
     GeneratorLayer,
+    GeneratorNetwork,
     GeneratorOutput,
     MaxoutLayer,
     Noise,
 )
 from gan.datasets.dataset import Dataset
-from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
 from pipeline.runtime import files
 from pipeline.settings import parameters
 from tests.benchmarks.timing import Effort
@@ -32,10 +33,10 @@ def nets(effort: Effort) -> AdversarialNets:
         return model
     return replace(
         model, noise=Noise(4, "uniform"),
-        generator=Generator([GeneratorLayer(9, "relu", 0.5), GeneratorLayer(8, "relu", 0.5)],
-                            GeneratorOutput("sigmoid", 0.5, "marginal_logit")),
-        discriminator=Discriminator([MaxoutLayer(7, 3, 0.5, 0.8), MaxoutLayer(5, 2, 0.5, 0.5)],
-                                    DiscriminatorOutput(0.5, 0.5)),
+        generator=GeneratorNetwork([GeneratorLayer(9, "relu", 0.5), GeneratorLayer(8, "relu", 0.5)],
+                                   GeneratorOutput("sigmoid", 0.5, "marginal_logit")),
+        discriminator=DiscriminatorNetwork([MaxoutLayer(7, 3, 0.5, 0.8), MaxoutLayer(5, 2, 0.5, 0.5)],
+                                           DiscriminatorOutput(0.5, 0.5)),
         recipe=replace(model.recipe, batch_size=20))
 
 

@@ -10,7 +10,7 @@ from clone import LESSONS, WHOLE_GRAPH, Clone, make_clone
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """The whole graph has run once from nothing, and its results are committed."""
     clone = make_clone(tmp_path_factory.mktemp("clone"))
-    clone.run("python", "-m", "pipeline.commands.plan", GAN_PROFILE="smoke", GAN_LESSONS=" ".join(LESSONS))
+    clone.run("python", "-m", "pipeline", "plan", GAN_PROFILE="smoke", GAN_LESSONS=" ".join(LESSONS))
     assert clone.repro() == WHOLE_GRAPH
     clone.commit("results")
     return clone

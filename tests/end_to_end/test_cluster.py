@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("one clone"), pytest.mark.timeout(900)]
 DONE_BY_WORKERS = {"download@digits", "prepare@digits", *(f"{stage}@digits" for stage in STAGES)}
+CLUSTER = ("python", "-m", "pipeline", "reproduce", "--planned", "--cluster", "local")
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def other(clone: Clone, tmp_path: Path) -> Clone:
     clone.run("git", "add", "--all")
     clone.run("git", "commit", "--quiet", "--allow-empty", "--message", "as it is")
     clone.run("git", "clone", "--quiet", ".", str(second.root))
-    second.run("python", "-m", "pipeline.commands.plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits",
+    second.run("python", "-m", "pipeline", "plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits",
                GAN_LESSONS="none")
     return second
 
@@ -32,7 +33,7 @@ def history(root: Path) -> list[dict[str, object]]:
 
 
 def test_local_workers_give_the_bytes_of_one_machine_and_do_nothing_twice(clone, other):
-    said = other.run("python", "-m", "pipeline.cluster", "local", "--workers", "2", "--threads", "1")
+    said = other.run(*CLUSTER, "--workers", "2", "--threads", "1")
     assert {stage: other.locked(stage) for stage in DONE_BY_WORKERS} == {
         stage: clone.locked(stage) for stage in DONE_BY_WORKERS}
     assert set(re.findall(r"^Running stage '(.+?)':$", said, re.M)) == {"collect", "report"}
@@ -44,10 +45,10 @@ def test_local_workers_give_the_bytes_of_one_machine_and_do_nothing_twice(clone,
     changed = other.run("git", "status", "--porcelain").split()[1::2]
     assert set(changed) <= {"params.yaml", "dvc.lock", "reports/index.html", "reports/metrics.json",
                             "reports/summary.json"}
-    circumstances = json.loads((other.root / ".circumstances/stages/train@digits.json").read_text())
-    assert circumstances["commit"] == other.run("git", "rev-parse", "HEAD").strip()
+    run_log = json.loads((other.root / ".run_log/stages/train@digits.json").read_text())
+    assert run_log["commit"] == other.run("git", "rev-parse", "HEAD").strip()
 
-    again = other.run("python", "-m", "pipeline.cluster", "local", "--workers", "2", "--threads", "1")
+    again = other.run(*CLUSTER, "--workers", "2", "--threads", "1")
     assert "0 tasks done" in again
     assert "Running stage" not in again
 
@@ -61,7 +62,7 @@ def sweep(other: Clone) -> None:
                                           "set:\n  train.model.recipe.learning_rate.initial: 0.1\n")
     other.commit("planned and run")
     before = len(history(other.root))
-    said = other.run("python", "-m", "pipeline.cluster.sweep", "grid.yaml", "local", "--workers", "2", "--threads", "1")
+    said = other.run("python", "-m", "pipeline", "sweep", "grid.yaml", "--workers", "2", "--threads", "1")
     did = [event["stage"] for event in history(other.root)[before:] if event["event"] == "done"]
     assert sorted(did) == ["rates-2: configure@digits", "rates-2: figures@digits"], said  # rates-1 is what has been run
     assert sorted(other.run("dvc", "exp", "list", "--name-only").split()) == ["rates-1", "rates-2"]
@@ -82,11 +83,11 @@ def sweep(other: Clone) -> None:
 def refused(other: Clone) -> None:
     """What cannot be run says why, at once, and runs nothing."""
     with pytest.raises(AssertionError, match=r"no DVC remote[\s\S]*dvc remote add --default"):
-        other.run("python", "-m", "pipeline.cluster", "local", "--data", "remote")
+        other.run(*CLUSTER, "--data", "remote")
     (other.root / "gan/game.py").write_text((other.root / "gan/game.py").read_text() + "# edited\n")
     with pytest.raises(AssertionError, match=r"tracked files here differ[\s\S]*gan/game.py[\s\S]*commit them"):
-        other.run("python", "-m", "pipeline.cluster", "local")
+        other.run(*CLUSTER)
     other.run("git", "checkout", "--quiet", "gan/game.py")
     (other.root / "gan/datasets/new.py").write_text("")
     with pytest.raises(AssertionError, match=r"lacks files that are here[\s\S]*gan/datasets/new.py"):
-        other.run("python", "-m", "pipeline.cluster", "local")
+        other.run(*CLUSTER)

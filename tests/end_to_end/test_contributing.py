@@ -55,7 +55,7 @@ def test_a_folder_of_images_and_a_module_of_ones_own_become_data_sets(tmp_path, 
                                "GAN_EXPERIMENTS": "photos fields"})
     enter(clone, YAML(typ="safe").load(block("yaml")))
     (clone.root / "gan/datasets/fields.py").write_text(block("python"))
-    package = clone.root / "gan/datasets/__init__.py"
+    package = clone.root / "gan/datasets/registry.py"
     text = package.read_text().replace("from gan.datasets.image_folder import ",
                                        "from gan.datasets.fields import Fields\nfrom gan.datasets.image_folder import ")
     package.write_text(re.sub(r"^(DatasetSettings = .*)$", r"\1 | Fields", text, flags=re.M))
@@ -64,7 +64,7 @@ def test_a_folder_of_images_and_a_module_of_ones_own_become_data_sets(tmp_path, 
                       "title": "Training images", "dataset": "fields", "profile": None, "runs_in": ["smoke"],
                       "train": {"seeds": [1], "model": {"kind": "training_images"}},
                       "figures": {"rows": 2, "columns": 3, "interpolations": 1, "steps": 2}}}})
-    said = clone.run("python", "-m", "pipeline.commands.plan")
+    said = clone.run("python", "-m", "pipeline", "plan")
     assert re.search(r"^data +photos: found in ", said, re.M)
     clone.repro()
     metrics = clone.metrics()

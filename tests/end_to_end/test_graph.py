@@ -27,7 +27,7 @@ import torch
 from clone import EXPERIMENTS, GATHERED, LESSONS, ROOT, STAGES, Clone, make_clone, stages
 from ruamel.yaml import YAML
 
-from pipeline.results import results
+from pipeline.results.text import with_error
 from pipeline.runtime import files
 from pipeline.stages import prepare
 
@@ -60,7 +60,7 @@ def test_a_second_run_does_nothing(clone):
 def test_another_plan_changes_nothing_to_run(clone):
     run = YAML(typ="safe").load((clone.root / "params.yaml").read_text())["run"]
     assert tuple(run["experiments"]) == EXPERIMENTS
-    said = clone.run("python", "-m", "pipeline.commands.plan", GAN_PROFILE="smoke", GAN_LESSONS=" ".join(LESSONS))
+    said = clone.run("python", "-m", "pipeline", "plan", GAN_PROFILE="smoke", GAN_LESSONS=" ".join(LESSONS))
     assert "says so already" in said
     assert re.search("^experiment +digits: .*, done$", said, re.M)
 
@@ -121,15 +121,15 @@ def test_the_page_stands_alone_and_shows_every_number(clone):
     page = (clone.root / "reports/index.html").read_text()
     for name, entry in clone.metrics().items():
         assert name in page
-        assert results.with_error(entry["test_log_likelihood"], entry["standard_error"]) in page
+        assert with_error(entry["test_log_likelihood"], entry["standard_error"]) in page
     assert 'src="data:image/png;base64,' in page
     assert not re.search(r"<(img|script|link)[^>]+(src|href)=\"(?!data:)", page)
 
 
 def test_the_table_is_printed_with_the_place_of_the_report(clone):
-    table = clone.run("python", "-m", "pipeline.stages.report", "table")
+    table = clone.run("python", "-m", "pipeline", "table")
     for entry in clone.metrics().values():
-        assert results.with_error(entry["test_log_likelihood"], entry["standard_error"]) in table
+        assert with_error(entry["test_log_likelihood"], entry["standard_error"]) in table
     assert table.rstrip().endswith("report: reports/index.html")
 
 
@@ -211,7 +211,7 @@ def test_another_number_of_rows_draws_that_figure_again_and_reaches_the_tracking
 
 def test_an_experiment_left_out_changes_the_report_alone_and_comes_back_without_work(clone):
     metrics = clone.metrics()
-    clone.run("python", "-m", "pipeline.commands.plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits digits_kmeans")
+    clone.run("python", "-m", "pipeline", "plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits digits_kmeans")
     assert clone.repro() == GATHERED
     assert clone.metrics() == {name: metrics[name] for name in ("digits", "digits_kmeans")}
     assert "GAN_EXPERIMENTS" in (clone.root / "reports/index.html").read_text()
@@ -302,7 +302,7 @@ def test_without_a_network_and_without_data_what_can_be_run_is_and_the_report_sa
     nobody = "http://127.0.0.1:9"
     offline = {name: nobody for word in ("http_proxy", "https_proxy", "all_proxy") for name in (word, word.upper())}
     missing = {"mnist": "mnist", "cifar10_training_images": "cifar10", "tfd": "tfd", "faces": "faces"}
-    said = clone.run("python", "-m", "pipeline.commands.plan", GAN_PROFILE="smoke", no_proxy="", NO_PROXY="",
+    said = clone.run("python", "-m", "pipeline", "plan", GAN_PROFILE="smoke", no_proxy="", NO_PROXY="",
                      PIP_NO_INDEX="1", PIP_FIND_LINKS="",
                      GAN_EXPERIMENTS=" ".join([*missing, "digits_training_images"]),
                      PIP_CONFIG_FILE=os.devnull, **offline)
@@ -313,7 +313,7 @@ def test_without_a_network_and_without_data_what_can_be_run_is_and_the_report_sa
         STAGES, ("digits_training_images",))
     assert clone.metrics().keys() == {"digits_training_images"}
     page = (clone.root / "reports/index.html").read_text()
-    table = clone.run("python", "-m", "pipeline.stages.report", "table")
+    table = clone.run("python", "-m", "pipeline", "table")
     for experiment, dataset in missing.items():
         for text in (page, table):
             assert re.search(rf"\b{experiment}\b", text)

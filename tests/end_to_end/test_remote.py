@@ -40,7 +40,7 @@ def test_a_second_clone_takes_results_from_the_remote_and_runs_nothing(clone, ot
     assert results(other.root) == results(clone.root)
     assert len(results(other.root)) > 20
     assert other.run("git", "status", "--porcelain") == ""
-    other.run("python", "-m", "pipeline.commands.compare", "HEAD", "workspace")
+    other.run("python", "-m", "pipeline", "compare", "HEAD", "workspace")
     pictures = len(list((other.root / "reports/figures/digits").glob("*.png")))
     assert (other.root / "comparison/index.html").read_text().count('src="data:image/png;base64,') >= pictures > 0
     assert other.run("git", "status", "--porcelain") == ""

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("one clone"), pyte
 SEEDS = 20
 TRAINED = {f"{stage}@digits" for stage in ("download", "prepare", "configure", "train", "sample", "bandwidth",
                                            "evaluate")}
-COMMAND = ("python", "-m", "pipeline.cluster", "slurm", "--cpus", "1", "--memory", "1")
+COMMAND = ("python", "-m", "pipeline", "reproduce", "--planned", "--cluster", "slurm", "--cpus", "1", "--memory", "1")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def twenty(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     seeds = f"seeds: [{', '.join(map(str, range(1, SEEDS + 1)))}]"
     path.write_text(text[:block] + text[block:].replace("seeds: [1, 2]", seeds, 1))
     clone.change("experiments.digits.profiles.smoke.train.model.recipe.epochs", by=8)
-    clone.run("python", "-m", "pipeline.commands.plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits",
+    clone.run("python", "-m", "pipeline", "plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits",
               GAN_LESSONS="none")
     assert clone.repro("evaluate@digits") == TRAINED
     clone.commit("planned and trained")

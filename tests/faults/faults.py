@@ -3,7 +3,7 @@
     python tests/faults/faults.py [kills] [seed]
 
 Each trial: `dvc repro train@digits` from nothing in a clone, `kill -9` of its whole process group at one moment, the
-same command again; where the kill tore DVC's own dvc.lock, `python -m pipeline.commands.who free` first. Moments are
+same command again; where the kill tore DVC's own dvc.lock, `python -m pipeline free` first. Moments are
 drawn one from each of as many equal parts of the time that an undisturbed run takes from its first update on; every
 second kill waits from there on for a checkpoint that is half written.
 """
@@ -29,8 +29,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/end_to_end")]
 from clone import Clone, make_clone  # noqa: E402
 
 from gan.errors import DataError  # noqa: E402
-from pipeline.artifacts import files  # noqa: E402
 from pipeline.commands.who import is_whole  # noqa: E402
+from pipeline.runtime import files  # noqa: E402
 from pipeline.runtime.progress import Progress, duration  # noqa: E402
 
 EXPERIMENT, EPOCHS = "digits", 40
@@ -87,7 +87,7 @@ def main(kills: str = "20", seed: str = "1") -> None:
 def make(root: Path) -> Clone:
     """A clone of this repository's working tree that has everything but the training."""
     clone = make_clone(root)
-    clone.run("python", "-m", "pipeline.commands.plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS=EXPERIMENT)
+    clone.run("python", "-m", "pipeline", "plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS=EXPERIMENT)
     name = f"experiments.{EXPERIMENT}.profiles.smoke.train.model.recipe.epochs"
     old, _ = clone.change(name, by=0)
     clone.change(name, by=EPOCHS - old)
@@ -127,7 +127,7 @@ def kill_once(clone: Clone, lock: bytes, moment: float, in_a_write: bool, wanted
     state, doing = newest(clone.root), half_written(clone.root)
     if not is_whole((clone.root / "dvc.lock").read_bytes()):
         doing = ", ".join(filter(None, (doing, "dvc.lock")))
-        clone.run("python", "-m", "pipeline.commands.who", "free")
+        clone.run("python", "-m", "pipeline", "free")
     said = clone.run(*COMMAND)
     resumed = re.findall(r"going on from (.+?) \(\S*(seed-\d+)", said)
     beginning = "DVC's run cache" if "is cached" in said else "the beginning"

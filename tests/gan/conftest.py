@@ -7,10 +7,10 @@ import torch
 
 from gan.adversarial.settings import (
     AdversarialNets,
-    Discriminator,
+    DiscriminatorNetwork,
     DiscriminatorOutput,
-    Generator,
     GeneratorLayer,
+    GeneratorNetwork,
     GeneratorOutput,
     LearningRate,
     MaxoutLayer,
@@ -24,9 +24,9 @@ DIMENSIONS = 6
 
 SMALL = AdversarialNets(
     "adversarial_nets", Noise(4, "uniform"),
-    Generator([GeneratorLayer(9, "relu", 0.5), GeneratorLayer(8, "relu", 0.5)],
-              GeneratorOutput("sigmoid", 0.5, "marginal_logit")),
-    Discriminator([MaxoutLayer(7, 3, 0.5, 0.8), MaxoutLayer(5, 2, 0.5, 0.5)], DiscriminatorOutput(0.5, 0.5)),
+    GeneratorNetwork([GeneratorLayer(9, "relu", 0.5), GeneratorLayer(8, "relu", 0.5)],
+                     GeneratorOutput("sigmoid", 0.5, "marginal_logit")),
+    DiscriminatorNetwork([MaxoutLayer(7, 3, 0.5, 0.8), MaxoutLayer(5, 2, 0.5, 0.5)], DiscriminatorOutput(0.5, 0.5)),
     Recipe(epochs=5, batch_size=20, updates="simultaneous", discriminator_steps=1, objective=Objective.NON_SATURATING,
            learning_rate=LearningRate(0.1, 1.02, 0.075), momentum=Momentum(0.5, 0.7, 4), average_decay=0.9))
 """Every schedule changes within few updates: the learning rate reaches its minimum after 15, momentum in epoch 4."""

@@ -15,10 +15,10 @@ from gan.adversarial.settings import (
     AdversarialNets,
     Convolution,
     Deconvolution,
-    Discriminator,
+    DiscriminatorNetwork,
     DiscriminatorOutput,
-    Generator,
     GeneratorLayer,
+    GeneratorNetwork,
     GeneratorOutput,
     MaxoutLayer,
     Pretraining,
@@ -46,7 +46,7 @@ class Scripted:
 
     variants = ("raw", "ema")
     selects_epoch = True
-    is_looked_at = True
+    can_be_scored = True
 
     def __init__(self, raw, ema=None):
         self.distances = {"raw": raw, "ema": raw if ema is None else ema}
@@ -325,7 +325,7 @@ def test_interpolation_begins_and_ends_at_draws_of_noise(small_nets, images):
 def test_interpolation_lies_on_straight_lines_in_z(small_nets, images):
     """A generator that is the identity shows z itself: equal steps from the first draw to the second."""
     nets = small_nets()
-    nets = AdversarialNets("adversarial_nets", nets.noise, Generator([], GeneratorOutput("linear", 1.0, "zero")),
+    nets = AdversarialNets("adversarial_nets", nets.noise, GeneratorNetwork([], GeneratorOutput("linear", 1.0, "zero")),
                            nets.discriminator, nets.recipe)
     model = create(nets, images[:, :4], 1)
     z = model.interpolate({"0": torch.eye(4), "1": torch.zeros(4)}, 3, 6, random_stream(1, "z")).view(3, 6, 4)
@@ -344,8 +344,8 @@ def pretrained_nets(small_nets):
     """3 epochs of pretraining with a 4 → 9 → 8 → 6 generator, then 4 with 4 → 7 → 4 below it."""
     nets = small_nets()
     return AdversarialNets(
-        "adversarial_nets", nets.noise, Generator([GeneratorLayer(7, "relu", 0.5), GeneratorLayer(4, "sigmoid", 0.5)],
-                                                  None),
+        "adversarial_nets", nets.noise,
+        GeneratorNetwork([GeneratorLayer(7, "relu", 0.5), GeneratorLayer(4, "sigmoid", 0.5)], None),
         nets.discriminator, replace(nets.recipe, epochs=4, chosen_epoch="last"),
         Pretraining(nets.generator, nets.discriminator, replace(nets.recipe, epochs=3)))
 
@@ -421,7 +421,7 @@ def test_pretraining_and_an_output_exclude_each_other(small_nets, pretrained_net
     with pytest.raises(ValueError, match="output must be null with pretraining"):
         replace(nets, generator=pretrained_nets.generator)
     with pytest.raises(ValueError, match="has 4 dimensions, and must have as many units, not 5"):
-        replace(pretrained_nets, generator=Generator([GeneratorLayer(5, "sigmoid", 0.5)], None))
+        replace(pretrained_nets, generator=GeneratorNetwork([GeneratorLayer(5, "sigmoid", 0.5)], None))
 
 
 # --- convolutions ---
@@ -433,10 +433,10 @@ def convolutional_nets(small_nets):
     nets = small_nets()
     convolution = Convolution(kernel=3, padding=1, pool=3, pool_stride=2)
     return replace(
-        nets, generator=Generator([GeneratorLayer(12, "sigmoid", 0.5)], GeneratorOutput(
+        nets, generator=GeneratorNetwork([GeneratorLayer(12, "sigmoid", 0.5)], GeneratorOutput(
             "linear", 0.5, "zero", deconvolution=Deconvolution(channels=3, size=2, kernel=4, stride=3))),
-        discriminator=Discriminator([MaxoutLayer(3, 2, 0.5, 0.8, convolution), MaxoutLayer(5, 2, 0.5, 0.5)],
-                                    DiscriminatorOutput(0.5, 0.5)))
+        discriminator=DiscriminatorNetwork([MaxoutLayer(3, 2, 0.5, 0.8, convolution), MaxoutLayer(5, 2, 0.5, 0.5)],
+                                           DiscriminatorOutput(0.5, 0.5)))
 
 
 def test_convolutional_nets_train_and_go_on_with_the_same_bits(convolutional_nets):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gan.adversarial.settings import Discriminator, Generator, GeneratorLayer, LearningRate, MaxoutLayer
+from gan.adversarial.settings import DiscriminatorNetwork, GeneratorLayer, GeneratorNetwork, LearningRate, MaxoutLayer
 from gan.adversarial.training import Training
 from gan.evaluation.parzen import log_likelihood
 
@@ -27,9 +27,9 @@ def as_before():
 def wide_nets(small_nets):
     nets = small_nets(batch_size=100, epochs=1, learning_rate=LearningRate(0.01, 1.0001, 0.001))
     return replace(
-        nets, generator=Generator([GeneratorLayer(WIDE, "relu", 0.05)] * 2, nets.generator.output),
-        discriminator=Discriminator([MaxoutLayer(WIDE, 3, 0.05, 0.8), MaxoutLayer(WIDE, 2, 0.05, 0.5)],
-                                    nets.discriminator.output))
+        nets, generator=GeneratorNetwork([GeneratorLayer(WIDE, "relu", 0.05)] * 2, nets.generator.output),
+        discriminator=DiscriminatorNetwork([MaxoutLayer(WIDE, 3, 0.05, 0.8), MaxoutLayer(WIDE, 2, 0.05, 0.5)],
+                                           nets.discriminator.output))
 
 
 @pytest.fixture(scope="module")

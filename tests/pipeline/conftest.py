@@ -15,7 +15,8 @@ from finished_run import FinishedRun
 from ruamel.yaml import YAML
 
 from gan.datasets.dataset import Dataset
-from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
 from pipeline.settings.explain import changed
 from pipeline.settings.inheritance import expanded, plain
 from pipeline.settings.plan import Plan
@@ -119,6 +120,18 @@ def own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GAN_TRACKING", "off")
     monkeypatch.setenv("GAN_DEVICE", "cpu")
+
+
+@pytest.fixture
+def own_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A git that knows nobody's settings, a DVC that keeps nothing elsewhere, and workers that find this code."""
+    for name in [name for name in os.environ if name.startswith(("GIT_", "DVC_", "SLURM_", "SUBMITIT_", "GAN_"))]:
+        monkeypatch.delenv(name)
+    for name, value in {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "A",
+                        "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@b",
+                        "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(tmp_path / "site"),
+                        "PYTHONPATH": str(COMMITTED.parent)}.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from finished_run import NORM, NOTE, REDUCED, REFERENCE, FinishedRun, Scores
 
-from pipeline.results import results
+from pipeline.results.metrics import gather
 from pipeline.runtime.files import read_json, write_json
 from pipeline.stages import figures, report
 
@@ -99,7 +99,7 @@ def make_finished(root: Path) -> None:
         for name in run.experiments:
             figures.main(name)
         add_sizes(root, "mnist", {"raw": {1000: 40.0, 10000: 84.5, 100000: 120.25}, "ema": {1000: 90.0, 100000: 161.0}})
-        metrics = results.gather(["mnist"])["mnist"] | {"test_log_likelihood": 226.3, "profile": "paper"}
+        metrics = gather(["mnist"])["mnist"] | {"test_log_likelihood": 226.3, "profile": "paper"}
         run.record("mnist", metrics, note="Eleven minutes for each seed.")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +13,9 @@ import torch
 from ruamel.yaml import YAML
 
 from gan.datasets.contrast import normalize_contrast
+from pipeline.artifacts.configuration import write_configuration
 from pipeline.runtime.files import write_json, write_tensors, write_text
 
-CODE: dict[str, Any] = {"modules": [], "digest": hashlib.sha256(b"").hexdigest()}
-"""of no module, which nobody can edit"""
 HARDWARE = {"processor": "Example CPU", "physical_cores": 1, "logical_cores": 2, "memory_gib": 4, "accelerator": None,
             "threads": 2, "system": "Linux", "python": "3.11.9", "torch": "2.14.1", "numpy": "2.4.0", "cuda": None}
 PAPER_GRID = [10 ** (-1 + i / 9) for i in range(10)]
@@ -104,9 +103,10 @@ class FinishedRun:
         train_settings = dict(settings if settings is not None else {
             "seeds": scores.seeds, "model": {"kind": model, **games}})
         common = {"model": model, "dataset": dataset, "profile": profile}
-        configured = self.root / "artifacts/configuration" / name
-        write_json(configured / "train.json", train_settings | {"code": CODE})
-        write_json(configured / "figures.json", {"code": CODE} | dict(figures or {"rows": 4, "columns": 5}))
+        with contextlib.chdir(self.root):
+            write_configuration(name, "train", train_settings, ["pipeline.stages.train"])
+            write_configuration(name, "figures", dict(figures or {"rows": 4, "columns": 5}),
+                                ["pipeline.stages.figures"])
         write_json(folder / "training.json", common | {
             "settings": train_settings, "hardware": HARDWARE,
             "seeds": [{"seed": seed, "updates": 6 * (epochs or 0), "variants": {
@@ -161,11 +161,10 @@ class FinishedRun:
 
     def finish(self, *, experiments: Sequence[str] | None = None, left_out: Mapping[str, str] | None = None,
                lock: Mapping[str, Any] | None = None, profile: str = "cpu") -> None:
-        """params.yaml, plan.yaml, dvc.yaml and dvc.lock; `experiments` may name some that have no files."""
+        """params.yaml, dvc.yaml and dvc.lock; `experiments` may name some that have no files."""
         asked = list(self.experiments if experiments is None else experiments)
-        self._yaml("params.yaml", {"profile": profile})
-        self._yaml("plan.yaml", {"run": {"datasets": ["mnist", "digits"], "experiments": asked},
-                                 "left_out": dict(left_out or {})})
+        self._yaml("params.yaml", {"profile": profile, "run": {
+            "datasets": ["mnist", "digits"], "experiments": asked, "left_out": dict(left_out or {})}})
         self._yaml("dvc.yaml", {"stages": {}})
         self._yaml("dvc.lock", {"schema": "2.0", "stages": dict(lock) if lock is not None else {
             f"train@{name}": {"cmd": f"python -m pipeline.stages.train {name}", "outs": [

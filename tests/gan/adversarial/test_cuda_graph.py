@@ -1,5 +1,6 @@
 """Captured updates: their bookkeeping on any machine, the graph itself where there is a GPU."""
 
+import contextlib
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -35,15 +36,16 @@ class Replayed(CapturedUpdates):
 
     captured = 0
 
-    def _capture(self, moves_generator):
+    def _capture(self, moves_generator, momentum):
         self.captured += 1
-        return SimpleNamespace(replay=lambda: self._update(moves_generator))
+        return SimpleNamespace(replay=lambda: self._update(moves_generator, momentum))
 
 
 @pytest.mark.parametrize("seed", [1, [1, 2]])
 @pytest.mark.parametrize("game", GAMES)
 def test_replays_move_on_as_updates_do(small_nets, images, game, seed):
-    """Minibatch, learning rate, momentum and place of the logits come from tensors; the last minibatch is smaller."""
+    """Minibatch, learning rate and place of the logits come from tensors; the last minibatch is smaller. Momentum,
+    which rises until epoch 4, is each graph's own."""
     eager, replayed = (Training(small_nets(**GAMES[game]), images, seed) for _ in range(2))
     captured = replayed._captured = Replayed(replayed)
     for epoch in range(5):
@@ -56,7 +58,46 @@ def test_replays_move_on_as_updates_do(small_nets, images, game, seed):
     for k in range(len(eager.seeds)):
         assert_close(replayed.state(k), eager.state(k))
         assert torch.equal(replayed.state(k)["stream.noise"], eager.state(k)["stream.noise"])
-    assert captured.captured == (2 if "k = 2" in game else 1)
+    assert captured.captured == 4 * (2 if "k = 2" in game else 1)
+
+
+class Stream:
+    """A stream that notes whom it waits for; everything runs at once, in the order in which it is started."""
+
+    device = torch.device("cpu")
+    now = None
+
+    def __init__(self):
+        self.begun = False  # something was started on it that nobody waited for
+
+    def wait_stream(self, other):
+        if self is MAIN:
+            assert other.begun, "a capture may not wait for a stream that is not part of it"
+            other.begun = False
+        else:
+            self.begun = True
+
+
+MAIN = Stream()
+
+
+@pytest.mark.parametrize("seed", [1, [1, 2]])
+@pytest.mark.parametrize("game", GAMES)
+def test_what_runs_beside_on_a_gpu_is_waited_for_and_changes_no_bit(small_nets, images, game, seed, monkeypatch):
+    """With streams that run at once: masks are drawn ahead, parameters moved after the other player's backward pass."""
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: MAIN)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
+    plain, beside = (Training(small_nets(**GAMES[game]), images, seed) for _ in range(2))
+    streams = []
+    for network in (beside.generator, beside.discriminator):
+        network._beside = Stream()
+        streams.append(network._beside)
+    for _ in range(3):
+        assert beside.run_epochs() == plain.run_epochs()
+        assert not any(stream.begun for stream in streams)
+    for k in range(len(plain.seeds)):
+        for name, tensor in plain.state(k).items():
+            assert torch.equal(beside.state(k)[name], tensor), name
 
 
 @on_a_gpu

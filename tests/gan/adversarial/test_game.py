@@ -103,7 +103,7 @@ def test_the_discriminators_gradient_by_its_logits_is_autograds(dtype, o, split)
     """To 1e-7: float32's spacing below 1, and what torch's softplus drops above 20."""
     o = o.to(dtype)
     data = min(max(1, round(split * len(o))), len(o) - 1)
-    found = game.discriminator_loss_by_logits(o, data)
+    found = game.discriminator_logit_gradient(o, data)
     assert found.shape == o.shape
     torch.testing.assert_close(
         found, autograd(lambda o: game.discriminator_loss(o[:data], o[data:]), o), rtol=0, atol=1e-7)
@@ -115,7 +115,7 @@ def test_the_discriminators_gradient_by_its_logits_is_autograds(dtype, o, split)
 @given(o=columns)
 def test_the_generators_gradient_by_the_logits_is_autograds(objective, dtype, o):
     o = o.to(dtype)
-    found = game.generator_loss_by_logits(o, objective)
+    found = game.generator_logit_gradient(o, objective)
     assert found.shape == o.shape
     torch.testing.assert_close(found, autograd(lambda o: game.generator_loss(o, objective), o), rtol=1e-6, atol=1e-9)
 
@@ -123,24 +123,24 @@ def test_the_generators_gradient_by_the_logits_is_autograds(objective, dtype, o)
 def test_where_d_is_sure_of_samples_only_the_minimax_gradient_vanishes():
     """Section 3 of the paper. At −50, D is 2e-22; e⁻⁵⁰ is still there in float32, relatively."""
     o = torch.full((4, 1), -50.0)
-    assert game.generator_loss_by_logits(o, Objective.NON_SATURATING).tolist() == [[-0.25]] * 4
-    assert game.generator_loss_by_logits(o, Objective.MINIMAX).view(-1).tolist() == pytest.approx(
+    assert game.generator_logit_gradient(o, Objective.NON_SATURATING).tolist() == [[-0.25]] * 4
+    assert game.generator_logit_gradient(o, Objective.MINIMAX).view(-1).tolist() == pytest.approx(
         [-math.exp(-50) / 4] * 4, rel=1e-5)
 
 
 def test_where_d_is_wrong_at_50_its_gradient_is_whole_and_where_it_is_right_none_is_left():
     wrong, right = torch.tensor([[-50.0], [50.0]]), torch.tensor([[50.0], [-50.0]])
-    assert game.discriminator_loss_by_logits(wrong, 1).tolist() == [[-0.5], [0.5]]
-    on_data, on_samples = game.discriminator_loss_by_logits(right, 1).view(-1).tolist()
+    assert game.discriminator_logit_gradient(wrong, 1).tolist() == [[-0.5], [0.5]]
+    on_data, on_samples = game.discriminator_logit_gradient(right, 1).view(-1).tolist()
     assert on_data == pytest.approx(0, abs=1e-20)
     assert on_samples == pytest.approx(math.exp(-50) / 2, rel=1e-5)
 
 
 def test_gradients_leave_the_logits_alone():
     o = torch.tensor([[1.0], [-2.0], [3.0]])
-    game.discriminator_loss_by_logits(o, 2)
+    game.discriminator_logit_gradient(o, 2)
     for objective in OBJECTIVES:
-        game.generator_loss_by_logits(o, objective)
+        game.generator_logit_gradient(o, objective)
     assert o.tolist() == [[1.0], [-2.0], [3.0]]
 
 

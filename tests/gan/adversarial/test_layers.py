@@ -27,10 +27,10 @@ from gan.adversarial.settings import (
     AdversarialNets,
     Convolution,
     Deconvolution,
-    Discriminator,
+    DiscriminatorNetwork,
     DiscriminatorOutput,
-    Generator,
     GeneratorLayer,
+    GeneratorNetwork,
     GeneratorOutput,
     MaxoutLayer,
     Noise,
@@ -323,8 +323,8 @@ def test_dropout_multiplies_by_its_mask_forwards_and_backwards(n, inputs, last, 
 
 def small_discriminator(keeps, pieces, inputs, seed):
     """Two maxout layers and the logit, with biases that are not 0, built as the paper's is."""
-    discriminator = Discriminator([MaxoutLayer(7, pieces, 1.0, keeps[0]), MaxoutLayer(5, pieces, 1.0, keeps[1])],
-                                  DiscriminatorOutput(1.0, keeps[2]))
+    discriminator = DiscriminatorNetwork([MaxoutLayer(7, pieces, 1.0, keeps[0]), MaxoutLayer(5, pieces, 1.0, keeps[1])],
+                                         DiscriminatorOutput(1.0, keeps[2]))
     network = Network(discriminator_layers(discriminator, (1, 1, inputs), stream(seed), stream(seed + 1)))
     for bias in network.parameters[1::2]:
         bias.copy_(normal(*bias.shape, seed=seed + 2))
@@ -374,7 +374,7 @@ def test_a_discriminator_with_its_masks_frozen_equals_autograd(n, inputs, pieces
 @given(n=sides, activations=st.lists(st.sampled_from(ACTIVATIONS), min_size=1, max_size=3), seed=seeds)
 def test_a_generator_equals_autograd(n, activations, seed):
     noise, output = Noise(3, "uniform"), GeneratorOutput(activations[-1], 1.0, "marginal_logit")
-    generator = Generator([GeneratorLayer(6, a, 1.0) for a in activations[:-1]], output)
+    generator = GeneratorNetwork([GeneratorLayer(6, a, 1.0) for a in activations[:-1]], output)
     images = torch.rand(10, 4, generator=stream(seed))
     network = Network(generator_layers(generator, 3, images, (1, 2, 2), stream(seed)))
     z = draw_noise(noise, n, stream(seed + 1))
@@ -481,14 +481,14 @@ def test_the_generators_output_bias_is_the_clipped_logit_of_the_mean_image(playe
 
 
 def test_the_output_bias_is_zero_where_so_asked(images):
-    generator = Generator([], GeneratorOutput("sigmoid", 0.05, "zero"))
+    generator = GeneratorNetwork([], GeneratorOutput("sigmoid", 0.05, "zero"))
     assert not generator_layers(generator, 3, images, (1, 28, 28), stream())[0].parameters[1].any()
 
 
 def test_a_discriminator_that_keeps_everything_draws_nothing(images):
     dropout = stream()
     before = dropout.get_state()
-    discriminator = Discriminator([MaxoutLayer(4, 2, 0.1, 1)], DiscriminatorOutput(0.1, 1))
+    discriminator = DiscriminatorNetwork([MaxoutLayer(4, 2, 0.1, 1)], DiscriminatorOutput(0.1, 1))
     network = Network(discriminator_layers(discriminator, (1, 28, 28), stream(), dropout))
     first = network.forward(images)
     assert torch.equal(network.forward(images), first)
@@ -554,8 +554,8 @@ def test_output_weights_begin_in_one_way_and_no_other(make):
 
 def test_dense_layers_come_after_convolutional_ones():
     with pytest.raises(ValueError, match="convolutional layers must come before dense ones"):
-        Discriminator([MaxoutLayer(4, 2, 0.1, 1), MaxoutLayer(4, 2, 0.1, 1, Convolution(3, 1, 2, 2))],
-                      DiscriminatorOutput(0.1, 1))
+        DiscriminatorNetwork([MaxoutLayer(4, 2, 0.1, 1), MaxoutLayer(4, 2, 0.1, 1, Convolution(3, 1, 2, 2))],
+                             DiscriminatorOutput(0.1, 1))
 
 
 @pytest.mark.parametrize(("kind", "content"), [

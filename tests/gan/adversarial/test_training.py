@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gan.adversarial.layers import Dropout, TransposedConvolution, stack
 from gan.adversarial.networks import draw_noise
 from gan.adversarial.settings import (
-    Discriminator,
+    DiscriminatorNetwork,
     DiscriminatorOutput,
     GeneratorLayer,
     LearningRate,
@@ -193,7 +193,7 @@ def test_simultaneous_and_alternating_updates_differ(small_nets, images):
 def test_training_runs_without_dropout(small_nets, images):
     nets = small_nets()
     layers = [replace(layer, keep=1.0) for layer in nets.discriminator.hidden]
-    nets = replace(nets, discriminator=Discriminator(layers, DiscriminatorOutput(0.5, 1.0)))
+    nets = replace(nets, discriminator=DiscriminatorNetwork(layers, DiscriminatorOutput(0.5, 1.0)))
     training, textbook = both(nets, images, seed=1)
     textbook.mask = lambda n, width, keep: torch.ones(n, width).double()
     for epoch in (1, 2):

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan.baselines.chains import autocorrelation, bernoulli
+from gan.baselines.chains import autocorrelation, bernoulli, salt_and_pepper
 from gan.baselines.settings import KMeans, TrainingImages
 from gan.linear_algebra import random_stream
 from gan.registry import create
@@ -214,6 +214,26 @@ def test_certain_draws(dtype, shape):
         drawn = bernoulli(p, stream)
         assert drawn.dtype == dtype
         assert torch.equal(drawn, p)
+
+
+@pytest.mark.parametrize("corruption", [2.0**-16, 0.1, 0.4, 0.9, 1.0])
+def test_salt_and_pepper_is_as_frequent_as_it_should_be_and_independent_from_pixel_to_pixel(corruption):
+    """Also where half of the corruption is less than one value of a word: then the fraction decides, call by call."""
+    grey, stream = torch.full((500, 80), 0.3), torch.Generator().manual_seed(6)
+    calls = [salt_and_pepper(grey, corruption, stream) for _ in range(100)]
+    drawn = torch.cat(calls)
+    for value, share in ((0.0, corruption / 2), (1.0, corruption / 2), (grey[0, 0], 1 - corruption)):
+        count = int((drawn == value).sum())
+        deviation = (len(calls) + drawn.numel() * share * (1 - share))**0.5  # of the fractions, and of the words
+        assert count == pytest.approx(drawn.numel() * share, abs=3.5 * deviation)
+    if 2.0**-16 < corruption < 1:
+        corrupted = (drawn != grey[0, 0]).double().numpy()
+        assert float(np.abs(np.corrcoef(corrupted.T) - np.eye(80)).max()) < 4.5 / len(corrupted)**0.5
+
+
+def test_no_corruption_leaves_images_as_they_are():
+    images = uniform(50, 30, seed=4)
+    assert torch.equal(salt_and_pepper(images, 0.0, torch.Generator().manual_seed(5)), images)
 
 
 # --- the autocorrelation of a chain ---

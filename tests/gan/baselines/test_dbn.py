@@ -129,7 +129,7 @@ def test_the_gap_is_the_difference_of_the_free_energies_before_the_step(gaussian
     after = RBM(net.W.clone(), net.b.clone(), net.c.clone(), gaussian)
     gap, _ = update(after, still, v, chains, settings, stream(7))
     torch.testing.assert_close(gap, expected)
-    gap, _ = update(after, still, v, chains, settings, stream(7), watched=False)
+    gap, _ = update(after, still, v, chains, settings, stream(7), measures_gap=False)
     assert float(gap) == 0
 
 
@@ -174,7 +174,7 @@ def test_layers_are_trained_one_after_another_each_on_the_probabilities_below(im
     rows, looked = [], []
     for i in range(5):
         rows.append(net.fit_epoch())
-        looked.append(net.is_looked_at)
+        looked.append(net.can_be_scored)
         if i == 1:
             below = [t.clone() for t in (net.layers[0].W, net.layers[0].b, net.layers[0].c)]
     assert [row["layer"] for row in rows] == ["layer 1"] * 2 + ["layer 2"] * 3

@@ -9,7 +9,7 @@ import scipy.stats
 import torch
 from torch.nn.functional import binary_cross_entropy
 
-from gan.baselines.chains import bernoulli
+from gan.baselines.chains import bernoulli, salt_and_pepper
 from gan.baselines.deep_gsn import Chain, DeepGSNModel, walkback
 from gan.baselines.settings import DeepGSN
 from gan.errors import TrainingDiverged
@@ -34,8 +34,7 @@ def unrolled_loss(x, weights, biases, settings, random):
     Bernoulli and salt and pepper are one draw, as in the model; another test shows that it is the same as two.
     """
     c, last = settings.corruption, len(weights)
-    u = torch.rand(x.shape, generator=random)
-    h = [torch.where(u < c / 2, 1.0, torch.where(u < c, 0.0, x))]
+    h = [salt_and_pepper(x, c, random)]
     h += [torch.zeros(len(x), w.shape[1]) for w in weights]
     loss = 0.0
 

@@ -67,7 +67,7 @@ def test_layers_are_trained_one_after_another_each_on_the_codes_below(images):
     rows, looked = [], []
     for _ in range(2):
         rows.append(net.fit_epoch())
-        looked.append(net.is_looked_at)
+        looked.append(net.can_be_scored)
     below = [t.clone() for t in vars(net.layers[0]).values()]
     twin = Autoencoder(*(t.clone() for t in vars(net.layers[1]).values()))
     order = torch.Generator()
@@ -77,7 +77,7 @@ def test_layers_are_trained_one_after_another_each_on_the_codes_below(images):
         update(twin, codes[rows_of_batch], 0.1, 0.05)
     for _ in range(3):
         rows.append(net.fit_epoch())
-        looked.append(net.is_looked_at)
+        looked.append(net.can_be_scored)
         if len(rows) == 3:
             for mine, theirs in zip(vars(net.layers[1]).values(), vars(twin).values(), strict=True):
                 torch.testing.assert_close(mine, theirs)

@@ -1,12 +1,15 @@
 """What all lessons share: their members, texts, settings and criteria."""
 
+import ast
 import dataclasses
+import inspect
 import math
 
 import pytest
 
-from gan.lessons import LESSONS, Criterion, texts
-from gan.lessons.lesson import Rows
+from gan.lessons import settings as lesson_settings
+from gan.lessons.catalogue import LESSONS, lesson, module_of
+from gan.lessons.lesson import Criterion, Rows, texts
 
 NAMES = list(LESSONS)
 
@@ -24,18 +27,37 @@ def test_the_lessons_stand_in_the_order_in_which_they_are_read():
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_lesson_runs_with_the_settings_and_the_data_that_the_catalogue_names(name):
+    module = lesson(name)
+    assert module.__name__ == module_of(name)
+    settings, *others = inspect.signature(module.run).parameters.values()
+    assert settings.annotation == LESSONS[name].settings.__name__
+    assert [parameter.name for parameter in others] == ["start", "digits"][:1 + LESSONS[name].needs_digits]
+
+
+def test_settings_hold_fields_and_checks_alone():
+    """A stage's code digest need not follow them, nor the catalogue: their values are in its configuration."""
+    module = ast.parse(inspect.getsource(lesson_settings))
+    classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
+    assert {node.name for node in classes} == {
+        "LessonSettings", *(entry.settings.__name__ for entry in LESSONS.values())}
+    assert all(isinstance(node, ast.ClassDef | ast.ImportFrom | ast.Expr) for node in module.body)
+    for statement in (statement for node in classes for statement in node.body):
+        is_check = isinstance(statement, ast.FunctionDef) and statement.name == "__post_init__"
+        assert is_check or isinstance(statement, ast.AnnAssign | ast.Expr), ast.unparse(statement)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_text_is_filled_in(name):
-    lesson = LESSONS[name]
-    found = texts(lesson, lesson.Settings())
+    found = {"title": LESSONS[name].title, **texts(lesson(name), LESSONS[name].settings())}
     assert set(found) == {"title", "source", "statement", "experiment", "takeaway"}
     assert all(text and text == text.strip() and not set("{}<>") & set(text) - {"<", ">"} for text in found.values())
     assert all(text.endswith((".", "”", "?")) for key, text in found.items() if key not in ("title", "source"))
 
 
 def test_texts_show_the_settings_that_were_run():
-    lesson = LESSONS["honest_pictures"]
-    settings = dataclasses.replace(lesson.Settings(), drawn=12345)
-    assert "12,345 samples are drawn" in texts(lesson, settings)["experiment"]
+    settings = dataclasses.replace(LESSONS["honest_pictures"].settings(), drawn=12345)
+    assert "12,345 samples are drawn" in texts(lesson("honest_pictures"), settings)["experiment"]
 
 
 @pytest.mark.parametrize(("name", "change"), [
@@ -45,7 +67,7 @@ def test_texts_show_the_settings_that_were_run():
     ("non_convergence", {"eta": math.nan})])
 def test_settings_out_of_range_are_refused_by_name(name, change):
     with pytest.raises(ValueError, match=next(iter(change))):
-        dataclasses.replace(LESSONS[name].Settings(), **change)
+        dataclasses.replace(LESSONS[name].settings(), **change)
 
 
 def test_rows_find_their_numbers():

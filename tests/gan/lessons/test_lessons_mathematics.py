@@ -8,7 +8,7 @@ import torch
 from scipy import integrate, stats
 from scipy.special import xlogy
 
-from gan.adversarial.game import generator_loss_by_logits
+from gan.adversarial.game import generator_logit_gradient
 from gan.adversarial.settings import Objective
 from gan.lessons import convergence, non_convergence
 from gan.lessons.batched import Adam, Mlp, Noise, gradient
@@ -162,7 +162,7 @@ def test_many_inner_steps_play_as_the_optimum():
 
 def test_the_two_losses_differ_by_d_over_1_minus_d():
     logits = torch.tensor([[-6.0], [0.0], [3.0]], dtype=torch.float64)
-    ratio = generator_loss_by_logits(logits, Objective.MINIMAX) / generator_loss_by_logits(
+    ratio = generator_logit_gradient(logits, Objective.MINIMAX) / generator_logit_gradient(
         logits, Objective.NON_SATURATING)
     torch.testing.assert_close(ratio, logits.exp())  # D/(1 − D) = exp(logit)
 

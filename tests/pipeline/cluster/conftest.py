@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
-from small_graph import GRAPH, ROOT, SIDE, Repository
-
-
-@pytest.fixture
-def own_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A git that knows nobody's settings, a DVC that keeps nothing elsewhere, and workers that find this code."""
-    for name in [name for name in os.environ if name.startswith(("GIT_", "DVC_", "SLURM_", "SUBMITIT_", "GAN_"))]:
-        monkeypatch.delenv(name)
-    for name, value in {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "A",
-                        "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@b",
-                        "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(tmp_path / "site"),
-                        "PYTHONPATH": str(ROOT)}.items():
-        monkeypatch.setenv(name, value)
+from small_graph import GRAPH, SIDE, Repository
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ stages:
       - gathered.txt:
           cache: false
 """
-SIDE = "mkdir -p .circumstances && echo '{\"name\": \"side\"}' > .circumstances/side.json && echo side > side.txt\n"
+SIDE = "mkdir -p .run_log && echo '{\"name\": \"side\"}' > .run_log/side.json && echo side > side.txt\n"
 
 
 @dataclass(frozen=True)

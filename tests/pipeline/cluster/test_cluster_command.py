@@ -1,10 +1,11 @@
-"""pipeline.cluster: its command, what is prepared of what it is asked, and what is told at the end."""
+"""pipeline.cluster.run: what is prepared of what it is asked, and what is told at the end."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,9 +15,13 @@ import torch
 from ruamel.yaml import YAML
 
 from gan.errors import DataError, ReproductionError
-from pipeline.cluster import __main__ as cluster
+from pipeline.cluster import run as cluster
 from pipeline.cluster.coordinator import Work
 from pipeline.cluster.executors import Local, Slurm
+from pipeline.cluster.options import ClusterOptions
+from pipeline.commands import command_line
+from pipeline.runtime import git as checkout
+from pipeline.runtime import process, process_lock
 from pipeline.runtime.files import write_json
 from pipeline.settings import parameters
 
@@ -44,18 +49,24 @@ def two_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
 
 
-def asked(*words):
-    return cluster.parser().parse_args(words)
+def asked(kind, *words):
+    """Of the command line: the options of a cluster run, as `reproduce` is given them."""
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command_line, "_function", lambda name: lambda **given: found.append(given))
+        process.call(command_line.COMMAND, "pipeline", ["reproduce", "--cluster", kind, *words])
+    return found[-1]["cluster"]
 
 
 # What can be asked for.
 
 def test_what_is_not_asked_for_has_its_default():
     found = asked("slurm")
+    assert found == ClusterOptions("slurm")
     assert (found.retries, found.split_seeds, found.data, found.scratch) == (3, "auto", None, "")
     assert (found.partition, found.account, found.gpus) == ("", "", 0)
     assert (found.cpus, found.memory, found.time) == (2, 16, 24 * 60)
-    assert (found.array_size, found.at_once, found.sbatch, found.python) == (1000, 256, [], sys.executable)
+    assert (found.array_size, found.at_once, found.sbatch, found.python) == (1000, 256, (), sys.executable)
     assert (found.workers, found.threads) == (0, 0)
 
 
@@ -63,23 +74,26 @@ def test_what_is_asked_for_is_what_was_said():
     found = asked("slurm", "--partition", "gpu", "--account", "lab", "--gpus", "1", "--memory", "7.5", "--sbatch",
                   "qos=high", "--sbatch", "exclusive", "--data", "cache", "--split-seeds", "no")
     assert (found.partition, found.account, found.gpus, found.memory) == ("gpu", "lab", 1, 7.5)
-    assert (found.sbatch, found.data, found.split_seeds) == (["qos=high", "exclusive"], "cache", "no")
+    assert (found.sbatch, found.data, found.split_seeds) == (("qos=high", "exclusive"), "cache", "no")
 
 
-@pytest.mark.parametrize("words", [(), ("pbs",), ("slurm", "--data", "nfs"), ("local", "--workers", "many"),
+@pytest.mark.parametrize("words", [("pbs",), ("slurm", "--data", "nfs"), ("local", "--workers", "many"),
                                    ("slurm", "--split-seeds", "maybe"), ("local", "--gpu", "1x")])
 def test_what_cannot_be_asked_for_is_told_with_what_can(words, capsys):
-    with pytest.raises(SystemExit) as raised:
+    with pytest.raises(SystemExit) as raised, process.ending():
         asked(*words)
     assert raised.value.code == 2
-    assert "usage: python -m pipeline.cluster" in capsys.readouterr().err
+    assert "Usage: pipeline reproduce" in capsys.readouterr().err
 
 
 def test_the_help_names_every_option(capsys):
-    with pytest.raises(SystemExit):
-        asked("--help")
+    with pytest.raises(SystemExit) as raised, process.ending():
+        asked("slurm", "--help")
+    assert raised.value.code == 0
     printed = capsys.readouterr().out
-    for word in ("slurm", "local", "cancel", "--partition", "--retries", "--split-seeds", "--at-once", "--workers"):
+    for field in fields(ClusterOptions):
+        assert f"--{field.name.replace('_', '-')} " in printed
+    for word in ("slurm", "local"):
         assert word in printed
 
 
@@ -250,54 +264,6 @@ def test_only_what_is_planned_is_split(planned):
     assert cluster.seeds_apart(parameters.check(raw), asked("local"), MANY, False) == {}
 
 
-# The commit.
-
-def git(*words):
-    return subprocess.run(["git", *words], check=True, capture_output=True, text=True).stdout.strip()
-
-
-@pytest.fixture
-def committed(here, own_git):
-    """A small repository with code, as the current folder; its commit."""
-    for name in ("gan/a.py", "pipeline/b.py", "reports/metrics.json"):
-        Path(name).parent.mkdir()
-        Path(name).write_text("1\n")
-    Path("params.yaml").write_text("profile: cpu\nrun: {}\nparzen: 1\n")
-    Path(".gitignore").write_text("__pycache__/\n")
-    git("init", "--quiet")
-    git("add", ".")
-    git("commit", "--quiet", "--message", "first")
-    return git("rev-parse", "HEAD")
-
-
-def test_what_workers_do_not_need_may_lie_about(committed):
-    Path("gan/__pycache__").mkdir()
-    for name in ("notes.txt", "reports/own.txt", "gan/__pycache__/a.pyc", "reports/metrics.json"):
-        Path(name).write_text("2\n")
-    Path("params.yaml").write_text("profile: smoke\nrun: {more: 1}\nparzen: 1\n")
-    assert cluster.clean_commit() == committed
-
-
-@pytest.mark.parametrize("name", ["gan/new.py", "pipeline/new/c.py"])
-def test_code_that_git_does_not_know_is_named(committed, name):
-    Path(name).parent.mkdir(exist_ok=True)
-    Path(name).write_text("")
-    with pytest.raises(ReproductionError, match="workers clone the last commit") as raised:
-        cluster.clean_commit()
-    assert f"found: {name}\n" in str(raised.value)
-    git("add", name)
-    git("commit", "--quiet", "--message", "second")
-    assert cluster.clean_commit() != committed
-
-
-@pytest.mark.parametrize("name", ["gan/a.py", "params.yaml"])
-def test_what_differs_from_the_commit_is_named(committed, name):
-    Path(name).write_text("profile: cpu\nrun: {}\nparzen: 2\n")
-    with pytest.raises(ReproductionError, match="tracked files here differ") as raised:
-        cluster.clean_commit()
-    assert name in str(raised.value)
-
-
 # What is told at the end.
 
 class Entering(list):
@@ -310,7 +276,7 @@ class Entering(list):
 def finished(monkeypatch, commit="c" * 40, ran=(), **status):
     """A graph of which that came out, and the calls of `dvc repro` after it."""
     calls = []
-    monkeypatch.setattr(cluster.verify, "clean_commit", lambda: commit)
+    monkeypatch.setattr(checkout, "clean_commit", lambda what: commit)
     monkeypatch.setattr(cluster, "dvc_repro", lambda *words: calls.append(words) or list(ran))
     targets = {name for name in status if name != "report"}
     work = Work(Entering(status), "", "c" * 40, b"", {}, Path("checkpoints"), targets)
@@ -386,10 +352,10 @@ def submitted(here, name, executor, number, done=False):
 
 
 def test_where_there_are_no_jobs_none_is_cancelled(here, fake, capsys):
-    cluster.main("cancel")
+    cluster.cancel()
     assert capsys.readouterr().out == "no jobs are left\n"
     submitted(here, "a", "slurm", "101", done=True)
-    cluster.main("cancel")
+    cluster.cancel()
     assert capsys.readouterr().out == "no jobs are left\n"
     assert fake.asked("scancel") == []
 
@@ -399,7 +365,7 @@ def test_jobs_of_slurm_that_are_left_are_cancelled(here, fake, capsys):
         submitted(here, name, "slurm", number, done)
     fake.says("squeue", "101_0|RUNNING|n1|None\n101_1|PENDING||Priority\n101_2|RUNNING|n1|None\n"
                         "102|CANCELLED|n1|None\n")
-    cluster.main("cancel")
+    cluster.cancel()
     [words] = fake.asked("scancel")
     assert sorted(words.split()) == ["101_0", "101_1"]
     assert capsys.readouterr().out == "2 of slurm cancelled\n"
@@ -412,7 +378,7 @@ def test_processes_that_are_left_are_ended_and_no_others(here, capsys, tmp_path)
     try:
         submitted(here, "a", "local", str(job.pid))
         submitted(here, "b", "here", str(other.pid))
-        cluster.main("cancel")
+        cluster.cancel()
         assert job.wait(30) == -15
         assert other.poll() is None
     finally:
@@ -423,6 +389,6 @@ def test_processes_that_are_left_are_ended_and_no_others(here, capsys, tmp_path)
 
 
 def test_a_run_that_goes_on_in_another_process_is_told_before_anything_else(here):
-    with cluster.exclusive.holding(Path(".cluster/lock"), "a cluster run of this checkout"), pytest.raises(
+    with process_lock.holding(Path(".cluster/lock"), "a cluster run of this checkout"), pytest.raises(
             ReproductionError, match="a cluster run of this checkout goes on in another process"):
-        cluster.main("local")
+        cluster.reproduce(ClusterOptions("local"))

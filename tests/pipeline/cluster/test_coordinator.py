@@ -64,7 +64,7 @@ def test_waves_follow_the_graph_and_dvc_repro_then_runs_only_what_no_worker_can(
     plain = repository.clone(tmp_path / "plain")
     plain.dvc("repro")
     assert (repository.root / "dvc.lock").read_bytes() == (plain.root / "dvc.lock").read_bytes()
-    assert json.loads((repository.root / ".circumstances/side.json").read_text()) == {"name": "side"}
+    assert json.loads((repository.root / ".run_log/side.json").read_text()) == {"name": "side"}
 
 
 def test_what_another_machine_made_of_the_same_is_replaced_and_not_run_again_here(repository):

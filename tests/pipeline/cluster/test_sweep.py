@@ -21,7 +21,6 @@ from gan.errors import ParameterError, ReproductionError
 from pipeline.cluster import sweep as sweeps
 from pipeline.cluster.sweep import Point, Sweep, changed, changes, rank, table, write
 from pipeline.runtime.files import write_json
-from pipeline.settings.parameters import resolved
 
 GRID = """\
 name: rates

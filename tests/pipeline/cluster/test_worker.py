@@ -53,7 +53,7 @@ def test_a_stage_that_is_done_is_in_the_shared_cache_and_the_clone_is_gone(repos
     assert not (repository.root / "side.txt").exists()
     assert Graph(repository.root, False).settle("side")
     assert (repository.root / "side.txt").read_text() == "side\n"
-    assert json.loads(outcome.circumstances["side.json"]) == {"name": "side"}
+    assert json.loads(outcome.run_log["side.json"]) == {"name": "side"}
     assert json.loads((folder / STARTED).read_text())["node"] == outcome.node
     assert "Running stage 'side'" in (folder / LOG).read_text()
 

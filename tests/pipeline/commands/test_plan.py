@@ -13,7 +13,7 @@ import torch
 
 from gan.datasets.sources import Availability
 from gan.errors import DataError, ParameterError, ReproductionError
-from gan.lessons import LESSONS
+from gan.lessons.catalogue import LESSONS
 from pipeline.artifacts.raw import data_availability
 from pipeline.commands import plan
 from pipeline.commands.plan import measure, seconds_of_chains, seconds_per_update
@@ -21,7 +21,7 @@ from pipeline.settings import parameters
 
 ROOT = Path(__file__).parents[3]
 FOUND, DOWNLOADABLE = Availability("found", "data/raw"), Availability("downloadable", "a mirror")
-ON_MNIST = [name for name, lesson in LESSONS.items() if lesson.NEEDS_DIGITS]
+ON_MNIST = [name for name, lesson in LESSONS.items() if lesson.needs_digits]
 WITHOUT_DATA = [name for name in LESSONS if name not in ON_MNIST]
 UNAVAILABLE = Availability("unavailable", "a mirror: no answer", "connect to the network, or set GAN_DATA: a folder")
 

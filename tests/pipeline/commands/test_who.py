@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from gan.errors import ReproductionError
-from pipeline.cluster import LOCK
 from pipeline.commands import who
-from pipeline.runtime import process_lock
+from pipeline.runtime import dvc_adapter, process_lock
+from pipeline.runtime.process_lock import CLUSTER
 
 ROOT = Path(__file__).parents[3]
 GRAPH = """
@@ -36,26 +36,27 @@ def checkout(tmp_path, monkeypatch):
 
 
 def test_a_checkout_in_which_nothing_runs_is_free(checkout, capsys):
-    who.main("free")
+    who.free()
     assert capsys.readouterr().out == ""
     who.main()
     assert capsys.readouterr().out == "no dvc and no cluster run works in this checkout\n"
 
 
 def test_a_cluster_run_is_told_and_nothing_is_free_beside_it(checkout, capsys):
-    with process_lock.holding(LOCK, "a cluster run"):
+    with process_lock.holding(CLUSTER, "a cluster run"):
         who.main()
         assert capsys.readouterr().out.startswith(f"a cluster run: process {os.getpid()} (")
         with pytest.raises(ReproductionError, match="a cluster run works in this checkout") as raised:
-            who.main("free")
+            who.free()
         assert f"process {os.getpid()} (" in str(raised.value)
-    who.main("free")
+    who.free()
 
 
 def test_a_cluster_run_that_was_killed_holds_nothing(checkout, capsys):
-    LOCK.parent.mkdir()
-    LOCK.with_name(f"{LOCK.name}.json").write_text(json.dumps({"pid": os.getpid(), "command": "python -m pipeline"}))
-    who.main("free")
+    CLUSTER.parent.mkdir()
+    CLUSTER.with_name(f"{CLUSTER.name}.json").write_text(
+        json.dumps({"pid": os.getpid(), "command": "python -m pipeline"}))
+    who.free()
     who.main()
     assert capsys.readouterr().out == "no dvc and no cluster run works in this checkout\n"
 
@@ -69,7 +70,7 @@ def test_a_second_run_is_told_of_the_first_its_stage_and_since_when(checkout):
         while not (folder / "begun").exists():
             assert first.poll() is None
         with pytest.raises(ReproductionError) as raised:
-            who.main("free")
+            who.free()
         second = subprocess.run(["dvc", "repro"], env=environment, text=True, capture_output=True, timeout=60)
     finally:
         os.killpg(first.pid, 9)
@@ -81,7 +82,7 @@ def test_a_second_run_is_told_of_the_first_its_stage_and_since_when(checkout):
     assert f"`kill -- -{first.pid}`" in message  # a group of its own
     assert second.returncode != 0  # which is what CONTRIBUTING.md says of dvc itself
     assert f"(PID {first.pid})" in second.stderr
-    who.main("free")
+    who.free()
 
 
 def held_by(pid: int, command: str = "/opt/bin/dvc repro") -> None:
@@ -94,7 +95,7 @@ def held_by(pid: int, command: str = "/opt/bin/dvc repro") -> None:
 def test_a_number_that_another_process_has_by_now_is_told_from_a_run(checkout):
     held_by(os.getpid())
     with pytest.raises(ReproductionError, match="names a process that has ended") as raised:
-        who.main("free")
+        who.free()
     assert f"process {os.getpid()} (dvc repro)" in str(raised.value)
     assert "delete .dvc/tmp/rwlock" in str(raised.value)
 
@@ -109,7 +110,7 @@ def test_a_process_that_has_ended_holds_nothing(checkout):
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     held_by(ended.pid)
-    who.main("free")
+    who.free()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"write": {"a": 1}}', "\0"])
@@ -126,7 +127,7 @@ def test_a_torn_list_of_holders_is_deleted(finished, capsys, content):
     (folder / ".dvc/tmp/rwlock").write_text(content)
     with pytest.raises(subprocess.CalledProcessError):
         run("dvc", "repro")
-    who.main("free")
+    who.free()
     assert ".dvc/tmp/rwlock was half written when a dvc was killed, and is deleted" in capsys.readouterr().out
     run("dvc", "repro")
     assert (folder / "counted").read_text() == "thrice"
@@ -185,7 +186,7 @@ def test_a_torn_dvc_lock_becomes_the_last_commits_and_no_stage_runs_again(finish
     (folder / "dvc.lock").write_bytes(torn)
     with pytest.raises(subprocess.CalledProcessError):
         run("dvc", "repro")  # which is what CONTRIBUTING.md says of dvc itself
-    who.main("free")
+    who.free()
     assert "dvc.lock was half written when a dvc was killed: it is the last commit" in capsys.readouterr().out
     assert (folder / ".dvc/tmp/dvc.lock.torn").read_bytes() == torn
     assert (folder / "dvc.lock").read_text() == run("git", "show", "HEAD:dvc.lock")
@@ -199,7 +200,7 @@ def test_a_dvc_lock_that_can_be_read_though_its_end_is_missing_needs_no_mending(
     folder, run = finished
     whole = (folder / "dvc.lock").read_bytes()
     (folder / "dvc.lock").write_bytes(whole[:int(0.6 * len(whole))])
-    who.main("free")
+    who.free()
     assert capsys.readouterr().out == ""
     run("dvc", "repro")
     assert (folder / "ran").read_text() == "run\nrun\n"
@@ -212,7 +213,7 @@ def test_a_torn_dvc_lock_that_no_commit_has_is_deleted(finished, capsys):
     run("git", "-c", "user.name=a", "-c", "user.email=a", "commit", "--quiet", "--message", "none")
     whole = (folder / "dvc.lock").read_bytes()
     (folder / "dvc.lock").write_bytes(whole[:30])
-    who.main("free")
+    who.free()
     assert "it is deleted" in capsys.readouterr().out
     run("dvc", "repro")
     assert (folder / "dvc.lock").read_bytes() == whole
@@ -225,6 +226,17 @@ def test_a_whole_dvc_lock_and_an_unfinished_merge_are_left_alone(finished, capsy
     if content is not None:
         (folder / "dvc.lock").write_text(content)
     before = (folder / "dvc.lock").read_bytes()
-    who.main("free")
+    who.free()
     assert (folder / "dvc.lock").read_bytes() == before
     assert capsys.readouterr().out == ""
+
+
+def test_a_lock_whose_end_is_whole_is_told_without_asking_dvc(monkeypatch):
+    whole = (ROOT / "dvc.lock").read_bytes()
+    asked = []
+    monkeypatch.setattr(dvc_adapter, "is_lock", lambda content: asked.append(len(content)) or False)
+    assert who.is_whole(whole)
+    assert asked == []
+    for length in (0, 30, len(whole) // 2, len(whole) - 1):
+        assert not who.is_whole(whole[:length]) or whole[:length].endswith(b"\n")
+    assert asked

@@ -10,8 +10,9 @@ from finished_page import rendered
 from finished_run import REDUCED, FinishedRun, Scores
 
 from pipeline.page.claims import Verdict, answer, claims, judge, verdict, why_missing
-from pipeline.results import results
-from pipeline.results.results import Plan
+from pipeline.results.metrics import Entry, gather
+from pipeline.results.plan import Plan
+from pipeline.results.recorded import recorded_runs
 from pipeline.stages import figures
 
 PAPER = (225.0, 2.0)
@@ -34,7 +35,7 @@ def test_a_verdict_says_how_far_and_against_which_margin() -> None:
     assert judge(200.0, 1.84, None, PAPER).reason == "−25.0 nats, margin 5.4, one seed"
 
 
-def entry(**changes: Any) -> results.Entry:
+def entry(**changes: Any) -> Entry:
     return {"test_log_likelihood": 226.0, "standard_error": 2.0, "seed_sd": 1.0, "profile": "paper", "differences": [],
             "model": "adversarial_nets", "dataset": "mnist"} | changes
 
@@ -81,8 +82,8 @@ def test_the_recorded_run_is_judged_and_stands_before_what_is_not(place: Path) -
 
 
 def test_the_sentence_at_the_top_follows_the_results(place: Path) -> None:
-    plan, recorded = Plan.read(), results.recorded_runs()
-    metrics = results.gather(plan.experiments)
+    plan, recorded = Plan.read(), recorded_runs()
+    metrics = gather(plan.experiments)
     said = answer(metrics, recorded).replace("\N{NO-BREAK SPACE}", " ")
     assert said == ("On MNIST the paper’s result is reproduced (in a recorded run, 226.3 ± 2.2 nats against its 225 ± "
                     "2, 87.0 ± 4.2 over 2 seeds; 129.0 ± 2.2 with averaged weights, which the paper does not have); on "

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from browser import CHROMIUM, Browser, chromium
-from test_lesson import write_parameters
+from short_lessons import write_parameters
 
+from pipeline.page.lessons import chapter
 from pipeline.page.provenance import Provenance
-from pipeline.results import results
+from pipeline.page.report import render
+from pipeline.results.plan import Plan
 from pipeline.stages import lesson, report
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to show the page")
@@ -69,9 +71,9 @@ def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_parameters()
         for name in ("figure_1", "non_convergence"):
             lesson.main(name)
-        plan = results.Plan.read()
+        plan = Plan.read()
         page = Path("index.html").absolute()
-        page.write_text(report.render({}, plan, [], Provenance.read(plan), lesson.chapter()))
+        page.write_text(render({}, plan, [], Provenance.read(plan), chapter()))
     return page
 
 

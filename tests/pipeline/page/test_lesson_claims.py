@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 
-from gan.lessons import LESSONS
+from gan.lessons.catalogue import LESSONS
 from pipeline.page.lessons import lesson_claims
 
 

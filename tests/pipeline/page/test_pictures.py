@@ -71,17 +71,19 @@ def test_training_curves_have_every_seed_their_range_and_the_epochs_taken(place:
 
 
 def test_one_seed_alone_has_no_band(place: Path) -> None:
-    path = place / "reports/figures/mnist/losses.csv"
-    path.write_text("epoch,discriminator,discriminator_seed_1\n1,0.5,0.5\n2,0.4,0.4\n")
-    line, = pictures("mnist", evaluation("mnist"), Numbering())[4].charts[0].lines
+    path = place / "artifacts/mnist/curves.csv"
+    path.write_text("\n".join(path.read_text().splitlines()[:13]) + "\n")  # the epochs of seed 1
+    line = pictures("mnist", evaluation("mnist"), Numbering())[4].charts[0].lines[0]
     assert (line.low, line.seeds) == ((), ())
 
 
 def test_a_seed_that_stopped_early_leaves_the_band_where_it_stopped(place: Path) -> None:
-    path = place / "reports/figures/mnist/losses.csv"
-    path.write_text("epoch,discriminator,discriminator_seed_1,discriminator_seed_2\n1,0.5,0.4,0.6\n2,,0.3,\n")
-    line, = pictures("mnist", evaluation("mnist"), Numbering())[4].charts[0].lines
-    assert (list(line.low), list(line.high), list(line.y)) == ([0.4, None], [0.6, None], [0.5, None])
+    path = place / "artifacts/mnist/curves.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:14]) + "\n")  # all epochs of seed 1, the first of seed 2
+    line = pictures("mnist", evaluation("mnist"), Numbering())[4].charts[0].lines[1]
+    assert list(line.y[:2]) == [pytest.approx(2.2), None]
+    assert (list(line.low[:2]), list(line.high[:2])) == ([pytest.approx(1.7), None], [pytest.approx(2.7), None])
 
 
 def test_curves_are_interrupted_where_pretraining_ends(elsewhere: Path) -> None:

@@ -12,11 +12,11 @@ import pytest
 from finished_page import rendered
 from finished_run import FinishedRun
 
+from pipeline.artifacts.paths import PARAMETERS
 from pipeline.page.provenance import Change, Provenance
-from pipeline.results import results
-from pipeline.results.results import Plan
+from pipeline.results.plan import Plan
 from pipeline.runtime import machine, run_log
-from pipeline.runtime.files import read_json
+from pipeline.runtime.files import read_json, read_yaml
 
 
 def stage(deps: list[str], outs: dict[str, str]) -> dict[str, Any]:
@@ -53,9 +53,9 @@ def test_lessons_that_were_asked_for_are_a_group_of_their_own(place: Path) -> No
     FinishedRun(place).finish(experiments=["mnist"], lock={
         f"{verb}@{name}": stage([], {f"artifacts/lessons/{name}": "0" * 32})
         for verb, name in (("lesson", "convergence"), ("lesson_on_mnist", "honest_pictures"), ("lesson", "figure_1"))})
-    content = results.read_yaml(results.PARAMETERS)
+    content = read_yaml(PARAMETERS)
     content["run"] |= {"lessons": ["convergence"], "lessons_on_mnist": ["honest_pictures"]}
-    results.PARAMETERS.write_text(json.dumps(content))
+    PARAMETERS.write_text(json.dumps(content))
     provenance = Provenance.read(Plan.read())
     assert [(chain.kind, [step.verb for step in chain.steps]) for chain in provenance.chains] == [
         ("lessons", ["convergence", "honest_pictures"])]
@@ -100,7 +100,7 @@ def test_runs_are_those_that_made_the_results_shown_and_only_web_addresses_are_l
     assert not any(link.startswith("javascript") for link in links)
 
 
-def test_without_circumstances_the_page_says_so(place: Path) -> None:
+def test_without_a_run_log_the_page_says_so(place: Path) -> None:
     text = rendered().text
     assert "not run here" in text
     assert "its outputs come from DVC’s cache" in text

@@ -11,13 +11,15 @@ from finished_run import NORMALISED
 from pipeline.page.pictures import Numbering
 from pipeline.page.scores import dot_plots
 from pipeline.page.sizes import sample_sizes
-from pipeline.results import results
-from pipeline.results.results import Plan
+from pipeline.results.metrics import gather
+from pipeline.results.plan import Plan
+from pipeline.results.published import PAPER_TABLE
+from pipeline.results.recorded import recorded_runs
 
 
 def test_every_row_stands_on_the_axis_of_its_data_set_highest_first(place: Path) -> None:
-    metrics = results.gather(Plan.read().experiments)
-    mnist, tfd, digits = dot_plots(metrics, results.recorded_runs())
+    metrics = gather(Plan.read().experiments)
+    mnist, tfd, digits = dot_plots(metrics, recorded_runs())
     assert [row.label for row in mnist.rows] == [
         "k-means centroids", "Training images", "Adversarial nets", "Deep GSN", "DBN",
         "Adversarial nets, averaged weights (EMA), not in the paper",
@@ -27,12 +29,12 @@ def test_every_row_stands_on_the_axis_of_its_data_set_highest_first(place: Path)
     places = [float(row.dots[0].at) for row in mnist.rows]
     assert places == sorted(places, reverse=True)
     assert 0 < places[-1] < places[0] < 100
-    assert {row.label for row in tfd.rows} == {row.name for row in results.PAPER_TABLE}
+    assert {row.label for row in tfd.rows} == {row.name for row in PAPER_TABLE}
     assert digits.note == "a test of the pipeline, comparable with nothing"
 
 
 def test_ours_and_the_papers_stand_on_one_line_with_both_errors(place: Path) -> None:
-    metrics = results.gather(["mnist"])
+    metrics = gather(["mnist"])
     row = next(row for row in dot_plots(metrics, [])[0].rows if row.measured == "84.0 ± 2.2")
     ours, paper = row.dots
     assert (ours.kind, paper.kind) == ("ours", "paper")
@@ -46,7 +48,7 @@ def test_ours_and_the_papers_stand_on_one_line_with_both_errors(place: Path) -> 
 
 
 def test_seeds_beyond_the_axis_are_named_and_do_not_stretch_it(place: Path) -> None:
-    metrics = results.gather(["mnist"])
+    metrics = gather(["mnist"])
     metrics["mnist"]["seeds"][0]["test_log_likelihood"] = -900.0
     row = next(row for row in dot_plots(metrics, [])[0].rows if row.measured == "84.0 ± 2.2")
     assert row.beyond == "outside the axis: seed at −900.0"

@@ -69,14 +69,15 @@ def main(name):
     Path("out").mkdir(exist_ok=True)
     Path(f"out/{name}.txt").write_text("result")
 
-stage.run(main)
+stage.run(main, "name")
 """
 
 
 @pytest.fixture
 def graph(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, text in {"dvc.yaml": GRAPH, "params.yaml": PARAMETERS, "plan.yaml": PLAN, "other.yaml": "a: {b: 1, c: 1}\n", "work.py": WORK,
+    for name, text in {"dvc.yaml": GRAPH, "params.yaml": PARAMETERS, "plan.yaml": PLAN,
+                       "other.yaml": "a: {b: 1, c: 1}\n", "work.py": WORK,
                        "code/one.py": "1\n", "code/deep/two.py": "2\n", "data/digits.bin": "data",
                        "raw/digits/images": "raw"}.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)

@@ -15,11 +15,11 @@ from gan.errors import DataError
 from pipeline.runtime import machine, run_log, stage
 
 ROOT = Path(__file__).parents[3]
-BEGINNING = "import sys, time\nfrom gan.errors import DataError\nfrom pipeline import stage\n"
+BEGINNING = "import sys, time\nfrom gan.errors import DataError\nfrom pipeline.runtime import stage\n"
 
 
-def run_script(main: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", f"{BEGINNING}{main}\nstage.run(main)", *words], cwd=ROOT,
+def run_script(main: str, *words: str, arguments: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", f"{BEGINNING}{main}\nstage.run(main{arguments})", *words], cwd=ROOT,
                           capture_output=True, text=True, timeout=60)
 
 
@@ -32,14 +32,35 @@ def same_signal_handlers():
 
 
 def test_a_stage_gets_the_words_of_its_command_line(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["stage", "mnist", "more"])
-    got = []
-    stage.run(lambda *words: got.extend(words))
-    assert got == ["mnist", "more"]
+    def main(name: str, seed: str = "none") -> None:
+        got.append((name, seed))
+    got: list[tuple[str, str]] = []
+    for words in (["mnist", "7"], ["mnist"]):
+        monkeypatch.setattr(sys, "argv", ["stage", *words])
+        stage.run(main, "name", optional=["seed"])
+    assert got == [("mnist", "7"), ("mnist", "none")]
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    ([], "Missing argument 'NAME'"), (["mnist", "7", "8"], "unexpected extra argument"),
+    (["mnist", "--fast"], "--fast")])
+def test_a_command_line_that_does_not_fit_is_told_with_what_does(words, said):
+    ended = run_script("def main(name, seed): print(name)", *words, arguments=", 'name', optional=['seed']")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "Usage: " in ended.stderr
+    assert "NAME [SEED]" in ended.stderr
+    assert said in ended.stderr
+
+
+def test_the_help_of_a_stage_is_what_its_module_says():
+    ended = subprocess.run([sys.executable, "-m", "pipeline.stages.prepare", "--help"], cwd=ROOT, capture_output=True,
+                           text=True, timeout=60)
+    assert ended.returncode == 0
+    assert "Usage: python -m pipeline.stages.prepare [OPTIONS] NAME" in ended.stdout
 
 
 def test_success_exits_with_0_and_says_nothing_of_its_own():
-    ended = run_script("def main(name): print(name)", "mnist")
+    ended = run_script("def main(name): print(name)", "mnist", arguments=", 'name'")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "mnist\n", "")
 
 

@@ -15,9 +15,8 @@ from ruamel.yaml import YAML
 
 from gan.errors import ParameterError
 from pipeline.settings import parameters
-from pipeline.settings.inheritance import Value, expanded, merged, plain, resolve
+from pipeline.settings.inheritance import PROFILES, Value, expanded, merged, plain, resolve
 from pipeline.settings.parameters import check, read_yaml
-from pipeline.settings.schema import PROFILES
 
 ROOT = Path(__file__).parents[3]
 COMMITTED = ROOT / "params.yaml"
@@ -192,7 +191,8 @@ def test_a_whole_list_overrides_a_list_and_nothing_shows_through():
 
 
 def test_a_profile_may_be_like_another():
-    content = {"block": {"a": 1, "b": 2, "profiles": {"cpu": {"a": 3}, "smoke": {"like": "block.profiles.cpu", "b": 4}}}}
+    profiles = {"cpu": {"a": 3}, "smoke": {"like": "block.profiles.cpu", "b": 4}}
+    content = {"block": {"a": 1, "b": 2, "profiles": profiles}}
     assert plain(resolve(content, "block", "smoke", PROFILES, FILE)) == {"a": 3, "b": 4}
 
 

@@ -19,11 +19,10 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from gan.errors import ParameterError, ReproductionError
-from gan.lessons import LESSONS
+from gan.lessons.catalogue import LESSONS
 from pipeline.settings import parameters
-from pipeline.settings.inheritance import expanded, plain
+from pipeline.settings.inheritance import PROFILES, expanded, plain
 from pipeline.settings.parameters import check, load, write_profile
-from pipeline.settings.schema import PROFILES
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
 AS_WRITTEN: dict[str, Any] = YAML(typ="safe").load(COMMITTED.read_text())
@@ -383,7 +382,7 @@ def test_an_unknown_name_is_shown_with_the_nearest(name, value, named):
 
 def test_every_number_of_every_lesson_is_in_the_file():
     for name, lesson in LESSONS.items():
-        assert list(RAW["lessons"][name]) == [field.name for field in dataclasses.fields(lesson.Settings)]
+        assert list(RAW["lessons"][name]) == [field.name for field in dataclasses.fields(lesson.settings)]
 
 
 # The file.
@@ -543,7 +542,7 @@ def test_a_file_laid_out_otherwise_is_written_right_or_left_alone_with_a_clear_e
     try:
         write_profile(OTHER, file)
     except ParameterError as error:
-        assert "laid out so that the profile cannot be written" in str(error)
+        assert "laid out so that the profile cannot be written" in str(error)  # noqa: PT017
         assert file.read_bytes() == before
     else:
         assert load(file).raw == AS_WRITTEN | {"profile": OTHER}

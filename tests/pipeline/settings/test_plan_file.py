@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from gan.errors import ParameterError, ReproductionError
-from gan.lessons import LESSONS
+from gan.lessons.catalogue import LESSONS
 from pipeline.settings import parameters
 from pipeline.settings import plan as plan_file
 from pipeline.settings.plan import HEAD, Plan
@@ -24,7 +24,7 @@ PLANS = [Plan(["digits"], {"digits": "digits"}),
          Plan()]
 FITTING: dict[str, Any] = {
     "datasets": ["mnist", "digits"], "experiments": {"mnist": "mnist", "mnist_kmeans": "mnist", "digits": "digits"},
-    "lessons": {name: lesson.NEEDS_DIGITS for name, lesson in LESSONS.items()}, "mnist": "mnist"}
+    "lessons": {name: lesson.needs_digits for name, lesson in LESSONS.items()}, "mnist": "mnist"}
 
 
 @pytest.fixture

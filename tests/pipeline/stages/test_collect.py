@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from finished_run import REFERENCE, FinishedRun
 
-from pipeline.results import results
+from pipeline.artifacts.paths import FIGURES
+from pipeline.results.metrics import gather
 from pipeline.runtime import files
 from pipeline.stages import collect
 
@@ -39,7 +40,7 @@ def run(tmp_path, monkeypatch) -> FinishedRun:
     run.finish(experiments=["mnist", "mnist_kmeans", "tfd"])
     files.write_json(tmp_path / "artifacts/mnist/sample_sizes.json", {"variants": {"ema": {"seed": 1, "sizes": SIZES}}})
     for experiment, picture in (("mnist", "training.png"), ("mnist", "samples-raw.png"), ("mnist_kmeans", "a.png")):
-        files.write_bytes(results.FIGURES / experiment / picture, f"{experiment} {picture}".encode())
+        files.write_bytes(FIGURES / experiment / picture, f"{experiment} {picture}".encode())
     return run
 
 
@@ -47,7 +48,7 @@ def test_the_summary_has_one_number_for_each_row_that_was_measured(run):
     collect.main()
     summary: Any = json.loads(collect.SUMMARY.read_text())
     assert summary == {"mnist": {"raw": 84.0, "ema": 129.0}, "mnist_kmeans": {"raw": 244.0}}
-    for name, entry in results.gather(run.experiments).items():
+    for name, entry in gather(run.experiments).items():
         assert summary[name]["raw"] == pytest.approx(entry["test_log_likelihood"], abs=0.01)
 
 

@@ -68,7 +68,8 @@ def test_the_roots_of_the_code_are_the_stage_and_what_it_is_about(digits):
     assert modules("digits_kmeans", "sample")[1].startswith("gan.baselines.")
     assert modules("digits", "evaluate") == ["pipeline.stages.evaluate"]
     assert modules("digits", "prepare") == ["pipeline.stages.prepare", "gan.datasets.digits"]
-    assert modules("lessons", "convergence") == ["pipeline.stages.lesson", "gan.lessons.convergence"]
+    assert modules("lessons", "convergence") == [
+        "pipeline.stages.lesson", "gan.lessons.convergence", "pipeline.figures.lessons.convergence"]
     assert modules("all", "collect") == ["pipeline.stages.collect"]
 
 

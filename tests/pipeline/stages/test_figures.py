@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from finished_run import NORM, NOTE, PAPER_GRID, REDUCED, REFERENCE, TWO_SEEDS, FinishedRun, Scores
+from finished_run import NORM, PAPER_GRID, REFERENCE, TWO_SEEDS, FinishedRun, Scores
 from matplotlib.figure import Figure
 from PIL import Image
 
 from gan.errors import DataError
+from pipeline.artifacts.pixels import to_pixels
+from pipeline.figures import bandwidth, curves, samples
 from pipeline.runtime.files import read_json, read_tensors, write_tensors
 from pipeline.stages import figures
 
@@ -55,36 +57,20 @@ def brute_force(samples: torch.Tensor, train: torch.Tensor) -> list[int]:
             for sample in samples]
 
 
-@pytest.mark.parametrize("block", [1, 64, 500, 2**22])
-def test_nearest_is_what_comparing_with_every_image_finds(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "BLOCK_ELEMENTS", block)
-    stream = torch.Generator().manual_seed(3)
-    train, samples = torch.rand(57, 16, generator=stream), torch.rand(9, 16, generator=stream)
-    assert figures.nearest(samples, train).tolist() == brute_force(samples, train)
-
-
-def test_nearest_takes_the_first_of_equals_and_survives_large_norms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "BLOCK_ELEMENTS", 8)
-    train = torch.tensor([[0.0, 1.0], [5.0, 5.0], [0.0, 1.0], [5.0, 5.0]])
-    assert figures.nearest(torch.tensor([[0.0, 0.9], [9.0, 9.0]]), train).tolist() == [0, 1]
-    far = torch.tensor([[1e4, 0.0], [1e4 + 0.01, 0.0]])
-    assert figures.nearest(torch.tensor([[1e4 + 0.01, 0.0]]), far).tolist() == [1]
-
-
 def test_the_grid_holds_the_first_samples_and_their_neighbours(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    mosaic = figures.mosaic
-    monkeypatch.setattr(figures, "mosaic", lambda grid: seen.append(grid) or mosaic(grid))
+    mosaic = samples.mosaic
+    monkeypatch.setattr(samples, "mosaic", lambda grid, fill: seen.append(grid) or mosaic(grid, fill))
     figures.main("mnist")
     raw, *_ = seen
     tensors, _ = read_tensors(place / "artifacts/mnist/samples/seed-2.safetensors")  # the headline's seed for raw
     first, train = tensors["raw"][:20], FinishedRun(place).prepare("mnist")
     assert [len(row) for row in raw] == [6, 6, 6, 6]
     for row, images in enumerate(raw):
-        expected = figures.to_pixels(first[row * 5:row * 5 + 5], (1, 8, 8), None)
+        expected = to_pixels(first[row * 5:row * 5 + 5], (1, 8, 8), None)
         assert all((image == pixels).all() for image, pixels in zip(images, expected, strict=False))
         neighbour = train[brute_force(first[row * 5 + 4:row * 5 + 5], train)]
-        assert (images[5] == figures.to_pixels(neighbour, (1, 8, 8), None)[0]).all()
+        assert (images[5] == to_pixels(neighbour, (1, 8, 8), None)[0]).all()
 
 
 def test_all_figures_and_their_numbers_are_written(drawn: Path) -> None:
@@ -130,8 +116,8 @@ def test_each_sample_stands_beside_its_nearest_training_image_pixel_for_pixel(pl
     assert [pair["training_image"] for pair in about["pairs"]] == expected
     distances = [float((one - train[i]).norm()) for one, i in zip(shown, expected, strict=True)]
     assert [pair["distance"] for pair in about["pairs"]] == pytest.approx(distances, rel=1e-4)
-    assert (pixels[:, :8].reshape(20, 8, 8, 3) == figures.to_pixels(shown, (1, 8, 8), None)).all()
-    assert (pixels[:, 8:].reshape(20, 8, 8, 3) == figures.to_pixels(train[expected], (1, 8, 8), None)).all()
+    assert (pixels[:, :8].reshape(20, 8, 8, 3) == to_pixels(shown, (1, 8, 8), None)).all()
+    assert (pixels[:, 8:].reshape(20, 8, 8, 3) == to_pixels(train[expected], (1, 8, 8), None)).all()
 
 
 def test_as_many_validation_images_are_compared_with_the_training_images(place: Path) -> None:
@@ -148,14 +134,8 @@ def test_interpolations_are_kept_as_images_alone(place: Path) -> None:
     assert about == {"shape": [1, 8, 8], "rows": 3, "columns": 8, "black_to_white": None}
     pixels = np.asarray(Image.open(place / "reports/figures/mnist/lines-ema.png"))
     tensors, _ = read_tensors(place / "artifacts/mnist/samples/seed-1.safetensors")
-    expected = figures.to_pixels(tensors["interpolation_ema"], (1, 8, 8), None).reshape(3, 8, 8, 8, 3)
+    expected = to_pixels(tensors["interpolation_ema"], (1, 8, 8), None).reshape(3, 8, 8, 8, 3)
     assert (pixels == expected.swapaxes(1, 2).reshape(24, 64, 3)).all()
-
-
-def test_a_band_goes_from_the_lowest_to_the_highest_seed_where_there_are_two() -> None:
-    low, high = figures.seed_range({1: {1: 1.0, 2: 5.0, 3: 9.0}, 2: {1: 3.0, 2: 4.0}})
-    assert (low, high) == ({1: 1.0, 2: 4.0}, {1: 3.0, 2: 5.0})
-    assert figures.seed_range({}) == ({}, {})
 
 
 def test_how_far_the_search_for_neighbours_is_can_be_followed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,25 +172,6 @@ def test_bandwidth_table_unites_both_searches(drawn: Path) -> None:
     assert list(table(drawn / "reports/figures/mnist_kmeans/bandwidth.csv")[0]) == ["bandwidth", "raw", "grid"]
 
 
-def test_titles_name_experiment_profile_seed_and_epoch(place: Path) -> None:
-    shown = figures.Experiment.read("mnist")
-    assert shown.title("samples", "raw") == "mnist: samples\nprofile cpu, seed 2, epoch 9"
-    assert shown.title("samples", "ema") == "mnist: samples\nprofile cpu, seed 1, epoch 12"
-    assert figures.Experiment.read("mnist_kmeans").title("samples", "raw").endswith("profile cpu, seed 1")
-
-
-def test_titles_say_that_the_profile_was_reduced_and_the_note(place: Path) -> None:
-    FinishedRun(place).add("faces", dataset="faces", about={"differences": REDUCED, "note": NOTE})
-    shown = figures.Experiment.read("faces")
-    assert shown.title("samples", "raw").splitlines() == [
-        "faces: samples", "profile cpu (reduced), seed 2, epoch 9", NOTE]
-    assert shown.title("curves", more=["seed 3"]).splitlines()[1] == "profile cpu (reduced), seed 3"
-
-
-def test_long_titles_are_wrapped() -> None:
-    assert figures._wrapped("a: b\none two three", 8) == "a: b\none two\nthree"
-
-
 def test_colour_images_and_fewer_samples_than_the_grid_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run = FinishedRun(tmp_path, shape=(3, 4, 6))
@@ -221,25 +182,6 @@ def test_colour_images_and_fewer_samples_than_the_grid_holds(tmp_path: Path, mon
     assert (colours.max(1) > colours.min(1)).sum() > 20
 
 
-def test_centred_data_are_scaled_by_the_largest_value_shown() -> None:
-    shown = torch.tensor([[-2.0, 0.0, 1.0, 4.0]])
-    scale = figures.pixel_scale(torch.tensor([[-9.0, 9.0]]), shown)
-    assert scale == 4
-    assert figures.to_pixels(shown, (1, 2, 2), scale)[0, :, :, 0].flatten().tolist() == [64, 128, 159, 255]
-    assert figures.pixel_scale(torch.tensor([[0.0, 1.0]]), shown) is None
-
-
-@pytest.mark.parametrize(("scale", "largest", "expected"), [
-    (None, 1.0, None),  # data in [0, 1]
-    (4.0, 3.0, 4.0), (4.0, 4.0, 4.0), (4.0, 2.0, 4.0),  # contrasts compare with the samples'
-    (4.0, 5.0, 5.0),  # would be cut off
-    (4.0, 1.5, 1.5),  # would be hardly seen
-])
-def test_neighbours_share_the_samples_scale_where_they_can_be_seen_on_it(
-        scale: float | None, largest: float, expected: float | None) -> None:
-    assert figures.neighbour_scale(scale, torch.tensor([[0.5, -largest], [0.0, 0.1]])) == expected
-
-
 @pytest.mark.parametrize(("factor", "own_scale"), [(1.3, False), (0.1, True), (5.0, True)])
 def test_contrast_normalised_colour_images_are_drawn_as_the_released_scripts_do(
         factor: float, own_scale: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,21 +190,21 @@ def test_contrast_normalised_colour_images_are_drawn_as_the_released_scripts_do(
     run.add("cifar10_convolutional", dataset="cifar10", contrast_norm=NORM, scores=Scores({"raw": {1: (1.0, 2.0)}}))
     path = tmp_path / "artifacts/cifar10_convolutional/samples/seed-1.safetensors"
     tensors, about = read_tensors(path)
-    samples = tensors["raw"] * factor
-    write_tensors(path, {"raw": samples, "interpolation": tensors["interpolation"]}, about)
+    raw = tensors["raw"] * factor
+    write_tensors(path, {"raw": raw, "interpolation": tensors["interpolation"]}, about)
     grids, notes = [], []
-    mosaic, picture = figures.mosaic, figures._picture
-    monkeypatch.setattr(figures, "mosaic", lambda grid: grids.append(grid) or mosaic(grid))
-    monkeypatch.setattr(figures, "_picture", lambda canvas, title, lines: notes.append(lines)
+    mosaic, picture = samples.mosaic, samples.picture
+    monkeypatch.setattr(samples, "mosaic", lambda grid, fill: grids.append(grid) or mosaic(grid, fill))
+    monkeypatch.setattr(samples, "picture", lambda canvas, title, lines: notes.append(lines)
                         or picture(canvas, title, lines))
     figures.main("cifar10_convolutional")
-    shown, train = samples[:20], run.prepare("cifar10", NORM)
+    shown, train = raw[:20], run.prepare("cifar10", NORM)
     largest = float(shown.abs().max())
-    assert (grids[0][0][0] == figures.to_pixels(shown[:1], (3, 8, 8), largest)[0]).all()
+    assert (grids[0][0][0] == to_pixels(shown[:1], (3, 8, 8), largest)[0]).all()
     neighbours = train[brute_force(shown, train)]
     beside = float(neighbours.abs().max()) if own_scale else largest
     drawn = np.stack([row[5] for row in grids[0]])
-    assert (drawn == figures.to_pixels(neighbours[4::5], (3, 8, 8), beside)).all()
+    assert (drawn == to_pixels(neighbours[4::5], (3, 8, 8), beside)).all()
     about = read_json(tmp_path / "reports/figures/cifar10_convolutional/pairs-raw.json")
     assert (about["black_to_white"], about["nearest_black_to_white"]) == pytest.approx((largest, beside))
     assert notes[0][1] == f"black to white: values from −{largest:.3g} to {largest:.3g}"
@@ -273,38 +215,14 @@ def test_contrast_normalised_colour_images_are_drawn_as_the_released_scripts_do(
         assert image.mode == "RGB"  # as many colours as there are
 
 
-def test_colour_pixels_keep_their_channels() -> None:
-    image = torch.tensor([[1.0, 0.0, 0.0]])  # C×H×W = 3×1×1
-    assert figures.to_pixels(image, (3, 1, 1), None).tolist() == [[[[255, 0, 0]]]]
-
-
-@pytest.mark.parametrize(("images", "about", "expected"), [
-    (40, {"interpolation": [4, 10]}, (4, 10)), (40, {}, (5, 8)), (40, {"interpolation": [3, 3]}, (5, 8)),
-    (7, {}, (1, 7))])
-def test_grid_of_an_interpolation(images: int, about: dict[str, list[int]], expected: tuple[int, int]) -> None:
-    assert figures.grid_shape(images, about) == expected
-
-
-def test_mean_curve_has_only_epochs_that_all_seeds_have() -> None:
-    assert figures.mean_curve({1: {1: 1.0, 2: 2.0, 3: 9.0}, 2: {1: 3.0, 2: 4.0}}) == {1: 2.0, 2: 3.0}
-    assert figures.mean_curve({}) == {}
-
-
-def test_a_line_is_broken_where_pretraining_ends() -> None:
-    epochs, values = figures._broken({1: 0.5, 2: 0.4, 3: 0.9}, [2])
-    assert epochs == [1, 2, 2.5, 3]
-    assert np.isnan(values[2])
-    assert figures._broken({1: 0.5, 2: 0.4}, []) == ([1, 2], [0.5, 0.4])
-
-
 def test_pretraining_is_marked_and_the_column_of_games_read_over(tmp_path: Path,
                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run = FinishedRun(tmp_path)
     run.add("tfd", dataset="tfd", pretraining=6, epochs=12)
     labels = []
-    save = figures.save_figure
-    monkeypatch.setattr(figures, "save_figure", lambda figure, path, **how: labels.extend(
+    save = curves.save_figure
+    monkeypatch.setattr(curves, "save_figure", lambda figure, path, **how: labels.extend(
         (text.get_text(), text.xy[0]) for axes in figure.axes for text in axes.texts) or save(figure, path, **how))
     figures.main("tfd")
     assert labels == [("pretraining ends", 6.5)]
@@ -335,24 +253,6 @@ def test_a_dollar_sign_in_a_name_is_no_formula(tmp_path: Path, monkeypatch: pyte
     assert (tmp_path / r"reports/figures/a $\frac b$ c/training.png").is_file()
 
 
-@pytest.mark.parametrize(("low", "high", "expected"), [
-    (0.1, 1.0, [0.1, 0.2, 0.3, 0.5, 1]), (0.1, 0.5, [0.1, 0.2, 0.3, 0.5]),
-    (0.3, 1.6, [0.3, 0.4, 0.5, 0.7, 1, 1.5]), (0.1, 1.6, [0.1, 0.2, 0.3, 0.5, 1]),
-    (0.05, 20, [0.1, 0.3, 1, 3, 10]), (0.44, 0.61, [0.45, 0.5, 0.55, 0.6]), (0.2, 0.2, [0.2])])
-def test_ticks_of_bandwidths_are_round_and_within_any_range(low: float, high: float, expected: list[float]) -> None:
-    assert figures.log_ticks(low, high) == expected
-
-
-def test_a_search_in_folds_chooses_the_geometric_mean_of_theirs() -> None:
-    folds = [{"chosen": 0.1}, {"chosen": 0.4}]
-    search = figures.Search.read({"bandwidths": [0.4, 0.1], "log_likelihoods": [2.0, None], "chosen": 0.4,
-                                  "folds": folds})
-    assert search.chosen == pytest.approx(0.2)
-    assert search.of_folds == (0.1, 0.4)
-    assert search.bandwidths.tolist() == [0.1, 0.4]
-    assert figures.Search.read({"bandwidths": [0.1], "log_likelihoods": [2.0], "chosen": 0.1}).of_folds == ()
-
-
 def test_each_folds_bandwidth_is_marked_and_the_axis_says_the_scale(tmp_path: Path,
                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -360,8 +260,8 @@ def test_each_folds_bandwidth_is_marked_and_the_axis_says_the_scale(tmp_path: Pa
     wide = [0.3 * 1.06 ** i for i in range(30)]
     run.add("faces_five_folds", dataset="cifar10", folds=5, refined=wide, contrast_norm=NORM, epochs=None)
     drawn: list[Figure] = []
-    save = figures.save_figure
-    monkeypatch.setattr(figures, "save_figure",
+    save = bandwidth.save_figure
+    monkeypatch.setattr(bandwidth, "save_figure",
                         lambda figure, path, **how: drawn.append(figure) or save(figure, path, **how))
     figures.main("faces_five_folds")
     whole, top = drawn[-1].axes
@@ -414,7 +314,7 @@ def test_states_of_one_chain_are_shown_in_order_and_over_its_whole_length(chain:
         about = read_json(folder / f"states-{name}.json")
         assert about == {"shape": [1, 8, 8], "rows": 4, "columns": 10, "states": 40, "black_to_white": None}
         pixels = np.asarray(Image.open(folder / f"states-{name}.png"))
-        images = figures.to_pixels(expected, (1, 8, 8), None).reshape(4, 10, 8, 8, 3)
+        images = to_pixels(expected, (1, 8, 8), None).reshape(4, 10, 8, 8, 3)
         assert (pixels == images.swapaxes(1, 2).reshape(32, 80, 3)).all()
     assert {"mixing-consecutive.png", "mixing-apart.png", "autocorrelation.png"} <= names(folder)
 
@@ -451,8 +351,8 @@ def test_a_chain_that_stands_still_has_no_autocorrelation(chain: Path) -> None:
 
 
 def test_what_is_fitted_is_drawn_layer_by_layer(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn, save = [], figures.save_figure
-    monkeypatch.setattr(figures, "save_figure", lambda figure, path, **how: drawn.append(
+    drawn, save = [], curves.save_figure
+    monkeypatch.setattr(curves, "save_figure", lambda figure, path, **how: drawn.append(
         (path.name, figure)) or save(figure, path, **how))
     figures.main("mnist_stacked_cae")
     panels = dict(drawn)["training.png"].axes

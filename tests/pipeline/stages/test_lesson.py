@@ -11,45 +11,23 @@ import jinja2
 import numpy as np
 import pytest
 import torch
-from ruamel.yaml import YAML
+from short_lessons import ALL, SHORT, write_parameters
 
 from gan.datasets.mnist import TEST_LABELS_FILE, TRAINING_LABELS_FILE, idx_bytes
 from gan.errors import DataError, ParameterError
-from gan.lessons import LESSONS
-from pipeline.artifacts.prepared import prepared_file
+from gan.lessons.catalogue import LESSONS
+from pipeline.artifacts.paths import prepared_file
+from pipeline.page.environment import TEMPLATES
+from pipeline.page.lessons import chapter, typeset
 from pipeline.page.provenance import Provenance
-from pipeline.results import results
+from pipeline.page.report import render
+from pipeline.results.lessons import number
+from pipeline.results.plan import Plan
 from pipeline.runtime import files
-from pipeline.stages import lesson, report
+from pipeline.stages import lesson
 from pipeline.tracking import runs
 
-TEMPLATE = Path(__file__).parents[3] / "reports" / "page" / "lessons.html"
-SHORT = {
-    "figure_1": {"seeds": [1, 2], "alone": 20, "between": 3, "rounds": 12, "frames": 6},
-    "optimal_discriminator": {"seeds": [1, 2], "batch": 128, "steps": 20},
-    "global_optimum": {"seeds": [1, 2], "points": 5, "batch": 64, "steps": 20, "rounds": 12},
-    "convergence": {"rounds": 40},
-    "non_saturating": {"seeds": [1], "batch": 20, "frozen": 4, "narrower": 12, "steps": 3, "looks": 2, "judged": 20},
-    "non_convergence": {"steps": 300},
-    "mode_collapse": {"seeds": [1, 2], "batch": 32, "steps": 6, "unrolled": 2, "inner": 2},
-    "minibatch_features": {"ring_seeds": [1, 2], "batch": 16, "ring_steps": 6, "digit_seeds": [1], "digit_batch": 16,
-                           "digit_steps": 4, "judge_steps": 10, "judged": 50},
-    "many_answers": {"seeds": [1, 2], "steps": 20, "judged": 100},
-    "honest_pictures": {"batch": 16, "steps": 4, "drawn": 60, "shown": 10, "judge_steps": 10},
-}
-
-
-ALL = {name: dataclasses.asdict(module.Settings()) for name, module in LESSONS.items()}
-
-
-def write_parameters(**changes):
-    """params.yaml with all ten lessons, short in profile smoke; `changes` replace its blocks."""
-    lessons = {**ALL, "profiles": {"smoke": SHORT}}
-    content = {"profile": "smoke", "lessons": lessons} | changes
-    with Path("params.yaml").open("w") as file:
-        YAML(typ="safe").dump(content, file)
-
-
+TEMPLATE = TEMPLATES / "lessons.html"
 def write_digits(labels=(200, 60)):
     stream = torch.Generator().manual_seed(0)
     images = {name: torch.randint(256, (n, 784), dtype=torch.uint8, generator=stream)
@@ -95,7 +73,7 @@ def test_a_lesson_writes_its_criteria_its_figure_and_the_numbers_behind_it(finis
     content = json.loads(found[f"artifacts/lessons/{name}/lesson.json"])
     assert content["lesson"] == name
     assert content["profile"] == "smoke"
-    assert content["settings"] == dataclasses.asdict(dataclasses.replace(LESSONS[name].Settings(), **SHORT[name]))
+    assert content["settings"] == dataclasses.asdict(dataclasses.replace(LESSONS[name].settings(), **SHORT[name]))
     assert content["criteria"]
     for criterion in content["criteria"]:
         holds = {"<": criterion["measured"] < criterion["bound"], ">": criterion["measured"] > criterion["bound"]}
@@ -185,25 +163,25 @@ def test_the_animation_is_a_small_picture_without_scripts(finished):
 
 def test_the_full_animation_stays_small():
     """As many frames as are run, of the widest numbers."""
-    settings = LESSONS["figure_1"].Settings()
+    settings = LESSONS["figure_1"].settings()
     points, curves, bytes_a_point = 67, 2, len("616.0 268.0L")
     assert (settings.frames + 3) * points * curves * bytes_a_point < 200_000
 
 
 # The chapter.
 
-def render(lessons):
+def rendered_chapter(lessons):
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
                                      lstrip_blocks=True)
     return environment.from_string(TEMPLATE.read_text()).render(lessons=lessons)
 
 
 def test_the_chapter_reads_every_lesson_in_order(finished):
-    lessons = lesson.chapter()
+    lessons = chapter()
     assert [one["name"] for one in lessons] == list(LESSONS)
     assert [one["number"] for one in lessons] == list(range(1, 11))
     assert {one["status"] for one in lessons} == {"done"}
-    page = render(lessons)
+    page = rendered_chapter(lessons)
     for one in lessons:
         assert f'id="lesson-{one["name"]}"' in page
         assert page.count(one["image"]) == 1
@@ -215,35 +193,35 @@ def test_the_chapter_reads_every_lesson_in_order(finished):
 
 def test_the_page_has_the_chapter_and_a_row_for_each_lesson(finished, monkeypatch):
     monkeypatch.chdir(finished)
-    plan = results.Plan.read()
-    page = report.render({}, plan, [], Provenance.read(plan), lesson.chapter())
+    plan = Plan.read()
+    page = render({}, plan, [], Provenance.read(plan), chapter())
     for name in LESSONS:
         assert f'<section class="lesson" id="lesson-{name}"' in page
         assert f'<a href="#lesson-{name}">lesson ' in page
     assert "A claim of the theory or of a slide holds if" in page
-    without = report.render({}, plan, [], Provenance.read(plan))
+    without = render({}, plan, [], Provenance.read(plan))
     assert "No lesson has been run" in without
     assert "lesson-figure_1" not in without
 
 
 def test_the_chapter_says_what_has_not_been_run(short_lessons):
     lesson.main("non_convergence")
-    lessons = lesson.chapter()
+    lessons = chapter()
     assert [one["name"] for one in lessons if one["status"] == "done"] == ["non_convergence"]
-    page = render(lessons)
+    page = rendered_chapter(lessons)
     assert page.count("This lesson has not been run.") == 9
     assert page.count("<code>make lessons</code>") == 9
 
 
 def test_indices_are_set_as_such_and_all_else_is_escaped():
-    assert lesson.typeset("p_g = p_data < 1, (p_g + p_data)/2, grasp_go") == (
+    assert typeset("p_g = p_data < 1, (p_g + p_data)/2, grasp_go") == (
         "p<sub>g</sub> = p<sub>data</sub> &lt; 1, (p<sub>g</sub> + p<sub>data</sub>)/2, grasp_go")
 
 
 def test_what_a_lesson_says_is_escaped(finished):
-    lessons = lesson.chapter()
+    lessons = chapter()
     lessons[0]["statement"] = "a < b & c"
-    assert "a &lt; b &amp; c" in render(lessons)
+    assert "a &lt; b &amp; c" in rendered_chapter(lessons)
 
 
 # Numbers as text.
@@ -252,7 +230,7 @@ def test_what_a_lesson_says_is_escaped(finished):
     (0, "0"), (7, "7"), (0.0146, "0.0146"), (-1.38629, "−1.386"), (0.05, "0.05"), (1e-9, "1 × 10⁻⁹"),
     (3.22e-15, "3.2 × 10⁻¹⁵"), (-4.9e-17, "−4.9 × 10⁻¹⁷"), (1234567, "1.2 × 10⁶"), (None, "not a number")])
 def test_numbers_are_readable(value, text):
-    assert lesson.number(value) == text
+    assert number(value) == text
 
 
 # What is refused.

@@ -14,7 +14,8 @@ from gan.datasets.contrast import normalize_contrast
 from gan.datasets.dataset import SPLITS
 from gan.datasets.registry import Digits
 from gan.errors import DataError
-from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.raw import raw_folder
 from pipeline.runtime import files
 from pipeline.settings.parameters import FILE as PARAMETERS

@@ -1,23 +1,27 @@
-"""The report: metrics.json, the table in plain text, and the page as a whole."""
+"""The report: metrics.json, and the page as a whole."""
 
 from __future__ import annotations
 
 import copy
-import dataclasses
 import itertools
 import json
 import re
 import shutil
-import statistics
 from pathlib import Path
 
 import pytest
 from finished_page import add_sizes, metrics, rendered
-from finished_run import NORMALISED, NOTE, REDUCED, TWO_SEEDS, FinishedRun
+from finished_run import NORMALISED, NOTE, TWO_SEEDS, FinishedRun
 
 from gan.errors import DataError, ParameterError
 from pipeline.artifacts.file_differences import without_varying
-from pipeline.results import results
+from pipeline.page.environment import TEMPLATES
+from pipeline.results.metrics import ENTRY_KEYS, SHARED, by_variant, gather, read_metrics
+from pipeline.results.plan import Plan
+from pipeline.results.published import dataset_name
+from pipeline.results.recorded import recorded_runs
+from pipeline.results.table import table_text
+from pipeline.results.text import seeds_text
 from pipeline.runtime import machine, run_log
 from pipeline.runtime.files import read_json, write_json
 from pipeline.stages import figures, report
@@ -28,10 +32,10 @@ def test_metrics_have_the_promised_keys_in_the_order_of_the_parameters(place: Pa
     report.main()
     written = metrics()
     assert list(written) == ["mnist", "mnist_training_images", "mnist_kmeans", "digits"]
-    assert list(written["mnist"]) == [*results.ENTRY_KEYS[:6], "epoch", "profile", "seed", "paper_grid", "title",
+    assert list(written["mnist"]) == [*ENTRY_KEYS[:6], "epoch", "profile", "seed", "paper_grid", "title",
                                       "model", "dataset", "hardware", "note", "scale", "dimensions", "folds",
                                       "differences", "duplicates", "ema"]
-    assert set(written["mnist"]["ema"]) == set(results.ENTRY_KEYS) == set(written["mnist"]) - {"ema", *results.ABOUT}
+    assert set(written["mnist"]["ema"]) == set(ENTRY_KEYS) == set(written["mnist"]) - {"ema", *SHARED}
     assert list(written["mnist"]["seeds"][0]) == ["seed", "test_log_likelihood", "standard_error", "bandwidth", "epoch",
                                                   "validation_log_likelihood"]
     assert set(written["mnist"]["paper_grid"]) == {"test_log_likelihood", "standard_error", "bandwidth", "seed_mean",
@@ -59,18 +63,6 @@ def test_mean_and_deviation_over_seeds(place: Path) -> None:
     assert raw["bandwidth"] == 0.202
 
 
-def test_deviation_is_that_of_a_sample_for_three_seeds() -> None:
-    tests = [1.0, 4.0, 11.5]
-    scores = {"bandwidth": 0.2, "standard_error": 1.0, "validation_log_likelihood": 0.0}
-    evaluation = {"model": "kmeans", "dataset": "mnist", "profile": "cpu", "hardware": {}, "seeds": [
-        {"seed": seed, "variants": {"raw": {"epoch": None, **{
-            search: scores | {"test_log_likelihood": test} for search in ("refined", "paper_grid")}}}}
-        for seed, test in enumerate(tests)]}
-    entry = results.headline(evaluation)
-    assert entry["seed_mean"] == 5.5
-    assert entry["seed_sd"] == round(statistics.stdev(tests), 4) == 5.4083
-
-
 def test_one_seed_has_no_deviation_and_models_without_epochs_no_epoch(place: Path) -> None:
     report.main()
     entry = metrics()["mnist_kmeans"]
@@ -79,58 +71,18 @@ def test_one_seed_has_no_deviation_and_models_without_epochs_no_epoch(place: Pat
     assert "ema" not in entry
 
 
-def test_metrics_say_once_what_holds_for_every_variant(elsewhere: Path) -> None:
-    entry = results.gather(["cifar10_convolutional"])["cifar10_convolutional"]
-    assert (entry["scale"], entry["dimensions"], entry["folds"], entry["note"]) == (NORMALISED, 192, 1, "")
-    assert entry["duplicates"] == {"test": 12, "train": 1, "validation": 3}
-    assert entry["differences"][:5] == [
-        "generator.hidden[0].units 1200 (paper: 8000)", "generator.hidden[1].activation relu (paper: sigmoid)",
-        "discriminator.hidden[0].convolution.pool_stride 2 (paper: none)", "recipe.epochs 12 (paper: 500)",
-        "seeds 1, 2 (paper: 1, 2, 3)"]
-    assert results.gather(["tfd"])["tfd"]["folds"] == 5
-    ema = {"test_log_likelihood": 1.0}
-    assert results.rows(entry | {"ema": ema})["ema"]["scale"] == NORMALISED
-
-
 def test_what_an_earlier_version_measured_is_read_with_what_it_lacks(place: Path) -> None:
     path = place / "artifacts/mnist/evaluation.json"
     evaluation = read_json(path)
-    write_json(path, {key: value for key, value in evaluation.items() if key not in results.ABOUT})
+    write_json(path, {key: value for key, value in evaluation.items() if key not in SHARED})
     report.main()
     written = metrics()
-    assert {key: written["mnist"][key] for key in results.ABOUT} == results.ABOUT
+    assert {key: written["mnist"][key] for key in SHARED} == SHARED
     write_json(place / "reports/metrics.json", {name: {key: value for key, value in entry.items()
-                                                       if key not in results.ABOUT} for name, entry in written.items()})
-    assert results.read_metrics()["mnist"] == written["mnist"]
-    for run in results.recorded_runs(Path(__file__).parents[3] / "reports/recorded"):
-        assert set(results.ABOUT) <= set(run.metrics)
-
-
-def test_change_in_words() -> None:
-    assert [results.change_in_words(one) for one in REDUCED] == [
-        "generator, hidden layer 1, units: 1200 (paper: 8000)",
-        "generator, hidden layer 2, activation: relu (paper: sigmoid)",
-        "discriminator, hidden layer 1, convolution, pool stride: 2 (paper: none)",
-        "recipe, epochs: 12 (paper: 500)", "seeds: 1, 2 (paper: 1, 2, 3)"]
-
-
-@pytest.mark.parametrize(("duplicates", "expected"), [
-    ({}, ""), ({"test": 0}, ""), ({"test": 1}, "1 test image is also among the training images"),
-    ({"validation": 3, "test": 1200}, "3 validation and 1,200 test images are also among the training images"),
-    ({"train": 2}, "2 training images repeat an earlier one")])
-def test_duplicates_in_words(duplicates: dict[str, int], expected: str) -> None:
-    assert results.duplicates_text(duplicates) == expected
-
-
-def test_a_phase_ends_where_another_follows(tmp_path: Path) -> None:
-    path = tmp_path / "curves.csv"
-    assert results.phase_ends(path) == {}
-    path.write_text("seed,epoch,game\n1,1,pretraining\n1,2,pretraining\n1,3,training\n2,1,pretraining\n")
-    assert results.phase_ends(path) == {2: "pretraining"}
-    path.write_text("seed,epoch,layer\n1,1,layer 1\n1,2,layer 2\n1,3,layer 3\n2,1,layer 1\n2,2,layer 2\n")
-    assert results.phase_ends(path) == {1: "layer 1", 2: "layer 2"}
-    path.write_text("seed,epoch\n1,1\n1,2\n")
-    assert results.phase_ends(path) == {}
+                                                       if key not in SHARED} for name, entry in written.items()})
+    assert read_metrics()["mnist"] == written["mnist"]
+    for run in recorded_runs(Path(__file__).parents[3] / "reports/recorded"):
+        assert set(SHARED) <= set(run.metrics)
 
 
 def test_only_what_was_evaluated_is_in_the_metrics(place: Path) -> None:
@@ -139,119 +91,15 @@ def test_only_what_was_evaluated_is_in_the_metrics(place: Path) -> None:
     assert "digits" not in metrics()
 
 
-def test_rows_take_an_entry_apart(place: Path) -> None:
-    entry = results.gather(["mnist"])["mnist"]
-    apart = results.rows(entry)
-    assert list(apart) == ["raw", "ema"]
-    assert "ema" not in apart["raw"]
-    assert apart["ema"]["test_log_likelihood"] == 129.0
-
-
-def test_the_papers_table() -> None:
-    values = {row.name: row.values for row in results.PAPER_TABLE}
-    assert values == {"DBN": {"mnist": (138, 2), "tfd": (1909, 66)}, "Stacked CAE": {"mnist": (121, 1.6),
-                      "tfd": (2110, 50)}, "Deep GSN": {"mnist": (214, 1.1), "tfd": (1890, 29)},
-                      "Adversarial nets": {"mnist": (225, 2), "tfd": (2057, 26)}}
-    assert results.published_text("deep_gsn", "mnist") == "214 ± 1.1"
-    assert results.published_text("kmeans", "mnist") == "–"
-
-
-# The table in plain text
-
-def test_the_table_shows_the_paper_beside_ours_what_is_missing_and_where_the_report_is(
-        place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report.main()
-    report.main("table")
-    text = capsys.readouterr().out
-    lines = text.splitlines()
-    assert max(map(len, lines)) <= 100
-    ours = next(line for line in lines if line.startswith("Adversarial nets"))
-    assert " ".join(ours.split()) == "Adversarial nets 225 ± 2 84.0 ± 2.2 87.0 ± 4.2 (2) 0.202 9 cpu"
-    assert "129.0 ± 2.2     131.0 ± 2.8 (2)" in next(line for line in lines if line.startswith("  ema"))
-    assert next(line for line in lines if line.startswith("DBN")).split()[1:4] == ["138", "±", "2"]
-    assert "not measured" in next(line for line in lines if line.startswith("DBN"))
-    assert "226.3 ± 2.2" in next(line for line in lines if line.startswith("recorded: Adversarial nets"))
-    assert "comparable with nothing" in text
-    assert "tfd: the Toronto Face Database is not public" in text
-    assert re.search(r"not run yet.*\n  mnist_alternating", text)
-    assert lines[-1] == "report: reports/index.html"
-
-
-def test_remarks_tell_an_experiments_records_apart_by_profile(place: Path) -> None:
-    [run] = results.recorded_runs()
-    runs = [dataclasses.replace(run, profile=profile, metrics=run.metrics | {"note": f"By {profile}."})
-            for profile in ("cpu", "paper")]
-    lines = results.table_text({}, results.Plan.read(), runs).splitlines()
-    assert {"  mnist (cpu, recorded): By cpu.", "  mnist (paper, recorded): By paper."} <= set(lines)
-
-
-def test_the_table_of_other_data_sets(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report.main()
-    report.main("table")
-    text = capsys.readouterr().out
-    lines = text.splitlines()
-    assert max(map(len, lines)) <= 100
-    start = lines.index(f"CIFAR-10, d = 192, {NORMALISED}")
-    assert lines[start + 1] == "  the paper shows figures 2c and 2d and reports no log-likelihood"
-    assert " ".join(lines[start + 2].split()) == "Adversarial nets, – −1195.5 ± 2.2 −1202.8 ± 10.3 (2) 0.202 9 cpu*"
-    assert lines[start + 3] == "  cifar10_convolutional"
-    assert lines[start + 4].startswith("Training images ")  # named first in params.yaml, and yet below the model
-    tfd = lines.index("TFD, d = 64, ± over 5 folds")
-    ours = next(line for line in lines[tfd:] if line.startswith("Adversarial nets"))
-    assert " ".join(ours.split()) == "Adversarial nets 2057 ± 26 1899.5 ± 2.2 1895.0 ± 6.4 (2) 0.202 9 cpu*"
-    assert tfd < start < lines.index("FER-2013 faces, five folds (not TFD), d = 64, ± over 5 folds")
-    assert "over the folds where there are some" in " ".join(text.split())
-
-
-def test_the_table_says_what_was_reduced_and_what_has_to_be_said(elsewhere: Path,
-                                                                  capsys: pytest.CaptureFixture[str]) -> None:
-    report.main()
-    report.main("table")
-    text = " ".join(capsys.readouterr().out.split())
-    assert "tfd: generator.hidden[0].units 1200 (paper: 8000) " in text
-    assert "cifar10_convolutional: generator.hidden[0].units 1200 (paper: 8000); generator.hidden[1]" in text
-    assert f"faces_five_folds, faces_five_folds_training_images: {NOTE}" in text
-    assert "cifar10_convolutional: 12 test and 3 validation images are also among the training images" in text
-
-
-def test_the_table_marks_nothing_where_nothing_was_reduced(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report.main()
-    report.main("table")
-    text = capsys.readouterr().out
-    assert "*" not in text
-    assert "reduced" not in text
-    assert "folds" not in text
-
-
-def test_the_table_without_any_result(empty: FinishedRun, capsys: pytest.CaptureFixture[str]) -> None:
-    empty.finish(experiments=["mnist"])
-    report.main()
-    report.main("table")
-    text = capsys.readouterr().out
-    assert text.count("not measured") == 8
-    assert "  mnist\n" in text
-
-
-def test_the_table_before_any_report_is_an_error_with_a_cure(empty: FinishedRun) -> None:
-    empty.finish()
-    with pytest.raises(DataError, match=r"(?s)reports/metrics\.json is missing.*dvc repro"):
-        report.main("table")
-
-
-def test_long_reasons_are_wrapped(empty: FinishedRun) -> None:
-    plan = results.Plan("cpu", (), (), {"tfd": "because " * 40})
-    assert max(map(len, results.table_text({}, plan).splitlines())) <= 100
-
-
 # The page
 
 def test_numbers_on_the_page_are_those_of_the_metrics(place: Path) -> None:
     page = rendered()
     for name, experiment in metrics().items():
-        for variant, entry in results.rows(experiment).items():
-            cells = page.row(name, results.dataset_name(entry["dataset"]), variant, entry["profile"])
+        for variant, entry in by_variant(experiment).items():
+            cells = page.row(name, dataset_name(entry["dataset"]), variant, entry["profile"])
             assert cells[4:11] == [
-                f"{entry['test_log_likelihood']:.1f} ± {entry['standard_error']:.1f}", results.seeds_text(entry),
+                f"{entry['test_log_likelihood']:.1f} ± {entry['standard_error']:.1f}", seeds_text(entry),
                 f"{entry['bandwidth']:.3f}", f"{entry['paper_grid']['test_log_likelihood']:.1f} ± 2.5",
                 f"{entry['paper_grid']['bandwidth']:.3f}", str(entry["seed"]),
                 "–" if entry["epoch"] is None else str(entry["epoch"])]
@@ -301,7 +149,7 @@ def test_what_was_left_out_not_run_or_not_finished_is_said(place: Path) -> None:
 def test_what_the_paper_profile_has_measured_is_not_missing(elsewhere: Path) -> None:
     run = FinishedRun(elsewhere)
     assert "is not public" not in rendered().text
-    run.record("cifar10_convolutional", results.gather(["cifar10_convolutional"])["cifar10_convolutional"])
+    run.record("cifar10_convolutional", gather(["cifar10_convolutional"])["cifar10_convolutional"])
     assert "tfd and cifar10_fully_connected at the paper’s size" in rendered().text
     run.finish(experiments=["tfd"], profile="paper")
     assert "at the paper’s size" not in rendered().text
@@ -310,9 +158,9 @@ def test_what_the_paper_profile_has_measured_is_not_missing(elsewhere: Path) -> 
 @pytest.mark.parametrize("kept", [[], ["mnist"], ["mnist_kmeans"], ["digits", "mnist_training_images"]])
 def test_any_subset_of_results_renders(place: Path, kept: list[str]) -> None:
     for folder in (place / "artifacts").iterdir():
-        if folder.name not in kept:
-            shutil.rmtree(folder)
-            shutil.rmtree(place / "reports/figures" / folder.name)
+        if folder.name not in (*kept, "configuration"):
+            for parent in ("artifacts", "artifacts/configuration", "reports/figures"):
+                shutil.rmtree(place / parent / folder.name)
     page = rendered()
     assert sorted(metrics()) == sorted(kept)
     assert page.text.count("This experiment was not run.") == 5 - len(kept)
@@ -342,7 +190,7 @@ def test_a_second_rendering_is_the_same_to_the_byte(place: Path) -> None:
     assert first == {name: (place / "reports" / name).read_bytes() for name in first}
 
 
-def test_only_marked_elements_vary_with_circumstances(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_marked_elements_vary_with_the_run_log(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = read_json(place / "artifacts/mnist/training.json")["inputs"]
     pages = []
     for number, commit in enumerate((("a" * 40, True), ("b" * 40, False), ("", False))):
@@ -461,7 +309,7 @@ def test_captions_say_how_colours_were_made_and_where_pretraining_ends(elsewhere
 
 
 def test_a_note_stands_wherever_its_results_do(elsewhere: Path) -> None:
-    FinishedRun(elsewhere).record("faces_five_folds", results.gather(["faces_five_folds"])["faces_five_folds"])
+    FinishedRun(elsewhere).record("faces_five_folds", gather(["faces_five_folds"])["faces_five_folds"])
     page = rendered()
     of_experiment = page.text[page.text.index(" Parameters of tfd "):]
     assert of_experiment.count(NOTE) >= 1 + 4 + 1 + 1  # section, its captions, that of the other one, recorded run
@@ -580,7 +428,7 @@ def test_hostile_names_and_settings_are_escaped(empty: FinishedRun) -> None:
     empty.finish(experiments=[hostile, "<b>never run</b>"], left_out={hostile: hostile},
                  lock={f"train@{hostile}": {"outs": [{"path": hostile, "md5": hostile}]}})
     figures.main(hostile)
-    metric = results.gather([hostile])[hostile]
+    metric = gather([hostile])[hostile]
     empty.record(hostile, metric, note=hostile, commit=hostile, recorded=hostile, profile=hostile)
     run_log.record("stages", f"train@{hostile}", {"seconds": hostile, "started": hostile, "host": hostile,
                                                         "commit": hostile})
@@ -610,7 +458,7 @@ def contrast(one: str, other: str) -> float:
 def schemes() -> list[dict[str, str]]:
     """The colours of light, dark and print, as #rrggbb."""
     found = []
-    for scheme in re.findall(r":root \{(.*?)\}", (report.TEMPLATES / "page/page.css").read_text(), re.S):
+    for scheme in re.findall(r":root \{(.*?)\}", (TEMPLATES / "page.css").read_text(), re.S):
         colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6})", scheme))
         found.append({name: colour if len(colour) == 7 else "#" + "".join(2 * c for c in colour[1:])
                       for name, colour in colours.items()})
@@ -633,7 +481,7 @@ def test_lines_and_marks_stand_out_in_light_and_dark_and_print() -> None:
 
 
 def test_every_colour_of_the_style_is_of_a_scheme() -> None:
-    style = (report.TEMPLATES / "page/page.css").read_text()
+    style = (TEMPLATES / "page.css").read_text()
     outside = re.sub(r":root \{.*?\}", "", style, flags=re.S)
     assert not re.search(r"#[0-9a-f]{3,6}\b|rgba?\(", outside)
     assert set(re.findall(r"var\(--(\w+)\)", outside)) - {"columns", "serif", "sans", "mono"} <= \
@@ -674,16 +522,11 @@ def test_a_torn_result_is_an_error_and_leaves_the_last_report(place: Path) -> No
     assert (place / "reports/index.html").read_bytes() == before
 
 
-def test_an_unknown_word_is_refused(place: Path) -> None:
-    with pytest.raises(ParameterError, match="tabel"):
-        report.main("tabel")
-
-
 def test_inputs_are_left_alone(place: Path) -> None:
-    entry = results.gather(["mnist"])["mnist"]
+    entry = gather(["mnist"])["mnist"]
     before = copy.deepcopy(entry)
-    results.rows(entry)
-    results.table_text({"mnist": entry}, results.Plan.read(), results.recorded_runs())
+    by_variant(entry)
+    table_text({"mnist": entry}, Plan.read(), recorded_runs())
     assert json.dumps(entry) == json.dumps(before)
 
 

@@ -16,9 +16,10 @@ from gan.evaluation import parzen
 from gan.linear_algebra import random_stream
 from gan.registry import create
 from pipeline.artifacts.configuration import configuration
-from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.trained import model_settings
-from pipeline.results import results
+from pipeline.results.metrics import best_seed
 from pipeline.runtime import files
 from pipeline.stages import configure, sample_size
 
@@ -93,7 +94,7 @@ def test_the_seed_is_the_one_that_heads_the_results_for_each_variant(digits):
         files.write_json(Path("artifacts/digits/evaluation.json"), evaluation)
         sample_size.main("digits")
         assert {variant: entry["seed"] for variant, entry in read("digits")["variants"].items()} == better
-        assert {variant: results.best_seed(evaluation, variant) for variant in better} == better
+        assert {variant: best_seed(evaluation, variant) for variant in better} == better
 
 
 def test_numbers_that_the_training_images_do_not_reach_are_left_out(digits):

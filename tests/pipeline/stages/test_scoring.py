@@ -15,7 +15,8 @@ from gan.errors import DataError, ParameterError
 from gan.evaluation import parzen
 from gan.registry import create
 from pipeline.artifacts.configuration import configuration, configuration_file
-from pipeline.artifacts.prepared import prepared_file, read_dataset
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.trained import model_settings
 from pipeline.runtime import files
 from pipeline.stages import bandwidth, configure, evaluate, sample
@@ -150,7 +151,7 @@ def test_both_log_likelihoods_are_those_of_a_direct_computation(digits, scored):
 
 def test_samples_are_what_the_chosen_weights_make_and_both_variants_get_the_same_noise(trained):
     sample.main("digits")
-    weights, _ = files.read_tensors(Path("artifacts/digits/models/seed-1.safetensors"))
+    weights, about = files.read_tensors(Path("artifacts/digits/models/seed-1.safetensors"))
     own = {variant: {str(i): weights[f"{variant}.{i}"] for i in range(6)} for variant in ("raw", "ema")}
     model = create(model_settings(configuration("digits", "train")["model"]),
                    trained.dataset().train, 1)
@@ -159,8 +160,8 @@ def test_samples_are_what_the_chosen_weights_make_and_both_variants_get_the_same
         stream = sample.random_stream(1, "samples")
         assert torch.equal(samples[variant], model.sample(own[variant], 60, stream))
     assert not torch.equal(samples["raw"], samples["ema"])
-    files.write_tensors(Path("artifacts/digits/models/seed-1.safetensors"), {
-        f"{variant}.{name}": tensor.clone() for variant in ("raw", "ema") for name, tensor in own["raw"].items()})
+    same = {f"{variant}.{name}": tensor.clone() for variant in own for name, tensor in own["raw"].items()}
+    files.write_tensors(Path("artifacts/digits/models/seed-1.safetensors"), same, about)
     sample.main("digits")
     samples, _ = samples_of("digits")
     assert torch.equal(samples["raw"], samples["ema"])

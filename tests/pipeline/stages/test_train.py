@@ -24,9 +24,9 @@ from gan.adversarial.model import AdversarialNetsModel
 from gan.adversarial.training import Training
 from gan.errors import DataError, ParameterError, ReproductionError, TrainingDiverged
 from gan.fit import Choice, Fit
-from pipeline.artifacts.configuration import CODE, FOLDER, configuration, configuration_file
-from pipeline.artifacts.prepared import prepared_file
-from pipeline.artifacts.trained import inputs_digest
+from pipeline.artifacts.configuration import CODE, FOLDER, configuration, configuration_file, inputs_digest
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
 from pipeline.runtime import checkpoints, code, files, interruption, machine
 from pipeline.stages import configure, train
 
@@ -117,7 +117,8 @@ def test_the_weights_of_each_variant_are_those_of_a_generator(digits):
     shapes = [[20, 12], [12], [12, 12], [12], [12, 64], [64]]
     for seed in (1, 2):
         tensors, about = files.read_tensors(Path(f"artifacts/digits/models/seed-{seed}.safetensors"))
-        assert about == {}
+        settings = configure.configuration("digits", "train")["model"]
+        assert about == {"format": "gan weights 1", "model": settings, "shape": [1, 8, 8], "variants": ["raw", "ema"]}
         assert {name: list(tensor.shape) for name, tensor in tensors.items()} == {
             f"{variant}.{i}": shape for variant in ("raw", "ema") for i, shape in enumerate(shapes)}
         assert all(bool(tensor.isfinite().all()) for tensor in tensors.values())

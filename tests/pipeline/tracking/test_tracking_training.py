@@ -257,7 +257,7 @@ def test_numbers_of_samples_as_requests_have_them(digits, n):
     assert loaded(digits.root).predict(n).shape == (3, 1, 8, 8)
 
 
-def loaded(root: Path) -> gan_generator.SampledGenerator:
+def loaded(root: Path) -> gan_generator.LoggedGenerator:
     training = files.read_json(root / "artifacts/digits/training.json")
     generator = logged_model.generator_of(root / "artifacts/digits", training, [1, 8, 8], {"raw": 1, "ema": 1})
     assert generator is not None

@@ -1,4 +1,4 @@
-"""The paper's rivals
+"""The paper's baselines
 
 An update of each of the other models of Table 1, at the sizes of their experiments on MNIST, minibatches of 100 images.
 *Its matrix products alone* are those that the update cannot do without, of the same shapes and by the same kernels, on

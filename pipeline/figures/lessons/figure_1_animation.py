@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from gan.lessons import Outcome, Table
+from gan.lessons.lesson import Outcome, Table
 
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, FLOOR, LINE, CLOCK = 24, 616, 34, 268, 340, 378
@@ -16,12 +16,8 @@ SECONDS, TURNS, LAST = 16.0, 3.5, 13.0
 """Length, when G begins to move, and when the game is over"""
 
 
-def draw(name: str, outcome: Outcome) -> str | None:
-    """The animation of lesson `name`; None where there is none."""
-    return _figure_1(outcome) if name == "figure_1" else None
-
-
-def _figure_1(outcome: Outcome) -> str:
+def animation(outcome: Outcome) -> str:
+    """The curves and arrows of every frame, and a clock."""
     curves, frames, arrows = (outcome.tables[name] for name in ("curves", "frames", "frame_arrows"))
     times = _times(max(int(float(cell or 0)) for cell in frames["frame"]) + 1)
     data = _path(curves["x"], curves["p_data"])

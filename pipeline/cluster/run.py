@@ -1,19 +1,9 @@
-"""Run the graph's stages on a cluster or on all cores and GPUs of this machine.
-
-    python -m pipeline.cluster slurm --partition gpu --gpus 1 --time 120
-    python -m pipeline.cluster local
-    python -m pipeline.cluster cancel       end the jobs that a run before this one has left
-
-`make reproduce CLUSTER=slurm OPTIONS="--partition gpu"` plans first and prints the table at the end.
-"""
+"""A run of the graph's stages on a cluster or on all cores and GPUs of this machine: `python -m pipeline reproduce`."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,41 +11,37 @@ from typing import Any
 import torch
 
 from gan.adversarial.settings import AdversarialNets
+from gan.baselines.settings import ChainModel
 from gan.datasets.sources import LOCAL_FOLDERS
 from gan.errors import ReproductionError
 from pipeline.artifacts.raw import local_folders
-from pipeline.cluster import FOLDER, LOCK
+from pipeline.cluster import FOLDER
 from pipeline.cluster.coordinator import HISTORY, JOB, Coordinator, Options, Work, dvc_repro, settings_of
-from pipeline.cluster.executors import DAY, Executor, Local, Slurm, SlurmOptions
+from pipeline.cluster.executors import Executor, Local, Slurm, SlurmOptions
 from pipeline.cluster.graph import Graph
+from pipeline.cluster.options import ClusterOptions
 from pipeline.cluster.task import OUTCOME
 from pipeline.cluster.times import Times
 from pipeline.cluster.watch import Watch
-from pipeline.commands import verify
-from pipeline.commands.plan import ChainModel
-from pipeline.runtime import checkpoints, machine, process_lock, stage
+from pipeline.runtime import checkpoints, git, machine, process_lock
 from pipeline.runtime.files import read_json
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
 from pipeline.settings.parameters import Parameters
 from pipeline.tracking import store as stores
 
-CODE = ("gan", "pipeline")
+CLONED = "what workers clone"
 
 
-def main(*words: str) -> None:
-    asked = parser().parse_args(words)
-    FOLDER.mkdir(exist_ok=True)
-    if asked.cluster == "cancel":
-        cancel()
-        return
-    with process_lock.holding(LOCK, "a cluster run of this checkout"):
-        reproduce(asked)
+def reproduce(asked: ClusterOptions) -> None:
+    """Everything that params.yaml asks for. ReproductionError at the end if a stage has failed, or at once if another
+    cluster run works in this checkout."""
+    with process_lock.holding(process_lock.CLUSTER, "a cluster run of this checkout"):
+        _reproduce(asked)
 
 
-def reproduce(asked: argparse.Namespace) -> None:
-    """Everything that params.yaml asks for. ReproductionError at the end if a stage has failed."""
-    commit = clean_commit()
+def _reproduce(asked: ClusterOptions) -> None:
+    commit = git.clean_code(CLONED)
     planned = parameters.load()
     executor, options, on_gpus = prepare(asked)
     graph = Graph(Path.cwd(), remote=options.data == "remote")
@@ -71,7 +57,7 @@ def reproduce(asked: argparse.Namespace) -> None:
 
 def collect(work: Work, remote: bool) -> None:
     """What workers did into dvc.lock, and the stages that git has outputs of; ReproductionError if one has failed."""
-    if verify.clean_commit() != work.commit:
+    if git.clean_commit(CLONED) != work.commit:
         raise ReproductionError("the checkout is at another commit than its jobs were", expected=work.commit[:10],
                                 found="another", remedy="go back to it, then run the same command again")
     work.graph.enter(work.names("done"))
@@ -104,7 +90,7 @@ def clear(*more: str) -> None:
         shutil.rmtree(FOLDER / name, ignore_errors=True)
 
 
-def prepare(asked: argparse.Namespace) -> tuple[Executor, Options, bool]:
+def prepare(asked: ClusterOptions) -> tuple[Executor, Options, bool]:
     """What runs the tasks, how, and whether on GPUs."""
     environment = {name: value for name, value in _places().items() if value}
     if asked.cluster == "slurm":
@@ -173,7 +159,7 @@ def _places() -> Mapping[str, str]:
     return {LOCAL_FOLDERS: os.pathsep.join(str(path.absolute()) for path in local_folders())}
 
 
-def seeds_apart(planned: Parameters, asked: argparse.Namespace, executor: Executor, on_gpus: bool
+def seeds_apart(planned: Parameters, asked: ClusterOptions, executor: Executor, on_gpus: bool
                 ) -> dict[str, Sequence[int]]:
     """The trainings whose seeds are tasks of their own. On a GPU an experiment's seeds are one computation."""
     if asked.split_seeds == "no" or (asked.split_seeds == "auto" and (on_gpus or executor.slots == 1)):
@@ -184,18 +170,6 @@ def seeds_apart(planned: Parameters, asked: argparse.Namespace, executor: Execut
         if len(train.seeds) > 1 and isinstance(train.model, AdversarialNets | ChainModel):
             found[f"train@{name}"] = train.seeds
     return found
-
-
-def clean_commit() -> str:
-    """As `verify.clean_commit`; nor may there be code that git does not know, which a worker's clone would lack."""
-    commit = verify.clean_commit("what workers clone")
-    listed = subprocess.run(["git", "ls-files", "--others", "--exclude-standard", "--", *CODE], capture_output=True,
-                            text=True, check=True).stdout.split()
-    if listed:
-        raise ReproductionError("workers clone the last commit, and it lacks files that are here",
-                                expected="code that git has", found=", ".join(listed[:6]),
-                                remedy="commit them (git add …), or delete them, then run the same command again")
-    return commit
 
 
 def cancel() -> None:
@@ -212,47 +186,3 @@ def cancel() -> None:
         print(f"{len(alive)} of {name} cancelled", flush=True)
     if not found:
         print("no jobs are left", flush=True)
-
-
-def parser() -> argparse.ArgumentParser:
-    found = argparse.ArgumentParser(prog="python -m pipeline.cluster", description=__doc__,
-                                    formatter_class=argparse.RawDescriptionHelpFormatter)
-    found.add_argument("cluster", choices=("slurm", "local", "cancel"))
-    add_options(found)
-    return found
-
-
-def add_options(found: argparse.ArgumentParser) -> None:
-    every = found.add_argument_group("every cluster")
-    every.add_argument("--retries", type=int, default=3, metavar="N",
-                       help="how often a task whose job was killed is started again (default: %(default)s)")
-    every.add_argument("--split-seeds", choices=("auto", "yes", "no"), default="auto",
-                       help="a task for each seed of a training: by default on processors, not on GPUs, where seeds "
-                            "are computed together")
-    every.add_argument("--data", choices=("remote", "cache"),
-                       help="how results travel: DVC's default remote (Slurm's default), or this checkout's cache, "
-                            "which all workers must see (the default of local)")
-    every.add_argument("--scratch", default="", metavar="FOLDER",
-                       help="where workers clone (default: the temporary folder of each node)")
-    slurm = found.add_argument_group("slurm, for each task")
-    slurm.add_argument("--partition", default="", metavar="NAME")
-    slurm.add_argument("--account", default="", metavar="NAME")
-    slurm.add_argument("--gpus", type=int, default=0, metavar="N", help="default: %(default)s")
-    slurm.add_argument("--cpus", type=int, default=2, metavar="N", help="cores, and threads (default: %(default)s)")
-    slurm.add_argument("--memory", type=float, default=16, metavar="GIB", help="default: %(default)s")
-    slurm.add_argument("--time", type=int, default=DAY, metavar="MINUTES", help="default: %(default)s")
-    slurm.add_argument("--array-size", type=int, default=1000, metavar="N",
-                       help="tasks of one array at most (default: %(default)s)")
-    slurm.add_argument("--at-once", type=int, default=256, metavar="N",
-                       help="tasks of one array that run at a time (default: %(default)s)")
-    slurm.add_argument("--sbatch", action="append", default=[], metavar="NAME=VALUE",
-                       help="any other option of sbatch; may be given several times")
-    slurm.add_argument("--python", default=sys.executable, metavar="COMMAND",
-                       help="Python on the nodes, with this checkout's environment (default: this one)")
-    local = found.add_argument_group("local")
-    local.add_argument("--workers", type=int, default=0, metavar="N", help="default: one for each GPU, or core")
-    local.add_argument("--threads", type=int, default=0, metavar="N", help="of each (default: cores / workers)")
-
-
-if __name__ == "__main__":
-    stage.run(main)

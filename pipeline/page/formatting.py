@@ -8,8 +8,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.results import results
-from pipeline.results.results import Entry, with_error
+from pipeline.results.metrics import Entry
+from pipeline.results.published import VARIANT_NAMES
+from pipeline.results.text import setting_text, with_error
 
 SAID = 3  # of what was reduced, in running text; the whole list stands with the experiment
 
@@ -54,7 +55,7 @@ def remarks(entry: Entry) -> list[str]:
 
 def row_label(name: str, variant: str) -> str:
     """The variant that the paper has goes without a name."""
-    return name if variant == "raw" else f"{name}, {results.VARIANT_NAMES.get(variant, variant)}"
+    return name if variant == "raw" else f"{name}, {VARIANT_NAMES.get(variant, variant)}"
 
 
 def first_of(differences: Sequence[str]) -> str:
@@ -72,7 +73,7 @@ def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         for number, inner in enumerate(value):
             yield from flatten(inner, f"{prefix}[{number}]")
     else:
-        yield prefix, results.setting_text(value)
+        yield prefix, setting_text(value)
 
 
 def lookup(settings: Any, key: str) -> Any:
@@ -82,5 +83,5 @@ def lookup(settings: Any, key: str) -> Any:
             return settings[key]
         settings = list(settings.values())
     if isinstance(settings, list):
-        return next((found for inner in settings if (found := lookup(inner, key)) is not None), None)
+        return next((value for inner in settings if (value := lookup(inner, key)) is not None), None)
     return None

@@ -1,0 +1,72 @@
+"""The public way to a trained generator: load it from its file of weights and sample from it.
+
+>>> from gan.generator import Generator
+>>> images = Generator.load("artifacts/mnist/models/seed-1.safetensors", "ema").sample(16, seed=0)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from gan.adversarial.layers import Network
+from gan.adversarial.networks import draw_noise, load, whole_generator
+from gan.adversarial.settings import AdversarialNets, Shape
+from gan.errors import DataError, ReproductionError
+from gan.linear_algebra import random_stream
+from gan.weights import read_description, read_weights
+
+SAMPLES_PER_BLOCK = 1000
+
+
+class Generator:
+    """G of trained adversarial nets, with the weights of one variant, on the CPU."""
+
+    def __init__(self, nets: AdversarialNets, shape: Shape, weights: Mapping[str, Tensor]) -> None:
+        """`weights` by the names "0", "1", … in the order of G's layers. ValueError if they are of other networks."""
+        self.nets, self.shape = nets, shape
+        names = [str(i) for i in range(len(weights))]
+        if set(names) != set(weights):
+            raise ValueError(f"the weights are named {', '.join(weights)}, not 0, 1, …")
+        images = torch.zeros(1, math.prod(shape))  # initial weights may depend on images; they are replaced
+        self._network = Network(whole_generator(nets, images, shape, random_stream(0, "replaced weights")))
+        load(self._network.layers, [weights[name] for name in names])
+
+    @classmethod
+    def load(cls, path: Path | str, variant: str = "ema") -> Generator:
+        """From a file of weights, `artifacts/<experiment>/models/seed-<n>.safetensors`.
+
+        `variant` is `raw` for the trained weights or `ema` for their exponential moving average. DataError if the file
+        is missing, damaged, not a file of weights or of a model without a generator; ReproductionError for another
+        variant.
+        """
+        description = read_description(path)
+        if (kind := description.model["kind"]) != "adversarial_nets":
+            raise DataError(f"{path} holds no generator", expected="weights of adversarial_nets", found=kind,
+                            remedy="name a file of an experiment with adversarial nets")
+        weights = read_weights(path, variant)
+        try:
+            nets = TypeAdapter(AdversarialNets).validate_python(description.model)
+            return cls(nets, description.shape, weights)
+        except ValueError as error:  # pydantic's are ValueErrors, too
+            raise DataError(f"{path}: its settings and its weights do not fit each other",
+                            expected="a file as the stage `train` wrote it", found=str(error),
+                            remedy="delete it and run `dvc repro`") from error
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """n samples, float32 [n, C, H, W] on the CPU, in the data's scale: [0, 1], or normalised as the data were.
+
+        They are the same for the same `seed`, that of the noise, of which torch keeps 32 bits. ReproductionError if n
+        is below 1.
+        """
+        if n < 1:
+            raise ReproductionError("this is no number of samples", expected="one whole number from 1", found=str(n),
+                                    remedy="for instance: sample(16)")
+        z = draw_noise(self.nets.noise, n, torch.Generator().manual_seed(seed))
+        return torch.cat([self._network.forward(block) for block in z.split(SAMPLES_PER_BLOCK)]).view(-1, *self.shape)

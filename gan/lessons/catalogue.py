@@ -1,0 +1,52 @@
+"""Which lessons there are, in the order in which they are read. A new one is entered here.
+
+Titles and settings are known without the lessons' modules, which import torch and SciPy: a module is imported when its
+lesson is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from gan.lessons import settings
+from gan.lessons.lesson import Lesson
+from gan.lessons.settings import LessonSettings
+
+
+@dataclass(frozen=True)
+class Entry:
+    title: str
+    settings: type[LessonSettings]
+    """The numbers that shape the result; the defaults are what is run"""
+    needs_digits: bool = False
+    """Whether `run` wants MNIST"""
+
+
+LESSONS: Mapping[str, Entry] = {
+    "figure_1": Entry("Figure 1: what the two players do to each other", settings.Figure1),
+    "optimal_discriminator": Entry("The optimal discriminator is a ratio of densities", settings.OptimalDiscriminator),
+    "global_optimum": Entry("The global optimum is p_g = p_data, at −log 4", settings.GlobalOptimum),
+    "convergence": Entry("Algorithm 1 converges where the problem is convex", settings.Convergence),
+    "non_saturating": Entry("Non-saturating against minimax: who still learns when D is sure",
+                            settings.NonSaturating, needs_digits=True),
+    "non_convergence": Entry("Following the slope need not reach the equilibrium", settings.NonConvergence),
+    "mode_collapse": Entry("Mode collapse: min max is not max min", settings.ModeCollapse),
+    "minibatch_features": Entry("Minibatch features: seeing that all samples are alike", settings.MinibatchFeatures,
+                                needs_digits=True),
+    "many_answers": Entry("Many answers: the average of two right ones is wrong", settings.ManyAnswers),
+    "honest_pictures": Entry("Honest pictures: how many were drawn, and who chose", settings.HonestPictures,
+                             needs_digits=True),
+}
+
+
+def module_of(name: str) -> str:
+    """The module of a lesson; with what that imports, it is what the lesson's results depend on."""
+    return f"gan.lessons.{name}"
+
+
+def lesson(name: str) -> Lesson:
+    """The lesson `name` of LESSONS."""
+    return cast(Lesson, importlib.import_module(module_of(name)))

@@ -1,0 +1,168 @@
+"""The numbers that shape each lesson's result; each lesson's module says what they mean.
+
+Fields and their ranges alone: what is computed from them is in the lesson's module. The defaults are what is run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gan.settings import ParameterBlock, require
+
+
+class LessonSettings(ParameterBlock):
+    """Base of the lessons' settings: numbers are positive, but for a seed; lists name at least one, each once."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            numbers = value if isinstance(value, list) else [value]
+            lowest = 0 if name in ("seed", "shown") or name.endswith("seeds") else 1 if isinstance(value, int) else None
+            require(bool(numbers) and len(set(numbers)) == len(numbers), f"{name} must name values, each once: {value}")
+            for number in numbers:
+                require(number > 0 if lowest is None else number >= lowest,
+                        f"{name} must be {'positive' if lowest is None else f'at least {lowest}'}, not {number}")
+
+
+@dataclass(frozen=True)
+class Figure1(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
+    units: int = 32
+    batch: int = 256
+    discriminator_rate: float = 0.01
+    generator_rate: float = 0.001
+    rough: int = 2
+    alone: int = 600
+    between: int = 100
+    rounds: int = 2400
+    frames: int = 48
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.between <= self.rounds, f"between must be at most {self.rounds}, the rounds, not {self.between}")
+
+
+@dataclass(frozen=True)
+class OptimalDiscriminator(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
+    units: int = 32
+    batch: int = 1024
+    steps: int = 3000
+    learning_rate: float = 0.005
+
+
+@dataclass(frozen=True)
+class GlobalOptimum(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
+    points: int = 13
+    units: int = 24
+    batch: int = 512
+    steps: int = 1000
+    learning_rate: float = 0.01
+    rounds: int = 2400
+    game_units: int = 32
+    game_batch: int = 256
+    discriminator_rate: float = 0.01
+    generator_rate: float = 0.001
+
+
+@dataclass(frozen=True)
+class Convergence(LessonSettings):
+    bins: int = 60
+    rounds: int = 400
+    eta: float = 1.0
+    alpha: float = 0.1
+    inner: list[int] = field(default_factory=lambda: [1, 5, 20])
+    shown: list[int] = field(default_factory=lambda: [0, 10, 20, 30])
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(max(self.shown) <= self.rounds, f"shown must be at most {self.rounds}, the rounds: {self.shown}")
+
+
+@dataclass(frozen=True)
+class NonSaturating(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
+    batch: int = 100
+    learning_rate: float = 0.1
+    momentum: float = 0.5
+    frozen: int = 2400
+    narrower: int = 4
+    steps: int = 1500
+    looks: int = 25
+    judged: int = 500
+
+
+@dataclass(frozen=True)
+class NonConvergence(LessonSettings):
+    eta: float = 0.1
+    steps: int = 1000
+
+
+@dataclass(frozen=True)
+class ModeCollapse(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
+    deviation: float = 0.05
+    noise: int = 64
+    units: int = 64
+    batch: int = 128
+    discriminator_rate: float = 0.0005
+    generator_rate: float = 0.005
+    steps: int = 1500
+    unrolled: int = 10
+    inner: int = 10
+    looks: int = 30
+
+
+@dataclass(frozen=True)
+class MinibatchFeatures(LessonSettings):
+    features: int = 8
+    width: int = 4
+    ring_seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
+    deviation: float = 0.05
+    noise: int = 64
+    units: int = 64
+    batch: int = 64
+    discriminator_rate: float = 0.0005
+    generator_rate: float = 0.005
+    ring_steps: int = 1500
+    digit_seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
+    digit_units: int = 128
+    digit_batch: int = 64
+    digit_discriminator_rate: float = 0.001
+    digit_generator_rate: float = 0.003
+    digit_steps: int = 1500
+    judge_steps: int = 800
+    judged: int = 1000
+
+
+@dataclass(frozen=True)
+class ManyAnswers(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
+    blur: float = 0.05
+    near: float = 0.2
+    units: int = 32
+    batch: int = 256
+    steps: int = 3000
+    noise: int = 4
+    learning_rate: float = 0.002
+    discriminator_rate: float = 0.002
+    generator_rate: float = 0.002
+    judged: int = 4000
+
+
+@dataclass(frozen=True)
+class HonestPictures(LessonSettings):
+    seed: int = 1
+    noise: int = 64
+    units: int = 128
+    batch: int = 64
+    discriminator_rate: float = 0.001
+    generator_rate: float = 0.003
+    steps: int = 4000
+    drawn: int = 1000
+    shown: int = 40
+    judge_steps: int = 800
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.shown <= self.drawn, f"shown must be at most {self.drawn}, the samples drawn, not {self.shown}")

@@ -1,0 +1,56 @@
+"""What was to run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gan.errors import ParameterError
+from pipeline.artifacts.paths import PARAMETERS, PLAN
+from pipeline.runtime.files import read_yaml
+from pipeline.settings.inheritance import PROFILES, plain, resolve
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What plan.yaml asked for, of what params.yaml offers."""
+
+    profile: str
+    datasets: tuple[str, ...]
+    experiments: tuple[str, ...]
+    left_out: Mapping[str, str]
+    kinds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Model and data set of every experiment that there could be"""
+    lessons: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path = PARAMETERS) -> Plan:
+        parameters, chosen = read_yaml(path), read_yaml(path.with_name(PLAN.name))
+        run = chosen.get("run") or {}
+        return cls(profile=str(parameters.get("profile", "")),
+                   datasets=tuple(str(name) for name in run.get("datasets") or ()),
+                   experiments=tuple(str(name) for name in run.get("experiments") or ()),
+                   left_out={str(name): str(reason) for name, reason in (chosen.get("left_out") or {}).items()},
+                   kinds=_kinds(parameters),
+                   lessons=tuple(str(name) for key in ("lessons", "lessons_on_mnist") for name in run.get(key) or ()))
+
+    @property
+    def left_out_together(self) -> dict[str, list[str]]:
+        """By reason, the experiments that it keeps out."""
+        together: dict[str, list[str]] = {}
+        for name, reason in self.left_out.items():
+            together.setdefault(reason, []).append(name)
+        return together
+
+
+def _kinds(parameters: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """What params.yaml offers; an entry that is not well formed is for `configure` to complain of."""
+    kinds: dict[str, tuple[str, str]] = {}
+    for name in parameters.get("experiments") or {}:
+        with contextlib.suppress(KeyError, TypeError, ParameterError):
+            entry: Any = plain(resolve(parameters, f"experiments.{name}", "paper", PROFILES, str(PARAMETERS)))
+            kinds[str(name)] = (str(entry["train"]["model"]["kind"]), str(entry["dataset"]))
+    return kinds

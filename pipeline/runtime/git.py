@@ -1,0 +1,64 @@
+"""The git checkout of the current folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from gan.errors import ReproductionError
+from pipeline.runtime import machine
+from pipeline.runtime.inputs import PARAMETERS
+
+CODE = ("gan", "pipeline")
+WRITTEN_BY_PLAN = ("profile",)
+
+
+def git(*words: str, environment: Mapping[str, str] | None = None) -> str:
+    """What a command of git's prints, without the end of its last line. ReproductionError if it fails."""
+    try:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True,
+                              env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"} | dict(environment or {})).stdout.rstrip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ReproductionError(f"`git {' '.join(words[:4])}` failed", expected="a clone of this repository",
+                                found=str(getattr(error, "stderr", "") or error).strip(),
+                                remedy="run it in the clone's root") from error
+
+
+def clean_commit(what: str) -> str:
+    """The commit of this checkout, which is `what`. ReproductionError if tracked files differ from it, in more than
+    `make plan` and runs write into them."""
+    head = git("rev-parse", "HEAD")
+    changes = git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(top,exclude){PARAMETERS}",
+                  *(f":(top,exclude){name}" for name in machine.RESULTS)).splitlines()
+    if _claims(Path(PARAMETERS).read_text()) != _claims(git("show", f"HEAD:{PARAMETERS}")):
+        changes.append(f" M {PARAMETERS}")
+    if changes:
+        raise ReproductionError(f"{what} is a commit, and tracked files here differ from it",
+                                expected=f"files as in {head[:10]}", found=", ".join(line[3:] for line in changes),
+                                remedy="commit them, or put them away by `git stash`, then run the same command again")
+    return head
+
+
+def clean_code(what: str) -> str:
+    """As `clean_commit`; nor may there be code that git does not know, which a clone would lack."""
+    commit = clean_commit(what)
+    if unknown := git("ls-files", "--others", "--exclude-standard", "--", *CODE).split():
+        raise ReproductionError(f"{what} is the last commit, and it lacks files that are here",
+                                expected="code that git has", found=", ".join(unknown[:6]),
+                                remedy="commit them (git add …), or delete them, then run the same command again")
+    return commit
+
+
+def _claims(text: str) -> dict[str, Any]:
+    """The content of a params.yaml without what the plan writes into it; empty if it cannot be read."""
+    try:
+        content = YAML(typ="safe").load(text)
+        return {key: value for key, value in content.items() if key not in WRITTEN_BY_PLAN}
+    except (YAMLError, AttributeError):
+        return {}

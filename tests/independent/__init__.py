@@ -1,0 +1,1 @@
+"""The paper's recipe written a second time, by automatic differentiation, from nothing of `gan`."""
