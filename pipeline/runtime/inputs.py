@@ -93,12 +93,13 @@ def _reads(stage: str) -> tuple[list[Path], list[tuple[str, str]]]:
     "reports/searches/dvc.yaml:search@mnist_dbn"."""
     definition, _, address = stage.rpartition(":")
     name, _, key = address.partition("@")
-    entry = _mapping(_mapping(_yaml(Path(definition or DEFINITION)).get("stages")).get(name))
+    graph = _yaml(Path(definition or DEFINITION))
+    entry = _mapping(_mapping(graph.get("stages")).get(name))
     words = {"key": key, "item": key}
     if "foreach" in entry:
         items = entry["foreach"]
         if isinstance(items, str):
-            items = _value(_yaml(Path(PARAMETERS)), items.strip().removeprefix("${").removesuffix("}"))
+            items = _value(_variables(graph), items.strip().removeprefix("${").removesuffix("}"))
         if isinstance(items, dict) and isinstance(items.get(key), str | int | float):
             words["item"] = str(items[key])
         entry = _mapping(entry.get("do"))
@@ -110,6 +111,12 @@ def _reads(stage: str) -> tuple[list[Path], list[tuple[str, str]]]:
         else:
             keys.append((PARAMETERS, _filled(each, words)))
     return [Path(_filled(each, words)) for each in names], keys
+
+
+def _variables(graph: Mapping[Any, Any]) -> dict[Any, Any]:
+    """What `${}` in a graph may name: params.yaml, and the files under `vars`."""
+    files = [PARAMETERS, *(each for each in graph.get("vars") or [] if isinstance(each, str))]
+    return {key: value for file in files for key, value in _yaml(Path(file)).items()}
 
 
 def _filled(text: str, words: Mapping[str, str]) -> str:

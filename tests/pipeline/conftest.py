@@ -15,6 +15,11 @@ from finished_run import FinishedRun
 from ruamel.yaml import YAML
 
 from gan.datasets.dataset import Dataset
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
+from pipeline.settings.explain import changed
+from pipeline.settings.inheritance import expanded, plain
+from pipeline.settings.plan import Plan
 from pipeline.stages import bandwidth, configure, download, evaluate, prepare, sample, train
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
@@ -23,7 +28,7 @@ EXPERIMENTS = ("digits", "digits_training_images", "digits_kmeans")
 
 @dataclass(frozen=True)
 class DigitsRepository:
-    """The current folder: prepared digits and a params.yaml with the three digits experiments, small."""
+    """The current folder: prepared digits, a params.yaml with the three digits experiments, small, and their plan."""
 
     root: Path
 
@@ -32,20 +37,14 @@ class DigitsRepository:
         if not values:
             return
         path, yaml = self.root / "params.yaml", YAML(typ="safe")
-        content = yaml.load(path.read_text())
-        for name, value in values.items():
-            *parents, last = name.split(".")
-            block = content
-            for parent in parents:
-                block = block[parent]
-            block[last] = value
+        content = changed(yaml.load(path.read_text()), values)
         with path.open("w") as file:
             yaml.dump(content, file)
 
     def train(self, experiment: str, changes: Mapping[str, Any] | None = None) -> None:
         """`configure`, with changed parameters, and `train`."""
         self.change(changes or {})
-        configure.main(experiment)
+        configure.main()
         train.main(experiment)
 
     def score(self, experiment: str) -> None:
@@ -54,7 +53,7 @@ class DigitsRepository:
             stage.main(experiment)
 
     def dataset(self) -> Dataset:
-        return prepare.read_dataset(self.root / prepare.prepared_file("digits"))
+        return read_dataset(self.root / prepared_file("digits"))
 
     def outputs(self, experiment: str) -> dict[str, bytes]:
         """Everything below artifacts/<experiment>, by its path there."""
@@ -73,9 +72,7 @@ def small_parameters() -> dict[str, Any]:
     content: dict[str, Any] = YAML(typ="safe").load(COMMITTED.read_text())
     content |= {
         "profile": "smoke", "datasets": {"digits": content["datasets"]["digits"]},
-        "run": {"datasets": ["digits"], "experiments": dict.fromkeys(EXPERIMENTS, "digits"), "left_out": {},
-                "lessons": [], "lessons_on_mnist": []},
-        "experiments": {name: content["experiments"][name] for name in EXPERIMENTS}}
+        "experiments": {name: plain(expanded(content, f"experiments.{name}", "params.yaml")) for name in EXPERIMENTS}}
     for block, images in (("parzen", "validation_images"), ("monitor", "images")):
         del content[block]["profiles"], content[block]["datasets"]
         content[block] |= {"samples": 60, images: 40}
@@ -92,10 +89,11 @@ def small_parameters() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """params.yaml with the small experiments."""
+    """params.yaml with the small experiments, beside a plan of all of them."""
     path = tmp_path_factory.mktemp("parameters") / "params.yaml"
     with path.open("w") as file:
         YAML(typ="safe").dump(small_parameters(), file)
+    Plan(["digits"], dict.fromkeys(EXPERIMENTS, "digits")).write(path.with_name("plan.yaml"))
     return path
 
 
@@ -106,11 +104,13 @@ def prepared_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(COMMITTED, root)
     os.chdir(root)
     try:
+        Plan(["digits"]).write()
+        configure.main()
         download.main("digits")
         prepare.main("digits")
     finally:
         os.chdir(here)
-    return root / prepare.prepared_file("digits")
+    return root / prepared_file("digits")
 
 
 @pytest.fixture
@@ -142,7 +142,8 @@ def new_repository(tmp_path_factory: pytest.TempPathFactory, prepared_digits: Pa
         root = tmp_path_factory.mktemp("repository")
         (root / "data/prepared").mkdir(parents=True)
         shutil.copy(prepared_digits, root / "data/prepared")
-        shutil.copy(small_file, root)
+        for file in (small_file, small_file.with_name("plan.yaml")):
+            shutil.copy(file, root)
         monkeypatch.chdir(root)
         return DigitsRepository(root)
     return make

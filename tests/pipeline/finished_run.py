@@ -108,7 +108,7 @@ class FinishedRun:
             write_configuration(name, "figures", dict(figures or {"rows": 4, "columns": 5}),
                                 ["pipeline.stages.figures"])
         write_json(folder / "training.json", common | {
-            "settings": train_settings, "inputs": "0" * 64, "hardware": HARDWARE,
+            "settings": train_settings, "hardware": HARDWARE,
             "seeds": [{"seed": seed, "updates": 6 * (epochs or 0), "variants": {
                 variant: {"epoch": chosen_epoch(seed, epochs),
                           "validation_log_likelihood": during_training(by_seed[seed][0], chosen_epoch(seed, epochs))}

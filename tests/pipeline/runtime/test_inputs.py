@@ -19,6 +19,7 @@ from pipeline.runtime.inputs import Inputs
 
 ROOT = Path(__file__).parents[3]
 GRAPH = """
+vars: [plan.yaml]
 stages:
   train:
     foreach: ${run.experiments}
@@ -44,11 +45,15 @@ stages:
   report:
     cmd: python work.py
     deps: [work.py]
-    params: [run]
+    params: [parzen]
     outs: [report.txt]
+  configure:
+    cmd: python work.py
+    deps: [code, params.yaml, plan.yaml]
+    outs: [configuration]
 """
+PLAN = "run: {datasets: [digits], experiments: {first: digits}}\n"
 PARAMETERS = """
-run: {datasets: [digits], experiments: {first: digits}}
 parzen: {samples: 10}
 experiments: {first: {epochs: 1}, second: {epochs: 1}}
 """
@@ -71,7 +76,8 @@ stage.run(main, "name")
 @pytest.fixture
 def graph(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, text in {"dvc.yaml": GRAPH, "params.yaml": PARAMETERS, "other.yaml": "a: {b: 1, c: 1}\n", "work.py": WORK,
+    for name, text in {"dvc.yaml": GRAPH, "params.yaml": PARAMETERS, "plan.yaml": PLAN,
+                       "other.yaml": "a: {b: 1, c: 1}\n", "work.py": WORK,
                        "code/one.py": "1\n", "code/deep/two.py": "2\n", "data/digits.bin": "data",
                        "raw/digits/images": "raw"}.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +89,7 @@ def edit(name: str, old: str, new: str) -> Callable[[], object]:
     return lambda: Path(name).write_text(Path(name).read_text().replace(old, new))
 
 
-@pytest.mark.parametrize("stage", ["train@first", "prepare@digits", "report"])
+@pytest.mark.parametrize("stage", ["train@first", "prepare@digits", "report", "configure"])
 def test_a_stage_whose_inputs_stay_as_they_are_passes(graph, stage):
     before = Inputs.of(stage)
     assert before.marks
@@ -122,6 +128,23 @@ def test_what_changes_no_content_that_the_stage_reads_is_no_edit(graph, change):
     before.require_unchanged()
 
 
+@pytest.mark.parametrize("stage", ["train@first", "prepare@digits"])
+def test_what_a_stage_is_about_may_stand_in_the_file_of_the_plan_or_in_the_parameters(graph, stage):
+    planned = inputs._reads(stage)
+    Path("params.yaml").write_text(PARAMETERS + PLAN)
+    edit("dvc.yaml", "vars: [plan.yaml]\n", "")()
+    Path("plan.yaml").unlink()
+    assert inputs._reads(stage) == planned
+    assert Path("data/digits.bin") in planned[0] or Path("raw/digits") in planned[0]
+
+
+def test_an_edited_file_of_parameters_is_an_edit_where_all_of_it_is_read(graph):
+    before = Inputs.of("configure")
+    edit("plan.yaml", "first: digits", "second: digits")()
+    with pytest.raises(ReproductionError, match=r"found: plan\.yaml\n"):
+        before.require_unchanged()
+
+
 def test_of_many_changes_the_first_are_named(graph):
     before = Inputs.of("train@first")
     for number in range(20):
@@ -149,6 +172,8 @@ def test_a_module_edited_between_its_import_and_the_record_is_an_edit(graph, mon
     with pytest.raises(ReproductionError, match=r"found: code/one\.py\n"):
         Inputs.of("train@first")
     Inputs.of("report")  # which does not read it
+    with pytest.raises(ReproductionError, match=r"found: code/one\.py\n"):
+        Inputs.of("configure")
 
 
 def test_without_a_graph_there_is_nothing_to_compare(tmp_path, monkeypatch):

@@ -159,7 +159,8 @@ def test_a_setting_that_there_is_not_is_named(name):
 def test_changing_leaves_the_content_as_it_was_and_makes_blocks_on_the_way():
     raw = {"a": {"b": 1}, "list": [{"c": 1}, {"c": 2}], "places": {0: {"d": 1}}, "none": None}
     before = YAML(typ="safe").load("{a: {b: 1}, list: [{c: 1}, {c: 2}], places: {0: {d: 1}}, none: null}")
-    assert explain.changed(raw, {"a.x.y": 3, "list.1.c": 4, "places.0.d": 5, "places.1.d": 6, "none.e": 7, "a.b": 8}) == {
+    changes = {"a.x.y": 3, "list.1.c": 4, "places.0.d": 5, "places.1.d": 6, "none.e": 7, "a.b": 8}
+    assert explain.changed(raw, changes) == {
         "a": {"b": 8, "x": {"y": 3}}, "list": [{"c": 1}, {"c": 4}], "places": {0: {"d": 5}, "1": {"d": 6}},
         "none": {"e": 7}}
     assert raw == before

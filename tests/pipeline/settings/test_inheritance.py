@@ -191,7 +191,8 @@ def test_a_whole_list_overrides_a_list_and_nothing_shows_through():
 
 
 def test_a_profile_may_be_like_another():
-    content = {"block": {"a": 1, "b": 2, "profiles": {"cpu": {"a": 3}, "smoke": {"like": "block.profiles.cpu", "b": 4}}}}
+    profiles = {"cpu": {"a": 3}, "smoke": {"like": "block.profiles.cpu", "b": 4}}
+    content = {"block": {"a": 1, "b": 2, "profiles": profiles}}
     assert plain(resolve(content, "block", "smoke", PROFILES, FILE)) == {"a": 3, "b": 4}
 
 

@@ -542,7 +542,7 @@ def test_a_file_laid_out_otherwise_is_written_right_or_left_alone_with_a_clear_e
     try:
         write_profile(OTHER, file)
     except ParameterError as error:
-        assert "laid out so that the profile cannot be written" in str(error)
+        assert "laid out so that the profile cannot be written" in str(error)  # noqa: PT017
         assert file.read_bytes() == before
     else:
         assert load(file).raw == AS_WRITTEN | {"profile": OTHER}

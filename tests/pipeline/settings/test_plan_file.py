@@ -24,7 +24,7 @@ PLANS = [Plan(["digits"], {"digits": "digits"}),
          Plan()]
 FITTING: dict[str, Any] = {
     "datasets": ["mnist", "digits"], "experiments": {"mnist": "mnist", "mnist_kmeans": "mnist", "digits": "digits"},
-    "lessons": {name: lesson.NEEDS_DIGITS for name, lesson in LESSONS.items()}, "mnist": "mnist"}
+    "lessons": {name: lesson.needs_digits for name, lesson in LESSONS.items()}, "mnist": "mnist"}
 
 
 @pytest.fixture

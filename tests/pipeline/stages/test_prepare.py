@@ -14,9 +14,13 @@ from gan.datasets.contrast import normalize_contrast
 from gan.datasets.dataset import SPLITS
 from gan.datasets.registry import Digits
 from gan.errors import DataError
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
+from pipeline.artifacts.raw import raw_folder
 from pipeline.runtime import files
 from pipeline.settings.parameters import FILE as PARAMETERS
-from pipeline.stages import download, prepare
+from pipeline.settings.plan import Plan
+from pipeline.stages import configure, download, prepare
 
 DIGITS = Digits("digits")
 
@@ -27,33 +31,35 @@ def repository(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GAN_DATA", raising=False)
     shutil.copy(Path(prepare.__file__).parents[2] / PARAMETERS, tmp_path)
+    Plan(["digits"]).write()
+    configure.main()
     download.main("digits")
 
 
 def test_the_file_holds_what_the_contract_says():
     prepare.main("digits")
-    path = prepare.prepared_file("digits")
+    path = prepared_file("digits")
     assert path == Path("data/prepared/digits.safetensors")
     tensors, about = files.read_tensors(path)
     assert about == {"name": "digits", "shape": [1, 8, 8], "divisor": 16}
-    for split, images in DIGITS.splits(download.raw_folder("digits")).items():
+    for split, images in DIGITS.splits(raw_folder("digits")).items():
         assert tensors[split].dtype == torch.uint8
         assert torch.equal(tensors[split], images)
 
 
 def test_a_second_run_gives_the_same_bytes(capsys):
     prepare.main("digits")
-    first = prepare.prepared_file("digits").read_bytes()
+    first = prepared_file("digits").read_bytes()
     prepare.main("digits")
-    assert prepare.prepared_file("digits").read_bytes() == first
+    assert prepared_file("digits").read_bytes() == first
     assert "1,197 train, 300 validation, 300 test images of 1×8×8" in capsys.readouterr().out
 
 
 def test_the_data_set_is_read_in_its_scale():
     prepare.main("digits")
-    dataset = prepare.read_dataset(prepare.prepared_file("digits"))
+    dataset = read_dataset(prepared_file("digits"))
     assert (dataset.name, dataset.shape) == ("digits", (1, 8, 8))
-    for split, images in DIGITS.splits(download.raw_folder("digits")).items():
+    for split, images in DIGITS.splits(raw_folder("digits")).items():
         read = getattr(dataset, split)
         assert read.dtype == torch.float32
         assert torch.equal(read, images.float() / 16)
@@ -61,14 +67,14 @@ def test_the_data_set_is_read_in_its_scale():
 
 
 def test_altered_raw_files_are_not_prepared():
-    raw = download.raw_folder("digits") / digits.FILE
+    raw = raw_folder("digits") / digits.FILE
     raw.write_bytes(raw.read_bytes()[:-1] + b"\1")
     with pytest.raises(DataError, match=r"not the digits[\s\S]*delete data/raw/digits and run the same command"):
         prepare.main("digits")
     raw.unlink()
     with pytest.raises(DataError, match=r"lacks digits\.npy"):
         prepare.main("digits")
-    assert not prepare.prepared_file("digits").exists()
+    assert not prepared_file("digits").exists()
 
 
 def test_raw_files_are_verified_before_they_are_read(monkeypatch):
@@ -77,15 +83,15 @@ def test_raw_files_are_verified_before_they_are_read(monkeypatch):
     monkeypatch.setattr(Digits, "verify", refuse)
     with pytest.raises(DataError, match="data/raw/digits was altered"):
         prepare.main("digits")
-    assert not prepare.prepared_file("digits").exists()
+    assert not prepared_file("digits").exists()
 
 
 def test_a_loader_that_breaks_its_promise_is_noticed(monkeypatch):
-    splits = DIGITS.splits(download.raw_folder("digits"))
+    splits = DIGITS.splits(raw_folder("digits"))
     monkeypatch.setattr(Digits, "splits", lambda loader, folder: {**splits, "test": splits["test"][:, 1:]})
     with pytest.raises(DataError, match=r"uint8 or float32 \[n, 64\] in test[\s\S]*\[300, 63\]"):
         prepare.main("digits")
-    assert not prepare.prepared_file("digits").exists()
+    assert not prepared_file("digits").exists()
 
 
 # --- Duplicates ---
@@ -98,7 +104,7 @@ def prepare_images(monkeypatch, train, validation, test, shape=(1, 1, 3), contra
     for name, value in (("shape", shape), ("contrast_norm", contrast_norm), ("splits", lambda loader, folder: splits)):
         monkeypatch.setattr(Digits, name, value)
     prepare.main("digits")
-    return prepare.read_dataset(prepare.prepared_file("digits"))
+    return read_dataset(prepared_file("digits"))
 
 
 A, B, C, D = [1, 2, 3], [4, 5, 6], [7, 8, 9], [1, 2, 4]
@@ -124,7 +130,7 @@ def test_copies_among_test_images_are_not_counted(monkeypatch, capsys):
 def test_normalized_images_are_kept_as_they_were_and_read_in_their_scale(monkeypatch):
     constant, images = [[9, 9, 9]], [A, [0, 255, 7]]
     dataset = prepare_images(monkeypatch, images, constant, images, contrast_norm=55.0)
-    tensors, about = files.read_tensors(prepare.prepared_file("digits"))
+    tensors, about = files.read_tensors(prepared_file("digits"))
     assert tensors["train"].tolist() == images
     assert tensors["train"].dtype == torch.uint8
     assert about == {"name": "digits", "shape": [1, 1, 3], "divisor": 16, "contrast_norm": 55.0,
@@ -139,7 +145,7 @@ def test_normalized_images_are_kept_as_they_were_and_read_in_their_scale(monkeyp
 def test_images_that_normalize_to_no_numbers_are_refused(tmp_path, value):
     images = torch.tensor([[0, 1, value, 2]])
     with pytest.raises(DataError, match="expected: finite values"):
-        prepare.read_dataset(write(tmp_path / "toy", {**ABOUT, "contrast_norm": 55}, test=images))
+        read_dataset(write(tmp_path / "toy", {**ABOUT, "contrast_norm": 55}, test=images))
 
 
 # --- Folds ---
@@ -153,7 +159,7 @@ def test_folds_are_kept_and_told(monkeypatch, capsys):
     monkeypatch.setattr(Digits, "splits", lambda loader, folder: splits)
     prepare.main("digits")
     assert "4 train, 3 validation, 4 test images of 1×1×1, 2 folds in data" in capsys.readouterr().out
-    dataset = prepare.read_dataset(prepare.prepared_file("digits"))
+    dataset = read_dataset(prepared_file("digits"))
     assert [(len(validation), len(test)) for validation, test in dataset.folds()] == [(1, 3), (2, 1)]
 
 
@@ -174,12 +180,12 @@ def write(path: Path, about=ABOUT, **changed: torch.Tensor | None) -> Path:
 
 def test_float32_splits_are_read_too(tmp_path):
     images = torch.tensor([[0.0, 1.0, 2.5, 4.0]])
-    assert prepare.read_dataset(write(tmp_path / "toy", train=images)).train.tolist() == [[0, 0.25, 0.625, 1]]
+    assert read_dataset(write(tmp_path / "toy", train=images)).train.tolist() == [[0, 0.25, 0.625, 1]]
 
 
 def test_folds_are_read_with_the_images(tmp_path):
     folds = {"validation_fold": bytes_tensor(0, 1), "test_fold": bytes_tensor(0, 1)}
-    dataset = prepare.read_dataset(write(tmp_path / "toy", **folds))
+    dataset = read_dataset(write(tmp_path / "toy", **folds))
     assert [(validation.tolist(), test.tolist()) for validation, test in dataset.folds()] == [
         ([[0, 0, 0.25, 0.25]],) * 2, ([[0.5, 0.5, 0.75, 0.75]],) * 2]
 
@@ -205,7 +211,7 @@ def test_folds_are_read_with_the_images(tmp_path):
 def test_wrong_tensors_are_refused(tmp_path, changed, complaint):
     path = write(tmp_path / "toy", **changed)
     with pytest.raises(DataError, match=rf"toy is not a prepared data set[\s\S]*{complaint}[\s\S]*dvc repro"):
-        prepare.read_dataset(path)
+        read_dataset(path)
 
 
 @pytest.mark.parametrize("wrong", [
@@ -216,19 +222,19 @@ def test_wrong_tensors_are_refused(tmp_path, changed, complaint):
 def test_wrong_headers_are_refused(tmp_path, wrong):
     about = {**ABOUT, **wrong} if wrong else {}
     with pytest.raises(DataError, match="expected: a header with name"):
-        prepare.read_dataset(write(tmp_path / "toy", about))
+        read_dataset(write(tmp_path / "toy", about))
 
 
 def test_missing_torn_and_foreign_files_are_refused(tmp_path):
     with pytest.raises(DataError, match="is missing"):
-        prepare.read_dataset(tmp_path / "nowhere")
+        read_dataset(tmp_path / "nowhere")
     path = write(tmp_path / "toy")
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(DataError, match="cannot be read"):
-        prepare.read_dataset(path)
+        read_dataset(path)
     torch.save({"train": torch.zeros(1, 4)}, path)
     with pytest.raises(DataError, match="cannot be read"):
-        prepare.read_dataset(path)
+        read_dataset(path)
     path.write_bytes(safetensors.torch.save({"train": torch.zeros(1, 4)}, {"about": json.dumps({})}))
     with pytest.raises(DataError, match="header"):
-        prepare.read_dataset(path)
+        read_dataset(path)

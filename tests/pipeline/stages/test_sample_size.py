@@ -15,9 +15,13 @@ from gan.errors import DataError
 from gan.evaluation import parzen
 from gan.linear_algebra import random_stream
 from gan.registry import create
+from pipeline.artifacts.configuration import configuration
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
+from pipeline.artifacts.trained import model_settings
 from pipeline.results.metrics import best_seed
 from pipeline.runtime import files
-from pipeline.stages import configure, prepare, sample_size, train
+from pipeline.stages import configure, sample_size
 
 VARIANTS = {"digits": ["raw", "ema"], "digits_training_images": ["raw"], "digits_kmeans": []}
 KEYS = {"samples", "bandwidth", "validation_log_likelihood", "test_log_likelihood", "standard_error", "at_the_edge"}
@@ -39,7 +43,7 @@ def samples(digits, experiment: str, seed: int, variant: str, n: int) -> torch.T
     """Drawn by the model itself, n and no more where that is the same."""
     weights, _ = files.read_tensors(Path(f"artifacts/{experiment}/models/seed-{seed}.safetensors"))
     own = {name.removeprefix(f"{variant}."): t for name, t in weights.items() if name.startswith(f"{variant}.")}
-    settings = train.model_settings(configure.configuration(experiment, "train")["model"])
+    settings = model_settings(configuration(experiment, "train")["model"])
     return create(settings, digits.dataset().train, seed).sample(own, n, random_stream(seed, "sample sizes"))
 
 
@@ -60,7 +64,7 @@ def test_every_number_of_samples_is_scored_for_every_variant_and_a_second_run_gi
 @pytest.mark.parametrize("experiment", ["digits", "digits_training_images"])
 def test_the_numbers_are_those_of_the_first_samples_and_images_with_the_best_bandwidth_for_them(digits, experiment):
     content, data = finished(digits, experiment), digits.dataset()
-    grid = parzen.Grid(**configure.configuration(experiment, "bandwidth")["refined_grid"])
+    grid = parzen.Grid(**configuration(experiment, "bandwidth")["refined_grid"])
     for variant, entry in content["variants"].items():
         drawn = samples(digits, experiment, entry["seed"], variant, 60)
         for found in entry["sizes"]:
@@ -106,7 +110,7 @@ def test_no_other_validation_or_test_images_than_the_first_are_looked_at(digits,
     before = finished(digits, "digits")
 
     def others_poisoned(path: Path):
-        dataset = prepare.read_dataset(path)
+        dataset = read_dataset(path)
         dataset.validation[30:] = torch.nan
         dataset.test[50:] = torch.nan
         return dataclasses.replace(dataset)
@@ -119,7 +123,7 @@ def test_another_number_changes_no_other_number_and_no_other_file(digits):
     before = finished(digits, "digits")
     others = {name: content for name, content in digits.outputs("digits").items() if "sample_size" not in name}
     digits.change({"parzen.sample_sizes.sizes": [20, 30, 60]})
-    configure.main("digits")
+    configure.main()
     sample_size.main("digits")
     for variant, entry in read("digits")["variants"].items():
         kept = [size for size in entry["sizes"] if size["samples"] != 30]
@@ -128,17 +132,17 @@ def test_another_number_changes_no_other_number_and_no_other_file(digits):
 
 
 def test_of_folds_it_is_the_mean_over_them_each_with_a_bandwidth_of_its_own(digits):
-    whole, _ = files.read_tensors(prepare.prepared_file("digits"))
+    whole, _ = files.read_tensors(prepared_file("digits"))
     sizes = {"validation": (20, 35, 40), "test": (40, 55, 60)}
     tensors = {"train": whole["train"], **{split: whole[split][:sum(n)] for split, n in sizes.items()}, **{
         f"{split}_fold": torch.repeat_interleave(torch.arange(3), torch.tensor(n)).to(torch.uint8)
         for split, n in sizes.items()}}
-    files.write_tensors(prepare.prepared_file("digits"), tensors, {"name": "digits", "shape": [1, 8, 8], "divisor": 16})
+    files.write_tensors(prepared_file("digits"), tensors, {"name": "digits", "shape": [1, 8, 8], "divisor": 16})
     content = finished(digits, "digits_training_images")
     assert (content["validation_images"], content["test_images"]) == (20 + 30 + 30, 40 + 50 + 50)
     entry = content["variants"]["raw"]
     drawn = samples(digits, "digits_training_images", entry["seed"], "raw", 60)
-    grid = parzen.Grid(**configure.configuration("digits_training_images", "bandwidth")["refined_grid"])
+    grid = parzen.Grid(**configuration("digits_training_images", "bandwidth")["refined_grid"])
     validation, test = ((tensors[split] / 16).split(list(n)) for split, n in sizes.items())
     for found in entry["sizes"]:
         searches = [parzen.search(fold[:30], drawn[:found["samples"]], [grid])[0] for fold in validation]
@@ -149,10 +153,11 @@ def test_of_folds_it_is_the_mean_over_them_each_with_a_bandwidth_of_its_own(digi
         assert found["standard_error"] == pytest.approx(statistics.stdev(means) / math.sqrt(3), rel=1e-6)
 
 
-@pytest.mark.parametrize("lost", ["training.json", "evaluation.json", "models/seed-1.safetensors",
-                                  "configuration/sample_size.json"])
+@pytest.mark.parametrize("lost", [
+    "digits_training_images/training.json", "digits_training_images/evaluation.json",
+    "digits_training_images/models/seed-1.safetensors", "configuration/digits_training_images/sample_size.json"])
 def test_a_missing_input_says_what_makes_it(digits, lost):
     finished(digits, "digits_training_images")
-    (Path("artifacts/digits_training_images") / lost).unlink()
-    with pytest.raises(DataError, match=rf"artifacts/digits_training_images/{lost} is missing[\s\S]*dvc repro"):
+    (Path("artifacts") / lost).unlink()
+    with pytest.raises(DataError, match=rf"artifacts/{lost} is missing[\s\S]*dvc repro"):
         sample_size.main("digits_training_images")

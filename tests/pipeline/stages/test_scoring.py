@@ -14,8 +14,12 @@ import torch
 from gan.errors import DataError, ParameterError
 from gan.evaluation import parzen
 from gan.registry import create
+from pipeline.artifacts.configuration import configuration, configuration_file
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
+from pipeline.artifacts.trained import model_settings
 from pipeline.runtime import files
-from pipeline.stages import bandwidth, configure, evaluate, prepare, sample, train
+from pipeline.stages import bandwidth, configure, evaluate, sample
 
 VARIANTS = {"digits": ["raw", "ema"], "digits_training_images": ["raw"], "digits_kmeans": ["raw"]}
 SEEDS = {"digits": [1, 2], "digits_training_images": [1], "digits_kmeans": [1]}
@@ -44,7 +48,7 @@ def closed_form(images: torch.Tensor, samples: torch.Tensor, sigma: float) -> li
 def poisoned(split: str):
     """`read_dataset` with one split of NaN, so that whatever looks at it fails."""
     def read_poisoned(path: Path):
-        dataset = prepare.read_dataset(path)
+        dataset = read_dataset(path)
         return dataclasses.replace(dataset, **{split: torch.full_like(getattr(dataset, split), torch.nan)})
     return read_poisoned
 
@@ -82,7 +86,7 @@ def test_bandwidths_are_searched_on_both_grids_for_every_row(scored):
     content = read(scored, "bandwidth.json")
     assert content.keys() == {"seeds"}
     assert [entry["seed"] for entry in content["seeds"]] == SEEDS[scored]
-    grids = read(scored, "configuration/bandwidth.json")
+    grids = configuration(scored, "bandwidth")
     for variants in by_seed(scored, "bandwidth.json").values():
         assert list(variants) == VARIANTS[scored]
         for searches in variants.values():
@@ -149,7 +153,7 @@ def test_samples_are_what_the_chosen_weights_make_and_both_variants_get_the_same
     sample.main("digits")
     weights, about = files.read_tensors(Path("artifacts/digits/models/seed-1.safetensors"))
     own = {variant: {str(i): weights[f"{variant}.{i}"] for i in range(6)} for variant in ("raw", "ema")}
-    model = create(train.model_settings(configure.configuration("digits", "train")["model"]),
+    model = create(model_settings(configuration("digits", "train")["model"]),
                    trained.dataset().train, 1)
     samples, _ = samples_of("digits")
     for variant in ("raw", "ema"):
@@ -167,7 +171,7 @@ def test_more_samples_begin_with_the_same_ones(trained):
     sample.main("digits")
     few, _ = samples_of("digits")
     trained.change({"parzen.samples": 90})
-    configure.main("digits")
+    configure.main()
     sample.main("digits")
     many, _ = samples_of("digits")
     assert len(many["raw"]) == 90
@@ -176,7 +180,7 @@ def test_more_samples_begin_with_the_same_ones(trained):
 
 def test_interpolations_are_straight_lines_that_end_in_draws_of_their_own(trained):
     trained.change({"experiments.digits.figures.interpolations": 2, "experiments.digits.figures.steps": 3})
-    configure.main("digits")
+    configure.main()
     sample.main("digits")
     tensors, about = samples_of("digits")
     assert about == {"interpolation": [2, 3]}
@@ -224,7 +228,7 @@ def test_the_bandwidth_is_chosen_on_the_first_validation_images(digits, trained,
     before = digits.outputs("digits")
 
     def others_poisoned(path: Path):
-        dataset = prepare.read_dataset(path)
+        dataset = read_dataset(path)
         dataset.validation[40:] = torch.nan
         return dataset
     monkeypatch.setattr(bandwidth, "read_dataset", others_poisoned)
@@ -236,7 +240,7 @@ def test_where_there_are_fewer_validation_images_than_asked_for_all_are_used(dig
     found = []
     for images in (300, 301):
         digits.change({"parzen.validation_images": images})
-        configure.main("digits")
+        configure.main()
         digits.score("digits")
         found.append(by_seed("digits", "bandwidth.json"))
     assert found[0] == found[1]
@@ -251,7 +255,7 @@ def test_the_evaluation_looks_at_test_images_alone_and_at_all_of_them(digits, tr
     assert digits.outputs("digits") == before
 
     def last_poisoned(path: Path):
-        dataset = prepare.read_dataset(path)
+        dataset = read_dataset(path)
         dataset.test[-1] = torch.nan
         return dataset
     monkeypatch.setattr(evaluate, "read_dataset", last_poisoned)
@@ -278,13 +282,13 @@ def test_the_order_of_variants_in_the_training_file_does_not_change_a_score(digi
 def test_more_samples_than_a_model_can_give_is_a_parameter_to_mend(digits, experiment, number, there_are):
     digits.train(experiment)
     digits.change({"parzen.samples": number})
-    configure.main(experiment)
+    configure.main()
     with pytest.raises(ParameterError, match=rf"{number}[\s\S]*{there_are}"):
         sample.main(experiment)
 
 
 @pytest.mark.parametrize(("stage", "lost"), [
-    (sample, "training.json"), (sample, "models/seed-2.safetensors"), (sample, "configuration/sample.json"),
+    (sample, "training.json"), (sample, "models/seed-2.safetensors"),
     (bandwidth, "samples/seed-2.safetensors"), (bandwidth, "training.json"),
     (evaluate, "bandwidth.json"), (evaluate, "samples/seed-2.safetensors")])
 def test_a_missing_input_says_what_makes_it(digits, trained, stage, lost):
@@ -292,6 +296,12 @@ def test_a_missing_input_says_what_makes_it(digits, trained, stage, lost):
     (Path("artifacts/digits") / lost).unlink()
     with pytest.raises(DataError, match=rf"artifacts/digits/{lost} is missing[\s\S]*dvc repro"):
         stage.main("digits")
+
+
+def test_a_missing_configuration_says_what_makes_it(digits, trained):
+    configuration_file("digits", "sample").unlink()
+    with pytest.raises(DataError, match=r"artifacts/configuration/digits/sample\.json is missing[\s\S]*dvc repro"):
+        sample.main("digits")
 
 
 def test_torn_samples_say_what_to_do(digits, trained):
@@ -310,12 +320,12 @@ FOLDS = 3
 @pytest.fixture
 def folded(digits):
     """The digits' images in three folds of different sizes, scored against 50 of the training images."""
-    whole, _ = files.read_tensors(prepare.prepared_file("digits"))
+    whole, _ = files.read_tensors(prepared_file("digits"))
     sizes = {"validation": (20, 25, 30), "test": (40, 30, 50)}
     tensors = {"train": whole["train"], **{split: whole[split][:sum(n)] for split, n in sizes.items()}, **{
         f"{split}_fold": torch.repeat_interleave(torch.arange(FOLDS), torch.tensor(n)).to(torch.uint8)
         for split, n in sizes.items()}}
-    files.write_tensors(prepare.prepared_file("digits"), tensors, {"name": "digits", "shape": [1, 8, 8], "divisor": 16})
+    files.write_tensors(prepared_file("digits"), tensors, {"name": "digits", "shape": [1, 8, 8], "divisor": 16})
     digits.change({"parzen.validation_images": 25, "parzen.samples": 50})  # of the smallest fold all, which are fewer
     digits.train("digits_training_images")
     digits.score("digits_training_images")
@@ -328,7 +338,7 @@ def test_every_fold_has_a_bandwidth_of_its_own_and_the_score_is_the_mean_over_fo
     searched = read("digits_training_images", "bandwidth.json")["seeds"][0]["variants"]["raw"]
     evaluation = read("digits_training_images", "evaluation.json")
     assert (evaluation["folds"], evaluation["test_images"]) == (FOLDS, 120)
-    grids = read("digits_training_images", "configuration/bandwidth.json")
+    grids = configuration("digits_training_images", "bandwidth")
     for name, grid in (("paper_grid", "paper_grid"), ("refined", "refined_grid")):
         score = evaluation["seeds"][0]["variants"]["raw"][name]
         validation, test = (images[split].split(list(sizes[split])) for split in ("validation", "test"))

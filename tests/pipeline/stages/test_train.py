@@ -24,8 +24,11 @@ from gan.adversarial.model import AdversarialNetsModel
 from gan.adversarial.training import Training
 from gan.errors import DataError, ParameterError, ReproductionError, TrainingDiverged
 from gan.fit import Choice, Fit
-from pipeline.runtime import checkpoints, files, interruption, machine
-from pipeline.stages import configure, prepare, train
+from pipeline.artifacts.configuration import CODE, FOLDER, configuration, configuration_file, inputs_digest
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.prepared import read_dataset
+from pipeline.runtime import checkpoints, code, files, interruption, machine
+from pipeline.stages import configure, train
 
 MODEL = "experiments.digits.train.model"
 
@@ -80,8 +83,8 @@ def kill_after(epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_and_be_killed(experiment: str, epochs: int) -> None:
-    if not configure.folder(experiment).exists():
-        configure.main(experiment)
+    if not configuration_file(experiment, "train").exists():
+        configure.main()
     with pytest.MonkeyPatch.context() as patch:
         kill_after(epochs, patch)
         with pytest.raises(Killed):
@@ -93,14 +96,15 @@ def run_and_be_killed(experiment: str, epochs: int) -> None:
 def test_the_outputs_are_those_of_the_contract(digits):
     digits.train("digits")
     written = digits.outputs("digits")
-    assert {name for name in written if not name.startswith("configuration/")} == {
+    assert set(written) == {
         "models/seed-1.safetensors", "models/seed-2.safetensors", "curves.csv", "training.json"}
     training = json.loads(written["training.json"])
-    assert training.keys() == {"model", "dataset", "profile", "settings", "inputs", "hardware", "seeds"}
+    assert training.keys() == {"model", "dataset", "profile", "settings", "hardware", "seeds"}
     assert (training["model"], training["dataset"], training["profile"]) == ("adversarial_nets", "digits", "smoke")
-    assert training["settings"] == json.loads(written["configuration/train.json"])
+    assert training["settings"] == configuration("digits", "train")
+    assert CODE not in training["settings"]
     assert training["hardware"] == machine.hardware(torch.device("cpu"))
-    assert re.fullmatch("[0-9a-f]{64}", training["inputs"])
+    assert re.fullmatch("[0-9a-f]{64}", inputs_digest("digits", "digits"))
     assert [entry["seed"] for entry in training["seeds"]] == [1, 2]
     for entry in training["seeds"]:
         assert entry.keys() == {"seed", "updates", "variants"}
@@ -173,7 +177,7 @@ def test_test_images_have_no_part_in_training(digits, expected, monkeypatch):
 
 
 def without_test_images(path: Path):
-    dataset = prepare.read_dataset(path)
+    dataset = read_dataset(path)
     return type(dataset)(dataset.name, dataset.shape, dataset.train, dataset.validation,
                          torch.full_like(dataset.test, torch.nan))
 
@@ -242,32 +246,42 @@ def test_a_seed_stops_when_its_best_epoch_lies_back_by_the_patience(digits, monk
     assert len(Path("artifacts/digits/curves.csv").read_text().splitlines()) == 1 + 3
 
 
+def with_other_code(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """As if a file of the repository had been edited."""
+    parsed = code._parsed
+
+    def edited(path: Path) -> tuple[str, tuple[str, ...]]:
+        digest, imported = parsed(path)
+        return ("other" if path == code.ROOT / name else digest), imported
+    monkeypatch.setattr(code, "_parsed", edited)
+
+
 def test_inputs_are_the_digest_of_settings_data_and_code(digits, monkeypatch):
-    configure.main("digits")
-    digest = train.inputs_digest("digits", "digits")
-    assert train.inputs_digest("digits", "digits") == digest
+    configure.main()
+    digest = inputs_digest("digits", "digits")
+    assert inputs_digest("digits", "digits") == digest
     digits.change({f"{MODEL}.recipe.epochs": 6})
-    configure.main("digits")
-    assert train.inputs_digest("digits", "digits") != digest
+    configure.main()
+    assert inputs_digest("digits", "digits") != digest
     digits.change({f"{MODEL}.recipe.epochs": 5, "experiments.digits.figures.rows": 2})
-    configure.main("digits")
-    assert train.inputs_digest("digits", "digits") == digest
-    code, own = files.sha256, Path(train.__file__).parents[2] / "gan/training.py"
-    monkeypatch.setattr(files, "sha256", lambda path: "other" if Path(path) == own else code(path))
-    assert train.inputs_digest("digits", "digits") != digest
+    configure.main()
+    assert inputs_digest("digits", "digits") == digest
+    with_other_code(monkeypatch, "gan/adversarial/training.py")
+    configure.main()
+    assert inputs_digest("digits", "digits") != digest
 
 
 def test_of_a_model_in_baselines_its_own_code_is_among_the_inputs_and_no_others(digits, monkeypatch):
-    configure.main("digits_kmeans")
-    digest, before = train.inputs_digest("digits_kmeans", "digits"), digits.outputs("digits_kmeans")
-    sha256, root = files.sha256, Path(train.__file__).parents[2]
+    configure.main()
+    def written() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (FOLDER / "digits_kmeans").iterdir()}
+    digest, before = inputs_digest("digits_kmeans", "digits"), written()
     for changed, differs in (("training_images", False), ("kmeans", True)):
-        monkeypatch.setattr(files, "sha256", lambda path, changed=root / f"gan/baselines/{changed}.py":
-                            "other" if Path(path) == changed else sha256(path))
-        configure.main("digits_kmeans")
-        assert (train.inputs_digest("digits_kmeans", "digits") != digest) is differs
-        now = digits.outputs("digits_kmeans")
-        assert {name.rpartition("/")[2] for name in now if now[name] != before[name]} == (
+        with_other_code(monkeypatch, f"gan/baselines/{changed}.py")
+        configure.main()
+        assert (inputs_digest("digits_kmeans", "digits") != digest) is differs
+        now = written()
+        assert {name for name in now if now[name] != before[name]} == (
             {"train.json", "sample.json", "sample_size.json"} if differs else set())
 
 
@@ -276,7 +290,7 @@ def test_of_a_model_in_baselines_its_own_code_is_among_the_inputs_and_no_others(
 @pytest.mark.parametrize("epochs", [0, 1, 3, 5, 8])
 def test_a_killed_training_goes_on_and_ends_with_the_bytes_of_an_undisturbed_one(digits, expected, capsys, epochs):
     run_and_be_killed("digits", epochs)
-    assert {name for name in digits.outputs("digits") if not name.startswith("configuration/")} == set()
+    assert digits.outputs("digits") == {}
     capsys.readouterr()
     train.main("digits")
     assert f"going on from epoch {epochs % 5}" in capsys.readouterr().out
@@ -304,7 +318,7 @@ def test_a_training_killed_at_any_update_ends_with_the_same_bytes(digits, expect
         return update_of_training(*arguments)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Training, "update", update_or_die)
-        configure.main("digits")
+        configure.main()
         with pytest.raises(Killed):
             train.main("digits")
     train.main("digits")
@@ -324,7 +338,7 @@ def test_a_signal_ends_training_after_the_running_update_whose_state_is_kept(dig
         if len(done) == 11:
             os.kill(os.getpid(), number)
         return logits
-    configure.main("digits")
+    configure.main()
     with monkeypatch.context() as patch:
         patch.setattr(Training, "update", update_and_be_told_to_stop)
         with pytest.raises(error) as caught:
@@ -352,7 +366,7 @@ def test_work_that_cannot_be_stopped_between_updates_is_stopped_wherever_it_is(m
 
 
 def test_seeds_trained_one_by_one_are_collected_with_the_same_bytes(digits, expected, monkeypatch):
-    configure.main("digits")
+    configure.main()
     train.main("digits", "2")
     train.main("digits", "1")
     assert nothing_was_written(digits.root)
@@ -363,14 +377,14 @@ def test_seeds_trained_one_by_one_are_collected_with_the_same_bytes(digits, expe
 
 
 def test_a_seed_that_the_experiment_does_not_have_is_refused(digits):
-    configure.main("digits")
+    configure.main()
     with pytest.raises(ReproductionError, match=r"digits has no seed 7[\s\S]*expected: *1, 2"):
         train.main("digits", "7")
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf"])
 def test_seconds_between_checkpoints_that_are_none_are_refused(digits, monkeypatch, text):
-    configure.main("digits")
+    configure.main()
     monkeypatch.setenv(checkpoints.SECONDS, text)
     with pytest.raises(ReproductionError, match="GAN_CHECKPOINT_SECONDS is not right"):
         train.main("digits")
@@ -527,8 +541,8 @@ def test_a_checkpoint_of_other_settings_is_not_used(digits, new_repository, caps
 
 def test_a_checkpoint_of_other_data_is_not_used(digits, capsys):
     run_and_be_killed("digits", 3)
-    tensors, about = files.read_tensors(prepare.prepared_file("digits"))
-    files.write_tensors(prepare.prepared_file("digits"), tensors | {"train": tensors["train"].flip(0)}, about)
+    tensors, about = files.read_tensors(prepared_file("digits"))
+    files.write_tensors(prepared_file("digits"), tensors | {"train": tensors["train"].flip(0)}, about)
     capsys.readouterr()
     train.main("digits")
     assert "going on" not in capsys.readouterr().out
@@ -545,7 +559,7 @@ def test_a_checkpoint_of_another_experiment_is_not_used(digits, capsys):
 # Divergence.
 
 def nothing_was_written(root: Path) -> bool:
-    return [path.name for path in (root / "artifacts/digits").iterdir()] == ["configuration"]
+    return not any(path.is_file() for path in (root / "artifacts/digits").rglob("*"))
 
 
 @pytest.mark.parametrize("rate", [1e3, 1e8, 1e20, 1e38])
@@ -572,7 +586,7 @@ def poison_in(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nan_stops_training_with_its_epoch_and_the_last_good_state_is_kept_and_named(digits, expected, monkeypatch):
-    configure.main("digits")
+    configure.main()
     with monkeypatch.context() as patch:
         poison_in(4, patch)
         with pytest.raises(TrainingDiverged) as caught:
@@ -593,7 +607,7 @@ def test_nan_stops_training_with_its_epoch_and_the_last_good_state_is_kept_and_n
 
 def test_nan_before_the_first_timed_checkpoint_keeps_the_last_good_state_too(digits, monkeypatch):
     monkeypatch.setattr(checkpoints, "DEFAULT_SECONDS", 60.0)
-    configure.main("digits")
+    configure.main()
     poison_in(4, monkeypatch)
     with pytest.raises(TrainingDiverged, match="the last good state is kept in"):
         train.main("digits")
@@ -601,7 +615,7 @@ def test_nan_before_the_first_timed_checkpoint_keeps_the_last_good_state_too(dig
 
 
 def test_nan_in_the_first_epoch_names_no_state_as_there_is_none(digits, monkeypatch):
-    configure.main("digits")
+    configure.main()
     poison_in(1, monkeypatch)
     with pytest.raises(TrainingDiverged, match="diverged in epoch 1") as caught:
         train.main("digits")
@@ -611,7 +625,7 @@ def test_nan_in_the_first_epoch_names_no_state_as_there_is_none(digits, monkeypa
 
 
 def test_nan_in_one_seed_keeps_the_seeds_before_it(digits, monkeypatch):
-    configure.main("digits")
+    configure.main()
     fit_epoch = AdversarialNetsModel.fit_epoch
 
     def poisoned(self: AdversarialNetsModel, between_updates):
@@ -639,13 +653,13 @@ def test_numbers_that_the_data_does_not_have_are_parameters_to_mend(digits, expe
 
 
 def test_missing_data_says_what_makes_it(digits):
-    prepare.prepared_file("digits").unlink()
+    prepared_file("digits").unlink()
     with pytest.raises(DataError, match=r"data/prepared/digits\.safetensors is missing[\s\S]*dvc repro"):
         digits.train("digits")
 
 
 def test_missing_configuration_says_what_makes_it(digits):
-    with pytest.raises(DataError, match=r"configuration/train\.json is missing[\s\S]*dvc repro"):
+    with pytest.raises(DataError, match=r"configuration/digits/train\.json is missing[\s\S]*dvc repro"):
         train.main("digits")
 
 
