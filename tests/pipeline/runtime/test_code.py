@@ -195,7 +195,8 @@ def test_every_module_is_in_the_code_of_a_stage_or_is_for_what_looks_on():
     """Else it is dead, or a stage imports it by a name put together at run time and runs it unseen."""
     held = set().union(*(closure(modules) for modules in ROOTS.values()))
     names = [".".join(name.with_suffix("").parts).removesuffix(".__init__") for name in MODULES]
-    others = [name for name in names if code._is_not_followed(name) or name.startswith(("pipeline.commands.", "pipeline.bare."))]
+    others = [name for name in names if code._is_not_followed(name)
+              or name.startswith(("pipeline.commands.", "pipeline.bare."))]
     looking_on = set().union(*map(everything_imported_by, others))
     assert {name for name in names if name.startswith("gan")} - held <= looking_on
 
