@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from pipeline.runtime import git as checkout
 from pipeline.runtime import process, process_lock
 from pipeline.runtime.files import write_json
 from pipeline.settings import parameters
+from pipeline.settings.plan import Plan
 
 
 @pytest.fixture(autouse=True)
@@ -237,7 +239,12 @@ def planned(small_file):
     raw = YAML(typ="safe").load(small_file.read_text())
     for name in raw["experiments"]:
         raw["experiments"][name]["train"]["seeds"] = [3, 5]
-    return parameters.check(raw)
+    return planned_of(raw, *raw["experiments"])
+
+
+def planned_of(raw, *experiments):
+    """params.yaml's content, of which these experiments are planned."""
+    return dataclasses.replace(parameters.check(raw), plan=Plan(["digits"], dict.fromkeys(experiments, "digits")))
 
 
 MANY, ONE, SLURM = (SimpleNamespace(slots=slots) for slots in (4, 1, None))
@@ -255,13 +262,13 @@ def test_seeds_are_tasks_of_their_own_where_that_is_faster_or_asked_for(planned,
 def test_a_training_of_one_seed_is_one_task(planned):
     raw = planned.raw
     raw["experiments"]["digits"]["train"]["seeds"] = [3]
-    assert cluster.seeds_apart(parameters.check(raw), asked("local", "--split-seeds", "yes"), MANY, False) == {}
+    known = planned_of(raw, "digits")
+    assert cluster.seeds_apart(known, asked("local", "--split-seeds", "yes"), MANY, False) == {}
 
 
 def test_only_what_is_planned_is_split(planned):
-    raw = planned.raw
-    del raw["run"]["experiments"]["digits"]
-    assert cluster.seeds_apart(parameters.check(raw), asked("local"), MANY, False) == {}
+    known = planned_of(planned.raw, "digits_training_images", "digits_kmeans")
+    assert cluster.seeds_apart(known, asked("local"), MANY, False) == {}
 
 
 # What is told at the end.
