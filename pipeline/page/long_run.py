@@ -146,9 +146,10 @@ def long_run_sections(runs: Sequence[LongRun], recorded: Sequence[Recorded], num
 
 def _section(run: LongRun, entry: Entry | None, numbers: Numbering) -> LongRunSection:
     paper = published_score(entry["model"], entry["dataset"]) if entry else None
+    name = dataset_name(entry["dataset"]) if entry else run.experiment
     return LongRunSection(
         anchor("long-run", f"{run.experiment}-{run.profile}"),
-        f"The recorded run: {dataset_name(entry['dataset']) if entry else run.experiment}, profile {run.profile}", _facts(run),
+        f"The recorded run: {name}, profile {run.profile}", _facts(run),
         _judged(entry) if entry and paper else "",
         _validation(run, run.annealing, paper, numbers) if run.annealing else None,
         _scores(run.annealing) if run.annealing else [], _samples(run, numbers),
@@ -302,11 +303,11 @@ def _scores(part: Annealing) -> list[ScoreRow]:
 
 def _judged(entry: Entry) -> str:
     """The verdict on both grids, by the rule of Table 1, which takes the refined search."""
-    grids = {"the refined search": entry, "the paper’s grid": entry | entry["paper_grid"]}
-    found = [f"by {grid} {judged.word} ({value_text(row)}; {judged.reason})" for grid, row in grids.items()
-             if (judged := verdict(row, "raw")).reason]
-    return f"The paper has {published_text(entry['model'], entry['dataset'])}; seed {entry['seed']}, the best on " \
-           f"validation, judged by the rule of Table 1: {', '.join(found)}."
+    found = [f"{grid} {value_text(row)}, {judged.word}{f' ({judged.reason})' if judged.reason else ''}"
+             for grid, row in {"refined search": entry, "the paper’s grid": entry | entry["paper_grid"]}.items()
+             for judged in [verdict(row, "raw")]]
+    return f"The rule of Table 1 on seed {entry['seed']}, the best on validation, against the paper’s " \
+           f"{published_text(entry['model'], entry['dataset'])}: {'; '.join(found)}."
 
 
 def _estimate(estimate: Estimate) -> str:

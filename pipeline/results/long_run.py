@@ -191,6 +191,7 @@ def _number(value: float | None) -> float:
 def _annealing(path: Path, curves: Path) -> tuple[Annealing | None, dict[str, Any]]:
     content = read_json(path)
     about, part = _about(content), content["annealing"]
+    _require(isinstance(part, dict), f"annealing {part!r}")
     if "epochs" not in part:
         return None, about  # ended before its first look
     recipe = part["settings"]["model"]["recipe"]
