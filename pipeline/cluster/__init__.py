@@ -23,7 +23,7 @@ environment of this checkout, the data that the stage reads, `dvc repro --single
 pushed. The clone goes when the worker ends; checkpoints lie in this checkout, so that whoever goes on finds them.
 
 **Jobs die.** The coordinator alone decides what is submitted again (Slurm's own requeue is off, lest two decide): a job
-that ended without an outcome, or whose stage was killed, is, up to `--retries` times, and training goes on from its
+that ended without an outcome, or whose stage was killed, is, up to `--retries` times, and training resumes from its
 checkpoint. A stage that fails by an error of its own is not: it would again. What does not depend on it goes on. A
 coordinator that was itself killed finds its jobs in `.cluster/` when it is started again.
 

@@ -4,7 +4,7 @@
 
 In order of worth, each result written when it is there, and stopping in time: the tests that need a GPU; the long run
 of adversarial nets with several seeds in step, to the end of the annealing; starts of 20 epochs, for the rate of
-collapse; benchmarks; the same starts with one thing changed. `python -m pipeline.commands.record from bare-run` takes
+collapse; benchmarks; the same starts with one thing changed. `python -m pipeline record --from bare-run` takes
 the results into git where there is a clone.
 
 The checkout needs no git here: name the commit with --commit. Digests of the code are kept with the results, and

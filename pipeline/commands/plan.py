@@ -44,7 +44,7 @@ from pipeline.settings.plan import Plan
 from pipeline.settings.schema import Experiment
 from pipeline.stages import sample_size
 
-MARKS = {"found": "found in", "downloadable": "to be downloaded from", "unavailable": "not to be had:"}
+MARKS = {"found": "found in", "downloadable": "to be downloaded from", "unavailable": "unavailable:"}
 SMOKE = "smoke"
 LESSON_SECONDS = {"figure_1": 10, "optimal_discriminator": 15, "global_optimum": 17, "convergence": 2,
                   "non_saturating": 110, "non_convergence": 2, "mode_collapse": 98, "minibatch_features": 50,

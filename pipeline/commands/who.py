@@ -119,7 +119,7 @@ def require_none(running: list[Holder]) -> None:
         raise ReproductionError(
             "another dvc works in this checkout", expected="one at a time", found=" and ".join(map(str, running)),
             remedy=f"let it end, or stop all of it (Ctrl-C there, or `kill -- -{running[0].group()}`), then run this "
-                   "command again; a training that was stopped goes on from its last checkpoint")
+                   "command again; a training that was stopped resumes from its last checkpoint")
 
 
 def mend() -> None:

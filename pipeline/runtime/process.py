@@ -41,7 +41,7 @@ def ending() -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit) as stop:
         status = stop.code if isinstance(stop, SystemExit) else INTERRUPTED
         if status in (INTERRUPTED, TERMINATED):
-            print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr, flush=True)
+            print("\nstopped; the same command resumes from the last checkpoint", file=sys.stderr, flush=True)
         sys.exit(status)
 
 

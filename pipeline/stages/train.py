@@ -1,6 +1,6 @@
 """Fit an experiment's model with each of its seeds; the epoch is chosen on validation images.
 
-After a kill, the same command goes on from the last checkpoint and ends with the same bytes
+After a kill, the same command resumes from the last checkpoint and ends with the same bytes
 (`pipeline.runtime.checkpoints`); checkpoints are deleted when the stage has succeeded.
 """
 
@@ -120,7 +120,7 @@ class _Experiment:
             except (ValueError, KeyError, TypeError, RuntimeError) as error:
                 print(f"{path} is not used: {error}", flush=True)
                 continue
-            print(f"going on from epoch {fits[0].model.epoch} ({path})", flush=True)
+            print(f"resumes from epoch {fits[0].model.epoch} ({path})", flush=True)
             return fits
         if checkpoint.exists():
             print("no checkpoint is whole, training starts anew", flush=True)

@@ -4,7 +4,7 @@ Everything that touches MLflow, its import included, happens in a background thr
 in memory and sent in batches. At the first failure the thread says so in one line and ends, and from then on this
 process logs nothing more to that store: the stage goes on as if nothing were.
 
->>> with tracking.start("mnist", seed=1, inputs=digest, profile="cpu", parameters=settings) as tracker:
+>>> with runs.start("mnist", seed=1, inputs=digest, profile="cpu", parameters=settings) as tracker:
 ...     tracker.metrics({"discriminator_loss": .3}, step=epoch)
 
 Environment: MLFLOW_TRACKING_URI names a server or another database than `mlflow.db` in the current folder,

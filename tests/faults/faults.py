@@ -129,7 +129,7 @@ def kill_once(clone: Clone, lock: bytes, moment: float, in_a_write: bool, wanted
         doing = ", ".join(filter(None, (doing, "dvc.lock")))
         clone.run("python", "-m", "pipeline", "free")
     said = clone.run(*COMMAND)
-    resumed = re.findall(r"going on from (.+?) \(\S*(seed-\d+)", said)
+    resumed = re.findall(r"resumes from (.+?) \(\S*(seed-\d+)", said)
     beginning = "DVC's run cache" if "is cached" in said else "the beginning"
     identical = outputs(clone.root) == wanted and clone.locked(f"train@{EXPERIMENT}") == digests
     identical = identical and not (clone.root / "checkpoints" / EXPERIMENT).exists()

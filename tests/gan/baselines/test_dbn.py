@@ -259,7 +259,7 @@ def test_chains_start_at_training_images(images):
     torch.testing.assert_close(up(net.layers[:1], starts), net.layers[0].hidden_probability(starts))
 
 
-# --- going on from a saved state ---
+# --- resuming from a saved state ---
 
 
 class Stop(Exception):

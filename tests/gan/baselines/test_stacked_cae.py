@@ -156,7 +156,7 @@ def test_samples_depend_on_weights_and_stream_alone(images, settings, variant):
     assert not torch.equal(net.sample(kept, 9, stream(4)), samples)
 
 
-# --- going on from a saved state ---
+# --- resuming from a saved state ---
 
 
 class Stop(Exception):

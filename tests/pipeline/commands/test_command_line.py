@@ -227,7 +227,7 @@ def test_who_is_stopped_stops_what_it_began_and_its_stages_keep_their_state(tmp_
     began.send_signal(number)
     _, said = began.communicate(timeout=30)
     assert began.returncode == status
-    assert "the same command goes on from the last checkpoint" in said
+    assert "the same command resumes from the last checkpoint" in said
     assert (tmp_path / "kept").exists()
     assert not (tmp_path / "next").exists()
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)

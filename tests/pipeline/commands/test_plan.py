@@ -168,7 +168,7 @@ def test_an_experiment_with_a_profile_of_its_own_says_so(capsys):
 
 @pytest.mark.parametrize(("state", "text"), [
     (FOUND, r"mnist: found in data/raw"), (DOWNLOADABLE, r"mnist: to be downloaded from a mirror"),
-    (UNAVAILABLE, r"mnist: not to be had: a mirror: no answer\n +connect to the network, or set GAN_DATA")])
+    (UNAVAILABLE, r"mnist: unavailable: a mirror: no answer\n +connect to the network, or set GAN_DATA")])
 def test_the_state_of_each_data_set_is_said(monkeypatch, capsys, state, text):
     have_data(monkeypatch, mnist=state)
     plan.main()

@@ -56,7 +56,7 @@ def test_a_checkpoint_that_has_no_room_is_an_error_with_a_cure_and_the_one_befor
     assert not list(kept.parent.glob(".*"))
     capsys.readouterr()
     train.main("digits")
-    assert "going on from epoch" in capsys.readouterr().out
+    assert "resumes from epoch" in capsys.readouterr().out
     assert digits.outputs("digits") == wanted
 
 
@@ -85,7 +85,7 @@ def test_an_output_that_has_no_room_is_an_error_and_nothing_is_trained_again(dig
     monkeypatch.setattr(Training, "update", lambda *arguments: pytest.fail("trained again"))
     capsys.readouterr()
     train.main("digits")
-    assert "going on from epoch 5" in capsys.readouterr().out
+    assert "resumes from epoch 5" in capsys.readouterr().out
     assert digits.outputs("digits") == wanted
 
 
@@ -119,5 +119,5 @@ def test_on_a_disk_that_is_really_full_the_last_good_state_is_kept(digits, wante
     subprocess.run(["mount", "-o", "remount,size=10m", str(small_disk)], check=True)
     capsys.readouterr()
     train.main("digits")
-    assert "going on from epoch" in capsys.readouterr().out
+    assert "resumes from epoch" in capsys.readouterr().out
     assert digits.outputs("digits") == wanted

@@ -109,7 +109,7 @@ def test_a_stage_that_is_stopped_cleans_up_and_says_so_by_its_exit_status(number
         process.kill()
     assert process.returncode == status
     assert output == "cleaned up\n"
-    assert errors == "\nstopped; the same command goes on from the last checkpoint\n"
+    assert errors == "\nstopped; the same command resumes from the last checkpoint\n"
 
 
 def run_stage(monkeypatch: pytest.MonkeyPatch, folder: Path, main: object, name: str | None) -> dict[str, dict]:

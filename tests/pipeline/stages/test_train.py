@@ -293,7 +293,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_bytes_of_an_undisturbed_one
     assert digits.outputs("digits") == {}
     capsys.readouterr()
     train.main("digits")
-    assert f"going on from epoch {epochs % 5}" in capsys.readouterr().out
+    assert f"resumes from epoch {epochs % 5}" in capsys.readouterr().out
     assert_same(digits.outputs("digits"), expected("digits"))
     assert not (digits.root / "checkpoints/digits").exists()
 
@@ -402,7 +402,7 @@ def test_checkpoints_lie_where_the_environment_says(digits, expected, monkeypatc
 def test_kmeans_goes_on_too(digits, expected, capsys):
     run_and_be_killed("digits_kmeans", 2)
     train.main("digits_kmeans")
-    assert "going on from epoch 2" in capsys.readouterr().out
+    assert "resumes from epoch 2" in capsys.readouterr().out
     assert_same(digits.outputs("digits_kmeans"), expected("digits_kmeans"))
 
 
@@ -440,7 +440,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(digits, expe
     left = [path.read_bytes() for path in (digits.root / "checkpoints").rglob("*.safetensors*")]
     assert left == list(kept.values())  # as the previous one
     train.main("digits")
-    assert "going on from epoch 2" in capsys.readouterr().out
+    assert "resumes from epoch 2" in capsys.readouterr().out
     assert_same(digits.outputs("digits"), expected("digits"))
 
 
@@ -521,7 +521,7 @@ def test_a_checkpoint_that_is_not_whole_is_not_used_and_the_outputs_are_the_same
     said = capsys.readouterr().out
     assert "is not used" in said
     assert ("starts anew" in said) is both
-    assert (f"going on from epoch 3 (checkpoints/digits/{previous.name})" in said) is not both
+    assert (f"resumes from epoch 3 (checkpoints/digits/{previous.name})" in said) is not both
     assert_same(digits.outputs("digits"), expected("digits"))
     assert not (digits.root / "checkpoints/digits").exists()
 
