@@ -17,13 +17,17 @@ from typing import Any
 
 from gan.errors import DataError, ReproductionError
 from pipeline.artifacts.paths import RECORDED, prepared_file
+from pipeline.artifacts.sheet import sheet
 from pipeline.bare import output
 from pipeline.bare.settings import Settings
 from pipeline.results import metrics
+from pipeline.results.long_run import read_long_run
 from pipeline.runtime import files
 
 KEPT = (output.CURVES, output.STARTS, output.GRIDS)
 """arrays that go into git as they are"""
+
+SAMPLES = "samples.png"
 
 
 def record(folders: Sequence[Path]) -> list[Path]:
@@ -46,13 +50,23 @@ def record(folders: Sequence[Path]) -> list[Path]:
                 written.append(_write(path, about | {part: _without_logs(content[part])}))
         if "annealing" in content:
             path = RECORDED / name / "annealing.json"
-            written.append(_write(path, about | {"annealing": content["annealing"]}))
+            written.append(_write(path, about | {"updates_per_epoch": content["updates_per_epoch"],
+                                                 "annealing": content["annealing"]}))
         for array in KEPT:
             if (folder / array).is_file():
                 path = RECORDED / name / array
                 files.write_bytes(path, (folder / array).read_bytes())
                 written.append(path)
+        if (folder / output.GRIDS).is_file():
+            written.append(write_samples(RECORDED / name))
     return written
+
+
+def write_samples(folder: Path) -> Path:
+    """samples.png beside a record's grids: those of the first seed's raw weights, twice their size."""
+    run, path = read_long_run(folder), folder / SAMPLES
+    files.write_bytes(path, sheet(run.grids[min(run.grids)]["raw"], run.shape, enlarged=2))
+    return path
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> Path:
@@ -93,7 +107,8 @@ def _settings(content: Mapping[str, Any]) -> Settings:
 
 
 def _require_recordable(content: Any, folder: Path) -> None:
-    lacking = [key for key in ("experiment", "profile", "commit", "code", "data", "hardware", "parts")
+    lacking = [key for key in ("experiment", "profile", "commit", "code", "data", "hardware", "parts",
+                               "updates_per_epoch")
                if not isinstance(content, dict) or key not in content]
     if lacking:
         raise DataError(f"{folder / output.RESULTS} is not of a bare run", expected="what `make bare-run` writes",

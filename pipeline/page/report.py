@@ -15,10 +15,12 @@ from pipeline.page.environment import environment, style_and_script
 from pipeline.page.experiments import Section
 from pipeline.page.lessons import RULE as LESSON_RULE
 from pipeline.page.lessons import lesson_claims
+from pipeline.page.long_run import long_run_sections
 from pipeline.page.pictures import Numbering
 from pipeline.page.provenance import Provenance, reduced
 from pipeline.page.scores import Estimate, dot_plots, measurements, not_measured, reference_sentence
 from pipeline.page.sizes import sample_sizes
+from pipeline.results.long_run import LongRun
 from pipeline.results.metrics import UNIT_SCALE, Entry
 from pipeline.results.plan import Plan
 from pipeline.results.published import PAPER_SOURCE
@@ -28,12 +30,14 @@ TEMPLATE = "report.html"
 
 
 def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded], provenance: Provenance,
-           lessons: Sequence[Mapping[str, Any]] = ()) -> str:
+           lessons: Sequence[Mapping[str, Any]] = (), long_runs: Sequence[LongRun] = ()) -> str:
     """The page. Everything in it is escaped but the templates themselves, their style and their script.
 
     `lessons` is the chapter as `pipeline.page.lessons` reads it; none of it is shown where no lesson has been run.
+    `long_runs` are what bare runs measured beside their scores.
     """
     numbers = Numbering()
+    runs = long_run_sections(long_runs, recorded, numbers)
     sizes = sample_sizes(plan, numbers)
     experiments = [Section.read(name, metrics.get(name), numbers) for name in plan.experiments]
     measured = measurements(metrics, recorded)
@@ -49,4 +53,5 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
         not_measured=not_measured(metrics, plan, recorded), differences=differences(experiments),
         provenance=provenance, reduced=reduced(metrics), parzen=Estimate.of(experiments),
         profiles=list(dict.fromkeys(entry["profile"] for entry in metrics.values())),
-        paper_source=PAPER_SOURCE, style=style, script=script, script_digest=script_digest, lessons=shown)
+        paper_source=PAPER_SOURCE, style=style, script=script, script_digest=script_digest, lessons=shown,
+        long_runs=runs)

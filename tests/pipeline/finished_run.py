@@ -161,10 +161,11 @@ class FinishedRun:
 
     def finish(self, *, experiments: Sequence[str] | None = None, left_out: Mapping[str, str] | None = None,
                lock: Mapping[str, Any] | None = None, profile: str = "cpu") -> None:
-        """params.yaml, dvc.yaml and dvc.lock; `experiments` may name some that have no files."""
+        """params.yaml, plan.yaml, dvc.yaml and dvc.lock; `experiments` may name some that have no files."""
         asked = list(self.experiments if experiments is None else experiments)
-        self._yaml("params.yaml", {"profile": profile, "run": {
-            "datasets": ["mnist", "digits"], "experiments": asked, "left_out": dict(left_out or {})}})
+        self._yaml("params.yaml", {"profile": profile})
+        self._yaml("plan.yaml", {"run": {"datasets": ["mnist", "digits"], "experiments": asked},
+                                 "left_out": dict(left_out or {})})
         self._yaml("dvc.yaml", {"stages": {}})
         self._yaml("dvc.lock", {"schema": "2.0", "stages": dict(lock) if lock is not None else {
             f"train@{name}": {"cmd": f"python -m pipeline.stages.train {name}", "outs": [

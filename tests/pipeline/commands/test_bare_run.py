@@ -23,6 +23,7 @@ from pipeline.bare.clock import Clock
 from pipeline.bare.collapse import interval
 from pipeline.bare.output import plain
 from pipeline.commands import record
+from pipeline.results.long_run import long_runs
 from pipeline.results.recorded import recorded_runs
 from pipeline.runtime import files
 
@@ -197,7 +198,11 @@ def test_results_are_recorded_as_the_page_reads_them(clone):
     content = json.loads((clone / "reports/recorded/digits-smoke.json").read_text())
     assert content["tree_was_clean"] is True
     kept = {path.name for path in (clone / "reports/recorded/digits-smoke").iterdir()}
-    assert {"collapse.json", "annealing.json", "curves.npz", "starts.npz", "grids.npz"} <= kept
+    assert {"collapse.json", "annealing.json", "curves.npz", "starts.npz", "grids.npz",
+            "samples.png"} <= kept
+    [long_run] = long_runs()
+    assert (list(long_run.annealing.seeds), long_run.annealing.epochs) == ([1, 2], content["epochs"])
+    assert (list(long_run.grids), len(long_run.starts) > 0) == ([1, 2], True)
 
 
 @pytest.mark.parametrize(("values", "message"), [

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browser import CHROMIUM, Browser, chromium
+from recorded_run import make_recorded
 from short_lessons import write_parameters
 
 from pipeline.page.lessons import chapter
@@ -77,6 +79,18 @@ def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
+@pytest.fixture(scope="module")
+def long_run(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with a recorded long run."""
+    root = tmp_path_factory.mktemp("long-run") / "root"
+    shutil.copytree(finished, root)
+    make_recorded(root / "reports/recorded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        report.main()
+    return root / "reports/index.html"
+
+
 def box(browser: Browser, selector: str, number: int = 0) -> list[float]:
     """Left, top, width and height of an element in the middle of the window."""
     found: list[float] = browser.run(f"""(() => {{
@@ -118,6 +132,16 @@ def test_the_lessons_fit_and_can_be_read(browser: Browser, lessons: Path, width:
     assert browser.complaints() == []
     assert browser.requests() == [lessons.as_uri()]
     assert browser.run("document.querySelectorAll('.lesson img').length") == 2
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    assert browser.run(CONTRAST) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+def test_a_recorded_long_run_fits_and_can_be_read(browser: Browser, long_run: Path, width: int, scheme: str) -> None:
+    browser.open(long_run, width, scheme=scheme, touch=width == 390)
+    assert browser.complaints() == []
+    assert browser.requests() == [long_run.as_uri()]
+    assert browser.run("document.querySelectorAll('.sheets img').length") == 2
     assert browser.run("document.documentElement.scrollWidth") <= width
     assert browser.run(CONTRAST) == []
 

@@ -1,0 +1,374 @@
+"""The recorded long runs: how validation rose as the step annealed, what a short annealing tells, every seed's score,
+how often a start collapses, and what each seed draws."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gan.adversarial.collapse import EPOCHS_IN_A_ROW, START, SURE
+from pipeline.artifacts.sheet import COLUMNS, sheet
+from pipeline.page.charts import Axis, Chart, Key, Line, Mark, around
+from pipeline.page.claims import verdict
+from pipeline.page.embedding import picture_source
+from pipeline.page.formatting import anchor, nats, value_text
+from pipeline.page.pictures import BLUE, GREY, VARIANT_COLOURS, VERMILION, Figure, Numbering
+from pipeline.results.long_run import (
+    ANNEALING,
+    COLLAPSE,
+    CURVES,
+    GRIDS,
+    STARTS,
+    VARIANTS,
+    Annealing,
+    Branch,
+    Estimate,
+    LongRun,
+    Starts,
+)
+from pipeline.results.metrics import Entry
+from pipeline.results.published import dataset_name, published_score, published_text
+from pipeline.results.recorded import Recorded
+from pipeline.results.text import listed, plain, with_error
+
+WEIGHTS = {"raw": "trained weights", "ema": "averaged weights"}
+DRAWN = 150
+"""lines of one chart at most: all starts that collapsed, and the first of the others"""
+NAMED_EPOCH = 1000
+"""one of those whose step is named, where a run got so far"""
+
+COLLAPSE_RULE = (
+    f"The rule: a start of {START} epochs has collapsed if D was sure in each of the last {EPOCHS_IN_A_ROW}, that is "
+    f"if its mean output was at least {SURE:g} on training images and at most {1 - SURE:.2g} on samples, as D is "
+    "trained, dropout on. Neither test images nor the Parzen estimate has a say.")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Mean ± standard deviation over seeds, and each seed's value."""
+
+    text: str
+    seeds: str
+
+
+@dataclass(frozen=True)
+class BranchRow:
+    epoch: str
+    weights: str
+    cells: Sequence[Cell]
+    """Before, after, and after as many epochs of the run itself"""
+
+
+@dataclass(frozen=True)
+class ShortAnnealing:
+    rows: Sequence[BranchRow]
+    said: str
+    average_said: str
+    rate: str
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Validation log-likelihood while the step anneals."""
+
+    heading: str
+    said: str
+    curve: Figure
+    short: ShortAnnealing | None
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """Of a seed, or of all: for each variant the epoch chosen, and the test estimates by both grids."""
+
+    label: str
+    remark: str
+    cells: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Picture:
+    label: str
+    source: str
+    width: int
+
+
+@dataclass(frozen=True)
+class Samples:
+    number: int
+    pictures: Sequence[Picture]
+    caption: str
+    data: str
+
+    @property
+    def id(self) -> str:
+        return f"figure-{self.number}"
+
+
+@dataclass(frozen=True)
+class StartsRow:
+    kind: str
+    remark: str
+    counts: str
+    percent: str
+    interval: str
+    agree: str
+
+
+@dataclass(frozen=True)
+class Collapse:
+    rule: str
+    rows: Sequence[StartsRow]
+    figures: Sequence[Figure]
+
+
+@dataclass(frozen=True)
+class LongRunSection:
+    """What the page shows of one recorded long run, in this order; parts that it does not have are None or empty."""
+
+    id: str
+    heading: str
+    facts: str
+    judged: str
+    validation: Validation | None
+    scores: Sequence[ScoreRow]
+    samples: Samples | None
+    collapse: Collapse | None
+
+
+def long_run_sections(runs: Sequence[LongRun], recorded: Sequence[Recorded], numbers: Numbering
+                      ) -> list[LongRunSection]:
+    """One for each long run; `recorded` has its row of Table 1."""
+    entries = {(run.experiment, run.profile): run.metrics for run in recorded}
+    return [_section(run, entries.get((run.experiment, run.profile)), numbers) for run in runs]
+
+
+def _section(run: LongRun, entry: Entry | None, numbers: Numbering) -> LongRunSection:
+    paper = published_score(entry["model"], entry["dataset"]) if entry else None
+    name = dataset_name(entry["dataset"]) if entry else run.experiment
+    return LongRunSection(
+        anchor("long-run", f"{run.experiment}-{run.profile}"),
+        f"The recorded run: {name}, profile {run.profile}", _facts(run),
+        _judged(entry) if entry and paper else "",
+        _validation(run, run.annealing, paper, numbers) if run.annealing else None,
+        _scores(run.annealing) if run.annealing else [], _samples(run, numbers),
+        Collapse(COLLAPSE_RULE, [_starts_row(starts) for starts in run.starts],
+                 [_starts_figure(run, starts, numbers) for starts in run.starts]) if run.starts else None)
+
+
+def _facts(run: LongRun) -> str:
+    """Where and how far it ran, and how fast, in one line."""
+    said = [run.hardware, f"commit {run.commit[:10]}", f"recorded {run.date}"]
+    if part := run.annealing:
+        said.append(f"{len(part.seeds)} seeds in step, {part.epochs:,} of {part.epochs_planned:,} epochs planned"
+                    + (f" in {part.seconds:,.0f} s" if part.seconds else ""))
+        times = {n: part.microseconds[n] for n in dict.fromkeys((len(part.seeds), 1)) if n in part.microseconds}
+        said += [f"{time:,.0f} µs an update of {n} {'seed' if n == 1 else 'seeds in step'}"
+                 for n, time in times.items()]
+    return "; ".join(said) + "."
+
+
+def _mean(values: Sequence[float]) -> float:
+    return statistics.fmean(values)
+
+
+def _deviation(values: Sequence[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def _cell(values: Sequence[float]) -> Cell:
+    return Cell(with_error(_mean(values), _deviation(values)), ", ".join(map(nats, values)) if len(values) > 1 else "")
+
+
+# Validation while the step anneals.
+
+def _validation(run: LongRun, part: Annealing, paper: tuple[float, float] | None, numbers: Numbering) -> Validation:
+    curve = _curve(run, part, numbers)
+    if not part.branches:
+        return Validation("Validation while the step anneals", "", curve, None)
+    last = part.branches[-1]
+    return Validation(
+        f"Why it is not {f'{plain(paper[0])} nats' if paper else 'there'} yet at epoch {last.epoch:,}",
+        _annealing_said(part, last), curve,
+        ShortAnnealing([_branch_row(branch, variant) for branch in part.branches for variant in VARIANTS],
+                       _branches_said(part.branches), _average_said(part, last), plain(last.rate)))
+
+
+def _curve(run: LongRun, part: Annealing, numbers: Numbering) -> Figure:
+    lines = [_look_line(part, variant) for variant in VARIANTS]
+    ends = [Mark("ring", VARIANT_COLOURS[variant], branch.epoch + branch.epochs, _mean(branch.after[variant]))
+            for branch in part.branches for variant in VARIANTS]
+    last = ", ".join(f"{WEIGHTS[variant]} {nats(_mean(part.look(variant, part.look_epochs[-1])))}"
+                     for variant in VARIANTS)
+    chart = Chart(
+        "Log-likelihood of validation images against epochs, in nats",
+        f"Validation log-likelihood of {run.experiment}, mean over {len(part.seeds)} seeds, by epoch; at epoch "
+        f"{part.look_epochs[-1]:,}: {last} nats.",
+        Axis("epoch", *around(part.look_epochs, 0.03)),
+        Axis("validation log-likelihood", *around([
+            *(value for line in lines for value in line.values()), *(mark.y for mark in ends)])),
+        lines, ends, keys=[Key("ring", "after a short annealing", GREY)] if ends else [], unit=" nats", decimals=1)
+    named = [epoch for epoch in (1, *(branch.epoch for branch in part.branches), NAMED_EPOCH) if epoch < part.epochs]
+    steps = [f"{part.step(epoch):.3f} at epoch {epoch:,}" for epoch in (*named, part.epochs)]
+    several = f"Thick: mean over {len(part.seeds)} seeds; thin: each. " if len(part.seeds) > 1 else ""
+    return Figure(
+        "charts", numbers.next(), "raw", charts=[chart], alt=chart.alt,
+        caption=f"{several}The recipe’s effective step lr/(1 − m) is {listed(steps)}. Each look draws from the same "
+                "noise, with σ chosen on those validation images.",
+        data=[f"{run.folder}/{CURVES}", f"{run.folder}/{ANNEALING}"])
+
+
+def _look_line(part: Annealing, variant: str) -> Line:
+    seeds = part.looks[variant]
+    return Line(WEIGHTS[variant], VARIANT_COLOURS[variant], part.look_epochs,
+                [_mean(values) for values in zip(*seeds, strict=True)], seeds=seeds if len(seeds) > 1 else ())
+
+
+def _annealing_said(part: Annealing, branch: Branch) -> str:
+    """The trained weights at the last branch and at the end, beside the averaged ones."""
+    first, last = branch.epoch, part.look_epochs[-1]
+
+    def at(variant: str, epoch: int) -> str:
+        values = branch.before[variant] if epoch == first else part.look(variant, epoch)
+        return nats(_mean(values))
+
+    return (f"At epoch {first}, where the step lr/(1 − m) is still {part.step(first):.3f}, trained weights have "
+            f"{at('raw', first)} nats on validation; at epoch {last:,}, with a step of {part.step(last):.3f}, "
+            f"{at('raw', last)}. Averaged weights go from {at('ema', first)} to {at('ema', last)} meanwhile. All are "
+            f"means over {_seeds(part.seeds)}.")
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"{len(seeds)} seeds" if len(seeds) > 1 else "one seed"
+
+
+# The short annealing.
+
+def _branch_row(branch: Branch, variant: str) -> BranchRow:
+    return BranchRow(f"{branch.epoch:,}, for {branch.epochs} epochs", WEIGHTS[variant], [
+        _cell(values[variant]) if values else Cell("–", "")
+        for values in (branch.before, branch.after, branch.unchanged)])
+
+
+def _branches_said(branches: Sequence[Branch]) -> str:
+    """One sentence on what the smaller step gave trained weights, of what they lacked against averaged ones."""
+    parts, helps = [], []
+    for branch in branches:
+        before = _mean(branch.before["raw"])
+        gained = _mean(branch.after["raw"]) - before
+        lacking = _mean(branch.before["ema"]) - before
+        unchanged = _mean(branch.unchanged["raw"]) - before if branch.unchanged else 0.0
+        helps.append(0 < gained > unchanged)
+        against = f" against {_signed(unchanged)} in the run itself" if branch.unchanged else ""
+        parts.append(f"from epoch {branch.epoch:,}, {_signed(gained)} nats in {branch.epochs} epochs{against}, where "
+                     f"averaged weights were {nats(abs(lacking))} {'above' if lacking >= 0 else 'below'} them")
+    gives = "gives trained weights part of" if all(helps) else "does not give trained weights"
+    return f"A smaller step alone {gives} what they lack against averaged ones on validation: {'; '.join(parts)}."
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−")
+
+
+def _average_said(part: Annealing, branch: Branch) -> str:
+    """Why averaged weights come close to the trained ones in a branch."""
+    updates = branch.epochs * part.updates_per_epoch
+    kept = part.average_decay ** updates
+    return (f"Averaged weights forget: after {branch.epochs} epochs, {updates:,} updates, {_percent(kept)} of the "
+            f"average (decay {part.average_decay:g}) is older than the short annealing, and the rest of it a path that "
+            "hardly moves.")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+# Scores.
+
+def _scores(part: Annealing) -> list[ScoreRow]:
+    """A row for each seed, and one over seeds where there are several."""
+    rows = [ScoreRow(str(one.seed), "collapsed" if one.collapsed else "", [
+        text for score in (one.variants[variant] for variant in VARIANTS)
+        for text in (f"{score.epoch:,}", _estimate(score.refined), _estimate(score.paper_grid))])
+        for one in part.scores]
+    if len(rows) < 2:
+        return rows
+    cells = []
+    for scores in ([one.variants[variant] for one in part.scores] for variant in VARIANTS):
+        cells += ["–", _over_seeds([score.refined for score in scores]),
+                  _over_seeds([score.paper_grid for score in scores])]
+    return [*rows, ScoreRow("mean ± standard deviation", f"over {len(rows)} seeds", cells)]
+
+
+def _judged(entry: Entry) -> str:
+    """The verdict on both grids, by the rule of Table 1, which takes the refined search."""
+    found = [f"{grid} {value_text(row)}, {judged.word}{f' ({judged.reason})' if judged.reason else ''}"
+             for grid, row in {"refined search": entry, "the paper’s grid": entry | entry["paper_grid"]}.items()
+             for judged in [verdict(row, "raw")]]
+    return f"The rule of Table 1 on seed {entry['seed']}, the best on validation, against the paper’s " \
+           f"{published_text(entry['model'], entry['dataset'])}: {'; '.join(found)}."
+
+
+def _estimate(estimate: Estimate) -> str:
+    return with_error(estimate.test_log_likelihood, estimate.standard_error)
+
+
+def _over_seeds(estimates: Sequence[Estimate]) -> str:
+    values = [estimate.test_log_likelihood for estimate in estimates]
+    return with_error(_mean(values), _deviation(values))
+
+
+# Samples.
+
+def _samples(run: LongRun, numbers: Numbering) -> Samples | None:
+    grids = {seed: of_seed["raw"] for seed, of_seed in sorted(run.grids.items()) if "raw" in of_seed}
+    if not grids:
+        return None
+    epochs = {one.seed: one.variants["raw"].epoch for one in run.annealing.scores} if run.annealing else {}
+    pictures = [Picture(f"seed {seed}" + (f", epoch {epochs[seed]:,}" if seed in epochs else ""),
+                        picture_source(sheet(images, run.shape)), COLUMNS * run.shape[2])
+                for seed, images in grids.items()]
+    return Samples(numbers.next(), pictures, f"The first {max(map(len, grids.values()))} samples of each seed, trained "
+                   "weights, none picked.", f"{run.folder}/{GRIDS}")
+
+
+# Starts.
+
+def _starts_row(starts: Starts) -> StartsRow:
+    number, collapsed = len(starts.seeds), sum(starts.collapsed)
+    low, high = starts.interval
+    remark = f"and {starts.diverged_batches} batches that diverged" if starts.diverged_batches else ""
+    return StartsRow(starts.kind, remark, f"{collapsed} of {number}", _percent(collapsed / number),
+                     f"{100 * low:.1f} to {100 * high:.1f} %",
+                     "–" if starts.agree is None else f"{starts.agree} of {number}")
+
+
+def _starts_figure(run: LongRun, starts: Starts, numbers: Numbering) -> Figure:
+    number, collapsed = len(starts.seeds), sum(starts.collapsed)
+    gone = [k for k in range(number) if starts.collapsed[k]][:DRAWN]
+    others = [k for k in range(number) if not starts.collapsed[k]][:DRAWN - len(gone)]
+    groups = [(f"not collapsed ({number - collapsed})", BLUE, others), (f"collapsed ({collapsed})", VERMILION, gone)]
+    charts = [_starts_chart(title, label, values, groups) for title, label, values in (
+        ("Mean output of D on training images", "D(x)", starts.d_on_data),
+        ("Mean output of D on samples", "D(G(z))", starts.d_on_samples))]
+    shown = "" if len(gone) + len(others) == number else f" Drawn are {len(gone) + len(others)} of {number}."
+    return Figure(
+        "charts", numbers.next(), "raw", charts=charts,
+        alt=f"D on training images and on samples over {START} epochs of {number} starts, {collapsed} of them "
+            "collapsed.",
+        caption=f"{number} starts, {starts.kind}: D’s mean output in each epoch on training images and on samples. "
+                f"Thin: each start; thick: the mean of its kind.{shown}",
+        data=[f"{run.folder}/{STARTS}", f"{run.folder}/{COLLAPSE}"])
+
+
+def _starts_chart(title: str, label: str, values: Sequence[Sequence[float]],
+                  groups: Sequence[tuple[str, int, Sequence[int]]]) -> Chart:
+    epochs = list(range(1, len(values[0]) + 1))
+    lines = [Line(name, colour, epochs, [_mean([values[k][epoch - 1] for k in members]) for epoch in epochs],
+                  seeds=[values[k] for k in members])
+             for name, colour, members in groups if members]
+    ends = [f"{line.name}: {line.y[-1]:.2f}" for line in lines]
+    return Chart(title, f"{title} by epoch, in the last epoch on average {'; '.join(ends)}.",
+                 Axis("epoch", *around(epochs, 0.03)),
+                 Axis(label, *around([value for line in lines for value in line.values()])), lines)
