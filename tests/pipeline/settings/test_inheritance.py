@@ -94,7 +94,7 @@ def test_profiles_that_are_not_right_are_named(profiles, named):
 # like.
 
 BASE: dict[str, Any] = {"a": 1, "b": {"c": 2, "d": 3}, "layers": [{"units": 8, "rate": 0.1}, {"units": 4, "rate": 0.2}],
-                        "profiles": {"cpu": {"b": {"c": 20}, "layers": {1: {"units": 40}}}}}
+                        "profiles": {"cpu": {"b": {"c": 20}, "layers": {"1": {"units": 40}}}}}
 
 
 def test_a_block_is_like_another_but_for_what_stands_beside():
@@ -382,3 +382,10 @@ def test_names_in_quotes_are_names(tmp_path):
     checked = parameters.load(path, plan=False)
     assert checked.configuration("2014")["train"]["seeds"] == [1, 2, 3]
     assert "true" in checked.datasets
+
+
+def test_a_place_in_a_list_is_the_same_as_a_number_and_as_text():
+    for key in (1, "1"):
+        override = {"cpu": {"layers": {key: {"units": 3}}}}
+        content = {"block": {"layers": [{"units": 1}, {"units": 2}], "profiles": override}}
+        assert plain(resolve(content, "block", "cpu", PROFILES, FILE)) == {"layers": [{"units": 1}, {"units": 3}]}

@@ -659,7 +659,7 @@ def test_every_difference_is_named_with_both_values():
 
 
 def test_the_paper_profile_differs_in_nothing_and_another_in_what_it_overrides():
-    shorter = {"setting": "train.model.recipe.epochs", "paper": 500, "here": 40}
+    shorter = {"setting": "train.model.recipe.epochs", "paper": 2000, "here": 40}
     for profile, found in (("paper", []), ("cpu", [shorter])):
         content = changed({"profile": profile, "experiments.mnist.profile": None})
         assert check(content).configuration("mnist")["evaluate"]["differences"] == found
