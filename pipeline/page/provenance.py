@@ -258,7 +258,8 @@ def _tracked(plan: Plan) -> list[TrackedRun]:
     for name in plan.experiments:
         path = ARTIFACTS / name / "training.json"
         if path.is_file():
-            inputs[name] = inputs_digest(name, read_json(path)["dataset"])
+            with contextlib.suppress(FileNotFoundError):  # data that are not here: results from elsewhere
+                inputs[name] = inputs_digest(name, read_json(path)["dataset"])
     runs = []
     for content in run_log.read("runs").values():
         experiment, url = str(content.get("experiment", "")), str(content.get("url") or "")

@@ -12,11 +12,12 @@ import pytest
 from finished_page import rendered
 from finished_run import FinishedRun
 
-from pipeline.artifacts.paths import PARAMETERS
+from pipeline.artifacts.configuration import inputs_digest
+from pipeline.artifacts.paths import PARAMETERS, prepared_file
 from pipeline.page.provenance import Change, Provenance
 from pipeline.results.plan import Plan
 from pipeline.runtime import machine, run_log
-from pipeline.runtime.files import read_json, read_yaml
+from pipeline.runtime.files import read_yaml
 
 
 def stage(deps: list[str], outs: dict[str, str]) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def test_a_stage_says_how_long_it_took_or_that_it_did_not_run_here(place: Path) 
 
 
 def test_runs_are_those_that_made_the_results_shown_and_only_web_addresses_are_links(place: Path) -> None:
-    inputs = read_json(place / "artifacts/mnist/training.json")["inputs"]
+    inputs = inputs_digest("mnist", "mnist")
     common = {"experiment": "mnist", "run_id": "1", "experiment_id": "2", "store": "sqlite:///mlflow.db"}
     for seed, changes in {1: {"url": "http://localhost:5000/#/r/1"}, 2: {"url": None}, 3: {"inputs": "other"},
                           4: {"experiment": "gone"}, 5: {"url": "javascript:alert(1)"}}.items():
@@ -98,6 +99,8 @@ def test_runs_are_those_that_made_the_results_shown_and_only_web_addresses_are_l
     links = [link["href"] for link in rendered().all("a")]
     assert "http://localhost:5000/#/r/1" in links
     assert not any(link.startswith("javascript") for link in links)
+    prepared_file("mnist").unlink()  # results from elsewhere, without their data
+    assert Provenance.read(Plan.read()).varying.runs == []
 
 
 def test_without_a_run_log_the_page_says_so(place: Path) -> None:

@@ -23,8 +23,12 @@ import pytest
 from gan.datasets import mnist, sources
 from gan.datasets.registry import Mnist
 from gan.errors import DataError, ParameterError, ReproductionError, SourceUnavailable
+from pipeline.artifacts.configuration import FOLDER as CONFIGURATION
+from pipeline.artifacts.raw import configured_loader, data_availability
 from pipeline.settings.parameters import FILE as PARAMETERS
-from pipeline.stages import download
+from pipeline.settings.plan import FILE as PLAN
+from pipeline.settings.plan import Plan
+from pipeline.stages import configure, download
 
 TARGET = Path("data/raw/mnist")
 
@@ -45,13 +49,24 @@ PINNED = tuple(sources.PinnedFile(name, len(content), hashlib.sha256(content).he
                for name, content in RAW.items())
 
 
-@pytest.fixture(autouse=True)
-def repository(tmp_path, monkeypatch):
-    """An empty repository whose MNIST is the tiny one, on a machine without a network."""
-    root = tmp_path / "repository"
-    root.mkdir()
-    monkeypatch.chdir(root)
+@pytest.fixture(scope="module")
+def configured(tmp_path_factory):
+    """A repository whose plan is MNIST and digits, configured, and nothing else."""
+    root = tmp_path_factory.mktemp("configured")
     shutil.copy(Path(download.__file__).parents[2] / PARAMETERS, root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        Plan(["mnist", "digits"]).write()
+        configure.main()
+    return root
+
+
+@pytest.fixture(autouse=True)
+def repository(tmp_path, monkeypatch, configured):
+    """A repository without data whose MNIST is the tiny one, on a machine without a network."""
+    root = tmp_path / "repository"
+    shutil.copytree(configured, root)
+    monkeypatch.chdir(root)
     monkeypatch.delenv("GAN_DATA", raising=False)
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(mnist, "FILES", PINNED)
@@ -189,15 +204,17 @@ def test_without_a_network_it_ends_in_seconds(monkeypatch):
 
 
 def test_the_plan_tells_where_from(server, monkeypatch, tmp_path):
-    assert download.data_availability("digits").state == "found"
-    assert download.data_availability("mnist").state == "unavailable"
-    assert "make reproduce" in download.data_availability("mnist").remedy
+    def availability(name):
+        return data_availability(name, configured_loader(name, "download"))
+    assert availability("digits").state == "found"
+    assert availability("mnist").state == "unavailable"
+    assert "make reproduce" in availability("mnist").remedy
     use_mirrors(monkeypatch, [f"{server}/absent/", f"{server}/good/"])
-    assert download.data_availability("mnist") == sources.Availability("downloadable", f"{server}/good/")
+    assert availability("mnist") == sources.Availability("downloadable", f"{server}/good/")
     name_folder(monkeypatch, fill(tmp_path / "mine"))
-    assert download.data_availability("mnist") == sources.Availability("found", f"{tmp_path}/mine (from GAN_DATA)")
+    assert availability("mnist") == sources.Availability("found", f"{tmp_path}/mine (from GAN_DATA)")
     download.main("mnist")
-    assert download.data_availability("mnist") == sources.Availability("found", str(TARGET))
+    assert availability("mnist") == sources.Availability("found", str(TARGET))
 
 
 def test_a_torchvision_that_does_not_import_is_passed_over(monkeypatch, capsys):
@@ -247,10 +264,15 @@ def test_a_named_folder_that_does_not_exist_is_an_error(monkeypatch, tmp_path):
 
 
 def test_a_named_folder_that_cannot_be_searched_is_passed_over(monkeypatch, tmp_path):
-    name_folder(monkeypatch, tmp_path)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    name_folder(monkeypatch, mine)
+    is_file = Path.is_file
 
     def deny(path):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if path.is_relative_to(mine):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return is_file(path)
     monkeypatch.setattr(Path, "is_file", deny)
     with pytest.raises(DataError, match=r"from GAN_DATA\): cannot be searched \(Permission denied\)"):
         download.main("mnist")
@@ -401,7 +423,7 @@ def test_half_a_download_is_never_taken_for_whole(server, monkeypatch):
         fill(folder)
         (folder / mnist.TEST_IMAGES_FILE).unlink()
         (folder / mnist.TRAINING_IMAGES_FILE).write_bytes(RAW[mnist.TRAINING_IMAGES_FILE][:100])
-    assert download.data_availability("mnist").state == "downloadable"
+    assert data_availability("mnist", configured_loader("mnist", "download")).state == "downloadable"
     download.main("mnist")
     assert_whole()
 
@@ -479,43 +501,57 @@ def test_a_file_in_the_way_is_told():
         download.main("digits")
 
 
-# --- params.yaml ---
+# --- params.yaml and the plan, by `configure` ---
 
 
 def test_the_settings_of_a_data_set_come_from_the_parameters():
-    assert download.loader_of("mnist") == Mnist("mnist")
+    assert configured_loader("mnist", "download") == Mnist("mnist")
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace("  mnist: {loader: mnist}", "  mnist: {loader: digits}"))
+    configure.main()
     download.main("mnist")
     assert [path.name for path in TARGET.iterdir()] == ["digits.npy"]
 
 
 @pytest.mark.parametrize(("name", "complaint"), [
-    ("mnits", r"params\.yaml: datasets: unknown data set 'mnits'[\s\S]*did you mean 'mnist'"),
+    ("mnits", r"plan\.yaml: run\.datasets: unknown data set 'mnits'[\s\S]*did you mean 'mnist'"),
     ("zebra", r"unknown data set 'zebra'\n  expected: one of [\w, ]*mnist"),
 ])
 def test_unknown_data_sets_are_refused(name, complaint):
+    Plan([name]).write()
     with pytest.raises(ParameterError, match=complaint):
-        download.main(name)
+        configure.main()
+    assert (CONFIGURATION / "mnist/download.json").exists()
+
+
+def test_a_data_set_that_is_not_planned_is_refused():
+    with pytest.raises(DataError, match=r"configuration/mnits/download\.json is missing[\s\S]*dvc repro"):
+        download.main("mnits")
+    assert not Path("data").exists()
 
 
 @pytest.mark.parametrize("text", ["datasets: {", "other: 1", "", "datasets: {a: 1, a: 2}"])
 def test_malformed_parameters_are_refused(text):
     Path("params.yaml").write_text(text)
     with pytest.raises(ParameterError, match=r"params\.yaml"):
-        download.main("mnist")
+        configure.main()
 
 
-def test_missing_parameters_are_told():
-    Path("params.yaml").unlink()
-    with pytest.raises(ParameterError, match=r"params\.yaml is missing"):
-        download.main("mnist")
+@pytest.mark.parametrize("file", [PARAMETERS, PLAN])
+def test_missing_parameters_are_told(file):
+    file.unlink()
+    with pytest.raises(ParameterError, match=f"{re.escape(str(file))} is missing"):
+        configure.main()
 
 
-def test_the_command_prints_one_error_and_exits_with_1(repository):
+@pytest.mark.parametrize(("stage", "complaint"), [
+    (["configure"], "plan.yaml: run.datasets: unknown data set 'mnits'"),
+    (["download", "mnits"], "artifacts/configuration/mnits/download.json is missing")])
+def test_the_command_prints_one_error_and_exits_with_1(repository, stage, complaint):
+    Plan(["mnits"]).write()
     source = Path(download.__file__).parents[2]
-    ended = subprocess.run([sys.executable, "-m", "pipeline.stages.download", "mnits"], cwd=repository, text=True,
+    ended = subprocess.run([sys.executable, "-m", f"pipeline.stages.{stage[0]}", *stage[1:]], cwd=repository, text=True,
                            capture_output=True, env={**os.environ, "PYTHONPATH": str(source)}, check=False)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("\nerror: params.yaml: datasets: unknown data set 'mnits'")
+    assert ended.stderr.startswith(f"\nerror: {complaint}")
     assert "Traceback" not in ended.stderr

@@ -24,10 +24,12 @@ from pipeline.page.report import render
 from pipeline.results.lessons import number
 from pipeline.results.plan import Plan
 from pipeline.runtime import files
-from pipeline.stages import lesson
+from pipeline.stages import configure, lesson
 from pipeline.tracking import runs
 
 TEMPLATE = TEMPLATES / "lessons.html"
+
+
 def write_digits(labels=(200, 60)):
     stream = torch.Generator().manual_seed(0)
     images = {name: torch.randint(256, (n, 784), dtype=torch.uint8, generator=stream)
@@ -45,6 +47,7 @@ def finished(tmp_path_factory):
         patch.chdir(folder)
         patch.setenv("GAN_TRACKING", "off")
         write_parameters()
+        configure.main()
         write_digits()
         for name in LESSONS:
             lesson.main(name)
@@ -56,6 +59,7 @@ def short_lessons(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GAN_TRACKING", "off")
     write_parameters()
+    configure.main()
     write_digits()
 
 
@@ -249,12 +253,13 @@ def test_numbers_are_readable(value, text):
 def test_wrong_parameters_are_named(short_lessons, changes, said):
     write_parameters(**changes)
     with pytest.raises(ParameterError, match=said):
-        lesson.main("convergence")
+        configure.main()
 
 
 def test_a_profile_may_change_a_lesson(short_lessons):
     convergence = ALL["convergence"] | {"profiles": {"cpu": {"rounds": 60}}}
     write_parameters(profile="cpu", lessons={**ALL, "convergence": convergence})
+    configure.main()
     lesson.main("convergence")
     assert json.loads(Path("artifacts/lessons/convergence/lesson.json").read_text())["settings"]["rounds"] == 60
 

@@ -14,6 +14,7 @@ from finished_page import add_sizes, metrics, rendered
 from finished_run import NORMALISED, NOTE, TWO_SEEDS, FinishedRun
 
 from gan.errors import DataError, ParameterError
+from pipeline.artifacts.configuration import inputs_digest
 from pipeline.artifacts.file_differences import without_varying
 from pipeline.page.environment import TEMPLATES
 from pipeline.results.metrics import ENTRY_KEYS, SHARED, by_variant, gather, read_metrics
@@ -191,7 +192,7 @@ def test_a_second_rendering_is_the_same_to_the_byte(place: Path) -> None:
 
 
 def test_only_marked_elements_vary_with_the_run_log(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    inputs = read_json(place / "artifacts/mnist/training.json")["inputs"]
+    inputs = inputs_digest("mnist", "mnist")
     pages = []
     for number, commit in enumerate((("a" * 40, True), ("b" * 40, False), ("", False))):
         monkeypatch.setattr(machine, "commit", lambda commit=commit: commit)

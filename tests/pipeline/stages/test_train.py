@@ -117,7 +117,7 @@ def test_the_weights_of_each_variant_are_those_of_a_generator(digits):
     shapes = [[20, 12], [12], [12, 12], [12], [12, 64], [64]]
     for seed in (1, 2):
         tensors, about = files.read_tensors(Path(f"artifacts/digits/models/seed-{seed}.safetensors"))
-        settings = configure.configuration("digits", "train")["model"]
+        settings = configuration("digits", "train")["model"]
         assert about == {"format": "gan weights 1", "model": settings, "shape": [1, 8, 8], "variants": ["raw", "ema"]}
         assert {name: list(tensor.shape) for name, tensor in tensors.items()} == {
             f"{variant}.{i}": shape for variant in ("raw", "ema") for i, shape in enumerate(shapes)}
