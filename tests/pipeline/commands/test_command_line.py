@@ -96,7 +96,9 @@ def test_every_verb_calls_what_there_is(verb):
 @pytest.mark.parametrize(("words", "function", "given"), [
     (["table"], "pipeline.commands.table:main", {}),
     (["search", "mnist_dbn"], "pipeline.commands.search:run", {"experiment": "mnist_dbn"}),
-    (["settings", "mnist"], "pipeline.settings.explain:main", {"experiment": "mnist"}),
+    (["settings", "mnist"], "pipeline.settings.explain:main", {"experiment": "mnist", "profile": ""}),
+    (["settings", "mnist", "--profile", "smoke"], "pipeline.settings.explain:main",
+     {"experiment": "mnist", "profile": "smoke"}),
     (["record", "mnist", "a note"], "pipeline.commands.record:main",
      {"experiment": "mnist", "note": "a note", "source": ()}),
     (["record", "mnist"], "pipeline.commands.record:main", {"experiment": "mnist", "note": "", "source": ()}),

@@ -73,7 +73,7 @@ def checkout(tmp_path, monkeypatch, committed):
     shutil.copytree(committed, root)
     monkeypatch.chdir(root)
     far = SimpleNamespace(availability=lambda local, probe: SimpleNamespace(state="downloadable"))
-    monkeypatch.setattr(parameters, "load", lambda run: SimpleNamespace(datasets={"mnist": far}))
+    monkeypatch.setattr(parameters, "load", lambda plan: SimpleNamespace(datasets={"mnist": far}))
     return root
 
 

@@ -12,11 +12,12 @@ import pytest
 from finished_page import rendered
 from finished_run import FinishedRun
 
-from pipeline.artifacts.paths import PARAMETERS
+from pipeline.artifacts.configuration import inputs_digest
+from pipeline.artifacts.paths import PLAN
 from pipeline.page.provenance import Change, Provenance
 from pipeline.results.plan import Plan
 from pipeline.runtime import machine, run_log
-from pipeline.runtime.files import read_json, read_yaml
+from pipeline.runtime.files import read_yaml
 
 
 def stage(deps: list[str], outs: dict[str, str]) -> dict[str, Any]:
@@ -53,9 +54,9 @@ def test_lessons_that_were_asked_for_are_a_group_of_their_own(place: Path) -> No
     FinishedRun(place).finish(experiments=["mnist"], lock={
         f"{verb}@{name}": stage([], {f"artifacts/lessons/{name}": "0" * 32})
         for verb, name in (("lesson", "convergence"), ("lesson_on_mnist", "honest_pictures"), ("lesson", "figure_1"))})
-    content = read_yaml(PARAMETERS)
+    content = read_yaml(PLAN)
     content["run"] |= {"lessons": ["convergence"], "lessons_on_mnist": ["honest_pictures"]}
-    PARAMETERS.write_text(json.dumps(content))
+    PLAN.write_text(json.dumps(content))
     provenance = Provenance.read(Plan.read())
     assert [(chain.kind, [step.verb for step in chain.steps]) for chain in provenance.chains] == [
         ("lessons", ["convergence", "honest_pictures"])]
@@ -86,7 +87,7 @@ def test_a_stage_says_how_long_it_took_or_that_it_did_not_run_here(place: Path) 
 
 
 def test_runs_are_those_that_made_the_results_shown_and_only_web_addresses_are_links(place: Path) -> None:
-    inputs = read_json(place / "artifacts/mnist/training.json")["inputs"]
+    inputs = inputs_digest("mnist", "mnist")
     common = {"experiment": "mnist", "run_id": "1", "experiment_id": "2", "store": "sqlite:///mlflow.db"}
     for seed, changes in {1: {"url": "http://localhost:5000/#/r/1"}, 2: {"url": None}, 3: {"inputs": "other"},
                           4: {"experiment": "gone"}, 5: {"url": "javascript:alert(1)"}}.items():
@@ -110,7 +111,7 @@ def test_without_a_run_log_the_page_says_so(place: Path) -> None:
 
 @pytest.fixture
 def repository(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two commits of params.yaml; the profile changed in the second."""
+    """Two commits of params.yaml and plan.yaml; the profile changed in the second."""
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
@@ -122,7 +123,7 @@ def repository(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     run = FinishedRun(place)
     for profile in ("paper", "cpu"):
         run.finish(experiments=["mnist"], profile=profile)
-        git("add", "params.yaml")
+        git("add", "params.yaml", "plan.yaml")
         git("commit", "-qm", profile)
     return place
 
