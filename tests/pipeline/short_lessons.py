@@ -1,4 +1,4 @@
-"""params.yaml with all ten lessons, so short that their numbers mean nothing."""
+"""params.yaml and a plan of all ten lessons, so short that their numbers mean nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from gan.lessons.catalogue import LESSONS
+from pipeline.settings.plan import Plan
 
+COMMITTED = Path(__file__).parents[2] / "params.yaml"
 SHORT = {
     "figure_1": {"seeds": [1, 2], "alone": 20, "between": 3, "rounds": 12, "frames": 6},
     "optimal_discriminator": {"seeds": [1, 2], "batch": 128, "steps": 20},
@@ -26,8 +28,12 @@ ALL = {name: dataclasses.asdict(entry.settings()) for name, entry in LESSONS.ite
 
 
 def write_parameters(**changes: object) -> None:
-    """params.yaml with all ten lessons, short in profile smoke; `changes` replace its blocks."""
+    """params.yaml with all ten lessons, short in profile smoke, and no experiment; `changes` replace its blocks. Beside
+    it a plan of the lessons."""
     lessons = {**ALL, "profiles": {"smoke": SHORT}}
-    content = {"profile": "smoke", "lessons": lessons} | changes
+    committed = YAML(typ="safe").load(COMMITTED.read_text())
+    content = committed | {"profile": "smoke", "experiments": {}, "lessons": lessons} | changes
     with Path("params.yaml").open("w") as file:
         YAML(typ="safe").dump(content, file)
+    Plan(["mnist"], lessons=[name for name, lesson in LESSONS.items() if not lesson.needs_digits],
+         lessons_on_mnist=[name for name, lesson in LESSONS.items() if lesson.needs_digits]).write()

@@ -17,7 +17,7 @@ from pipeline.page.lessons import chapter
 from pipeline.page.provenance import Provenance
 from pipeline.page.report import render
 from pipeline.results.plan import Plan
-from pipeline.stages import lesson, report
+from pipeline.stages import configure, lesson, report
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to show the page")
 
@@ -71,6 +71,7 @@ def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(tmp_path_factory.mktemp("lessons"))
         patch.setenv("GAN_TRACKING", "off")
         write_parameters()
+        configure.main()
         for name in ("figure_1", "non_convergence"):
             lesson.main(name)
         plan = Plan.read()

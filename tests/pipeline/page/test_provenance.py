@@ -141,8 +141,12 @@ def test_parameters_that_differ_from_the_commits_are_listed(repository: Path) ->
     text = rendered().text
     assert "run.experiments mnist, digits (commit: mnist)" in text
     assert "profile cpu (the commit before: paper)" in text
-    assert "what the tree held beside the commit has to be restored first" in text
     assert "EXPERIMENTS='mnist digits'" in text
+    assert "what the tree held beside the commit has to be restored first" not in text  # the command plans the same
+    FinishedRun(repository).finish(experiments=["mnist", "digits"], profile="smoke")
+    text = rendered().text
+    assert "profile smoke (commit: cpu)" in text
+    assert "what the tree held beside the commit has to be restored first" in text
 
 
 def test_without_git_nothing_is_compared(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
