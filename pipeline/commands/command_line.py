@@ -66,14 +66,15 @@ def _is_experiment(context: click.Context, parameter: click.Parameter, value: st
     return value
 
 
-def choice(option: str, variable: str, meaning: str) -> click.Option:
-    """An option that is as good as a variable of the environment."""
-    def say(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+def choice(option: str, variable: str, meaning: str, *, given: bool = False) -> click.Option:
+    """An option that is as good as a variable of the environment; `given` to the function too, where it asks for it."""
+    def say(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
         if value is not None:
             os.environ[variable] = value
             context.ensure_object(dict)[variable] = option
+        return os.environ.get(variable, "").strip()
 
-    return click.Option([option], expose_value=False, callback=say, metavar="NAMES" if option[-1] == "s" else "NAME",
+    return click.Option([option], expose_value=given, callback=say, metavar="NAMES" if option[-1] == "s" else "NAME",
                         help=f"{meaning} ({variable})")
 
 
@@ -128,7 +129,8 @@ VERBS = {
                     "They are the paper's theory and the slides of 2016 as experiments.", alone=True),
     "table": Verb("pipeline.commands.table:main", "Print the results beside the paper's."),
     "settings": Verb("pipeline.settings.explain:main", "Print what holds for an experiment, and where it comes from.",
-                     (EXPERIMENT, CHOICES[0])),
+                     (EXPERIMENT, choice("--profile", "GAN_PROFILE", "paper, cpu or smoke, instead of its own",
+                                         given=True))),
     "search": Verb("pipeline.commands.search:run", "Score settings that a paper leaves open, on validation images.",
                    (EXPERIMENT,)),
     "record": Verb("pipeline.commands.record:main", "Keep an experiment's results in git, in reports/recorded/.", (

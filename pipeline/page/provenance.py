@@ -22,7 +22,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.artifacts.configuration import inputs_digest
-from pipeline.artifacts.paths import ARTIFACTS, PARAMETERS
+from pipeline.artifacts.paths import ARTIFACTS, PARAMETERS, PLAN
 from pipeline.page.formatting import first_of, flatten
 from pipeline.results.metrics import Entry
 from pipeline.results.plan import Plan
@@ -223,17 +223,18 @@ def _command(plan: Plan, commit: str) -> str:
 
 
 def _committed(revision: str) -> dict[str, str] | None:
-    """params.yaml of a commit, flat; None if there is none or it cannot be read."""
+    """params.yaml and plan.yaml of a commit, flat; None if either is missing there or cannot be read."""
     try:
-        text = subprocess.run(["git", "show", f"{revision}:./{PARAMETERS}"], capture_output=True, text=True, check=True,
-                              timeout=20, env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"}).stdout
-        return dict(flatten(YAML(typ="safe").load(text)))
+        texts = [subprocess.run(["git", "show", f"{revision}:./{file}"], capture_output=True, text=True, check=True,
+                                timeout=20, env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"}).stdout
+                 for file in (PARAMETERS, PLAN)]
+        return {name: value for text in texts for name, value in flatten(YAML(typ="safe").load(text))}
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError, YAMLError):
         return None
 
 
 def _here() -> dict[str, str]:
-    return dict(flatten(read_yaml(PARAMETERS)))
+    return dict(flatten(read_yaml(PARAMETERS))) | dict(flatten(read_yaml(PLAN)))
 
 
 def _changes(before: Mapping[str, str] | None, now: Mapping[str, str] | None) -> list[Change] | None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gan.errors import ReproductionError
-from gan.generator import Generator
+
+if TYPE_CHECKING:  # imported when a model is loaded: torch takes seconds, and logging one does without
+    from gan.generator import Generator
 
 DESCRIPTION = "generator.json"
 
@@ -51,6 +53,8 @@ def _number(n: Any) -> int:
 
 def _load_pyfunc(data_path: str) -> LoggedGenerator:
     """What MLflow calls with the folder of the logged files."""
+    from gan.generator import Generator
+
     folder = Path(data_path)
     variants = json.loads((folder / DESCRIPTION).read_text())["variants"]
     return LoggedGenerator({variant: Generator.load(folder / where["file"], variant)

@@ -9,12 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import safetensors
-import torch
-from numpy.typing import NDArray
-
-from gan.datasets.dataset import SPLITS, Dataset
 from pipeline.runtime import files
 from pipeline.tracking.names import LONGEST_DATASET_DIGEST, LONGEST_DATASET_NAME, Point, as_text, finite
 
@@ -32,7 +26,9 @@ IMAGES_FOR_THE_SCALE = 1000
 def describe(file: Path) -> dict[str, Any]:
     """A prepared data set from its file: `name`, `digest` (SHA-256), `shape` [C, H, W], number of `images` by split,
     and the `contrast_norm` of its images, None where they are in [0, 1]."""
+    import safetensors
 
+    from gan.datasets.dataset import SPLITS
     with safetensors.safe_open(str(file), framework="pt") as content:
         header = json.loads(content.metadata()["about"])
         images = {split: content.get_slice(split).get_shape()[0] for split in SPLITS}

@@ -45,7 +45,8 @@ def committed(tmp_path_factory):
     (root / "pipeline").mkdir(parents=True)
     (root / "pipeline/__main__.py").write_text("")
     (root / "dvc.yaml").write_text(GRAPH)
-    (root / "params.yaml").write_text("profile: smoke\nrun: {datasets: [mnist]}\nscience: 1\n")
+    (root / "params.yaml").write_text("profile: smoke\nscience: 1\n")
+    (root / "plan.yaml").write_text("run: {datasets: [mnist]}\n")
     names = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     for words in (["git", "init"], [sys.executable, "-m", "dvc", "init"], ["git", "add", "--all"],
                   ["git", "commit", "--message", "graph"]):
@@ -72,7 +73,7 @@ def checkout(tmp_path, monkeypatch, committed):
     shutil.copytree(committed, root)
     monkeypatch.chdir(root)
     far = SimpleNamespace(availability=lambda local, probe: SimpleNamespace(state="downloadable"))
-    monkeypatch.setattr(parameters, "load", lambda run: SimpleNamespace(datasets={"mnist": far}))
+    monkeypatch.setattr(parameters, "load", lambda plan: SimpleNamespace(datasets={"mnist": far}))
     return root
 
 
@@ -115,7 +116,7 @@ def test_a_checkout_without_results_has_two_clones_compared(checkout, capsys):
 
 
 @pytest.mark.parametrize(("name", "content"), [
-    ("dvc.yaml", f"{GRAPH}# edited\n"), ("params.yaml", "profile: smoke\nrun: {datasets: [mnist]}\nscience: 2\n")])
+    ("dvc.yaml", f"{GRAPH}# edited\n"), ("params.yaml", "profile: smoke\nscience: 2\n")])
 def test_what_is_not_committed_is_refused(checkout, name, content):
     (checkout / name).write_text(content)
     with pytest.raises(ReproductionError, match=f"found: {name}\n") as raised:
@@ -124,7 +125,8 @@ def test_what_is_not_committed_is_refused(checkout, name, content):
 
 
 def test_what_the_plan_and_runs_write_is_no_edit(checkout):
-    (checkout / "params.yaml").write_text("profile: cpu\nrun: {datasets: []}\nscience: 1\n")
+    (checkout / "params.yaml").write_text("profile: cpu\nscience: 1\n")
+    (checkout / "plan.yaml").write_text("run: {datasets: []}\n")
     (checkout / "dvc.lock").write_text("")
     assert len(git.clean_commit("what is verified")) == 40
 

@@ -231,8 +231,35 @@ def test_a_whole_dvc_lock_and_an_unfinished_merge_are_left_alone(finished, capsy
     assert capsys.readouterr().out == ""
 
 
+def lock_of(stages: int) -> bytes:
+    """A dvc.lock as DVC writes it."""
+    entries = "".join(f"""  train@mnist_{number}:
+    cmd: python -m pipeline.stages.train mnist_{number}
+    deps:
+    - path: artifacts/configuration/mnist_{number}/train.json
+      hash: md5
+      md5: {number:032x}
+      size: 1234
+    - path: data/prepared/mnist.safetensors
+      hash: md5
+      md5: {number + 1:032x}
+      size: 54880424
+    outs:
+    - path: artifacts/mnist_{number}/models
+      hash: md5
+      md5: {number + 2:032x}.dir
+      size: 2345678
+      nfiles: 3
+    - path: artifacts/mnist_{number}/training.json
+      hash: md5
+      md5: {number + 3:032x}
+      size: 3456
+""" for number in range(stages))
+    return f"schema: '2.0'\nstages:\n{entries}".encode()
+
+
 def test_a_lock_whose_end_is_whole_is_told_without_asking_dvc(monkeypatch):
-    whole = (ROOT / "dvc.lock").read_bytes()
+    whole = lock_of(stages=9)
     asked = []
     monkeypatch.setattr(dvc_adapter, "is_lock", lambda content: asked.append(len(content)) or False)
     assert who.is_whole(whole)

@@ -9,11 +9,8 @@ import pytest
 from gan.errors import DataError
 from pipeline.page.experiments import Tried, tried
 
-PARAMETERS = """
-experiments:
-  mnist_dbn:
-    search: {note: Not in the paper., select_by: raw}
-  mnist: {}
+FILE = """
+mnist_dbn: {note: Not in the paper., select_by: raw}
 """
 TABLE = """layers.1.learning_rate,noise,validation_log_likelihood_raw,bandwidth_raw,validation_log_likelihood_parallel,\
 bandwidth_parallel
@@ -26,7 +23,7 @@ bandwidth_parallel
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text(PARAMETERS)
+    Path("searches.yaml").write_text(FILE)
     Path("reports/searches").mkdir(parents=True)
     Path("reports/searches/mnist_dbn.csv").write_text(TABLE)
     return tmp_path

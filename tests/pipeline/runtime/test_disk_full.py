@@ -35,7 +35,7 @@ def wanted(digits) -> dict[str, bytes]:
     digits.train("digits")
     outputs = digits.outputs("digits")
     shutil.rmtree(digits.root / "artifacts/digits")
-    configure.main("digits")
+    configure.main()
     return outputs
 
 

@@ -17,7 +17,8 @@ def committed(tmp_path, monkeypatch, own_git):
     for name in ("gan/a.py", "pipeline/b.py", "reports/metrics.json"):
         Path(name).parent.mkdir()
         Path(name).write_text("1\n")
-    Path("params.yaml").write_text("profile: cpu\nrun: {}\nparzen: 1\n")
+    Path("params.yaml").write_text("profile: cpu\nparzen: 1\n")
+    Path("plan.yaml").write_text("run: {}\n")
     Path(".gitignore").write_text("__pycache__/\n")
     git("init", "--quiet")
     git("add", ".")
@@ -29,7 +30,8 @@ def test_what_workers_do_not_need_may_lie_about(committed):
     Path("gan/__pycache__").mkdir()
     for name in ("notes.txt", "reports/own.txt", "gan/__pycache__/a.pyc", "reports/metrics.json"):
         Path(name).write_text("2\n")
-    Path("params.yaml").write_text("profile: smoke\nrun: {more: 1}\nparzen: 1\n")
+    Path("params.yaml").write_text("profile: smoke\nparzen: 1\n")
+    Path("plan.yaml").write_text("run: {more: 1}\n")
     assert clean_code("what workers clone") == committed
 
 
@@ -47,7 +49,7 @@ def test_code_that_git_does_not_know_is_named(committed, name):
 
 @pytest.mark.parametrize("name", ["gan/a.py", "params.yaml"])
 def test_what_differs_from_the_commit_is_named(committed, name):
-    Path(name).write_text("profile: cpu\nrun: {}\nparzen: 2\n")
+    Path(name).write_text("profile: cpu\nparzen: 2\n")
     with pytest.raises(ReproductionError, match="tracked files here differ") as raised:
         clean_code("what workers clone")
     assert name in str(raised.value)

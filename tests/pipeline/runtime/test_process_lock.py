@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[3]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from pipeline import configure, train
-from pipeline.exclusive import holding
+from pipeline.stages import configure, train
+from pipeline.runtime.process_lock import holding
 with holding(Path(sys.argv[1]), "work"):
     print("held", flush=True)
     time.sleep(60)
@@ -79,7 +79,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
 
 
 def test_a_second_training_of_one_experiment_is_refused_and_leaves_the_checkpoints_of_the_first(digits):
-    configure.main("digits")
+    configure.main()
     folder = Path("checkpoints/digits")
     folder.mkdir(parents=True)
     (folder / "seed-1.safetensors").touch()

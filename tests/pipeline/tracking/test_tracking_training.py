@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from gan.registry import create
+from pipeline.artifacts.configuration import inputs_digest
 from pipeline.runtime import checkpoints, files, run_log
 from pipeline.stages import figures, train
 from pipeline.tracking import gan_generator, logged_model, media, runs, store
@@ -148,7 +149,7 @@ def test_where_a_run_is_is_kept_for_the_report(client, digits):
     page = f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs"
     assert kept == {
         "name": "digits_training_images-seed-1", "experiment": "digits_training_images", "seed": 1,
-        "inputs": files.read_json(Path("artifacts/digits_training_images/training.json"))["inputs"],
+        "inputs": inputs_digest("digits_training_images", "digits"),
         "run_id": run.info.run_id, "run_name": run.info.run_name, "experiment_id": run.info.experiment_id,
         "store": "sqlite:///mlflow.db", "url": f"{page}/{run.info.run_id}",
         "parent_run_id": parent.info.run_id, "parent_url": f"{page}/{parent.info.run_id}"}
