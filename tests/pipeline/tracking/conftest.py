@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import mlflow
 import pytest
 
 from pipeline.tracking import store
+
+store.prepare_environment()  # MLflow reads some of it when it is imported
+import mlflow  # noqa: E402
 
 
 @pytest.fixture(scope="session")
