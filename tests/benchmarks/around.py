@@ -22,8 +22,9 @@ from typing import Any
 import torch
 from ruamel.yaml import YAML
 
-from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.paths import PLAN, prepared_file
 from pipeline.settings import parameters
+from pipeline.settings.plan import Plan
 from pipeline.stages import configure, download, prepare
 from tests.benchmarks import workload
 from tests.benchmarks.table import Effort, Row, share
@@ -92,19 +93,18 @@ def _set_up(clone: Clone, experiment: str, profile: str, epochs: int) -> None:
     content: Any = yaml.load(path.read_text())
     entry = content["experiments"][experiment]
     content["profile"] = profile
-    content["run"] |= {"datasets": [entry["dataset"]], "experiments": {experiment: entry["dataset"]}, "lessons": [],
-                       "lessons_on_mnist": []}
     entry["train"]["seeds"] = [1]
     changed = entry["train"] if profile == "paper" else entry["profiles"][profile]["train"]
     changed["model"]["recipe"]["epochs"] = epochs
     with path.open("w") as file:
         yaml.dump(content, file)
+    Plan(datasets=[entry["dataset"]], experiments={experiment: entry["dataset"]}).write(clone.root / PLAN)
     prepared, here = prepared_file(entry["dataset"]), Path.cwd()
     with contextlib.chdir(clone.root):
+        configure.main()
         if (here / prepared).exists():
             prepared.parent.mkdir(parents=True)
             shutil.copy(here / prepared, prepared)
         else:
             download.main(entry["dataset"])
             prepare.main(entry["dataset"])
-        configure.main(experiment)
