@@ -80,14 +80,14 @@ def install(clock: Clock) -> None:
     """Put the clock around the parts of `pipeline.stages.train`, before it is run."""
     from gan.adversarial.training import Training
     from gan.fit import Fit
+    from pipeline.artifacts import prepared
     from pipeline.runtime import machine
     from pipeline.runtime.checkpoints import Checkpoint
     from pipeline.runtime.progress import Progress
-    from pipeline.stages import prepare
     from pipeline.tracking import runs
 
     parts: list[tuple[Any, str, str]] = [
-        (prepare, "read_dataset", "data"), (Training, "run_epochs", "training"), (Fit, "_choose", "looks"),
+        (prepared, "read_dataset", "data"), (Training, "run_epochs", "training"), (Fit, "_choose", "looks"),
         (Progress, "advance", "progress"), (Fit, "state", "checkpoints"), (Checkpoint, "save", "checkpoints"),
         (Checkpoint, "candidates", "checkpoints"), *((runs, name, "mlflow") for name in ("start", "describe")),
         *((runs.Tracker, name, "mlflow") for name in ("metrics", "picture", "finish"))]
