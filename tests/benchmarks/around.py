@@ -56,8 +56,7 @@ def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
 
 def _as_in_profile(experiment: str, profile: str, epochs: int, seconds: dict[str, float]) -> Row:
     """From what was measured: the fixed parts once, the others by epochs and seeds."""
-    raw = parameters.load().raw["experiments"][experiment]
-    train = parameters.resolved(raw, profile)["train"]
+    train = parameters.load().entry(experiment, profile)["train"]
     times = len(train["seeds"]) * train["model"]["recipe"]["epochs"] / epochs
     around = sum(seconds[name] for name in FIXED) + times * sum(seconds[name] for name in GROWING)
     whole = around + times * (seconds["training"] + seconds["looks"])
