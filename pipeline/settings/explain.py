@@ -59,7 +59,9 @@ def shared_settings(known: Parameters, experiment: str, profile: str = "") -> li
 def place_of(known: Parameters, experiment: str, name: str, profile: str) -> str:
     """The path in params.yaml at which a setting ("train.model.recipe.epochs") is to be changed for this experiment
     alone: in its overrides for a profile where those decide. ParameterError names one that there is not."""
-    tree: Any = known.tree(experiment, profile) | {"figures": known.figures_tree(experiment, profile)}
+    tree: Any = known.tree(experiment, profile)
+    if name.startswith("figures."):  # shared by all: an experiment has only what differs
+        tree = tree | {"figures": known.figures_tree(experiment, profile)}
     for part in name.split("."):
         if isinstance(tree, list) and part.isdecimal() and int(part) < len(tree):
             tree = tree[int(part)]
