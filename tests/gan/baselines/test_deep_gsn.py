@@ -3,10 +3,12 @@
 import itertools
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import scipy.stats
 import torch
+from resuming import assert_resumes_to_the_same_bytes
 from torch.nn.functional import binary_cross_entropy
 
 from gan.baselines.chains import bernoulli, salt_and_pepper
@@ -229,34 +231,12 @@ def test_samples_depend_on_weights_and_stream_alone(images, variant):
 # --- resuming from a saved state ---
 
 
-class Stop(Exception):
-    pass
-
-
 @pytest.mark.parametrize("updates", [1, 2, 4, 5])
 @pytest.mark.parametrize("layers", [[7], [7, 5, 6]])
 def test_training_goes_on_from_any_update_to_the_same_bytes(images, updates, layers):
     """50 images in minibatches of 20: an epoch has three updates, and `between_updates` is called twice."""
-    whole = model(images, layers=layers)
-    expected = [whole.fit_epoch() for _ in range(3)]
-
-    first, calls, saved = model(images, layers=layers), itertools.count(1), {}
-
-    def stop():
-        if next(calls) == updates:
-            saved.update(first.state())
-            raise Stop
-
-    with pytest.raises(Stop):
-        list(iter(lambda: first.fit_epoch(stop), None))
-    first.parameters[0].zero_()  # what was saved are copies
-    second = model(images, seed=77, layers=layers)
-    second.restore(saved)
-    rows = [second.fit_epoch() for _ in range(3 - second.epoch)]
-    assert rows == expected[3 - len(rows):]
-    a, b = whole.state(), second.state()
-    assert a.keys() == b.keys()
-    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert_resumes_to_the_same_bytes(
+        partial(model, images, layers=layers), lambda net: net.parameters[:1], updates, epochs=3)
 
 
 def test_a_state_of_another_network_is_refused(images):

@@ -1,12 +1,13 @@
 """Stacked contractive autoencoder: the penalty and its gradient against autograd's Jacobian, the chain's noise."""
 
-import itertools
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import scipy.stats
 import torch
+from resuming import assert_resumes_to_the_same_bytes
 from torch.func import jacrev, vmap
 from torch.nn.functional import binary_cross_entropy
 
@@ -159,34 +160,11 @@ def test_samples_depend_on_weights_and_stream_alone(images, settings, variant):
 # --- resuming from a saved state ---
 
 
-class Stop(Exception):
-    pass
-
-
 @pytest.mark.parametrize("updates", [1, 2, 3, 5, 6, 10])
 def test_training_goes_on_from_any_update_to_the_same_bytes(images, updates):
     """50 images in minibatches of 20: an epoch has three updates, and `between_updates` is called twice."""
-    whole = model(images)
-    expected = [whole.fit_epoch() for _ in range(5)]
-
-    first, calls, saved = model(images), itertools.count(1), {}
-
-    def stop():
-        if next(calls) == updates:
-            saved.update(first.state())
-            raise Stop
-
-    with pytest.raises(Stop):
-        list(iter(lambda: first.fit_epoch(stop), None))
-    for layer in first.layers:
-        layer.W.zero_()  # what was saved are copies
-    second = model(images, seed=77)
-    second.restore(saved)
-    rows = [second.fit_epoch() for _ in range(5 - second.epoch)]
-    assert rows == expected[5 - len(rows):]
-    a, b = whole.state(), second.state()
-    assert a.keys() == b.keys()
-    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert_resumes_to_the_same_bytes(
+        partial(model, images), lambda net: [layer.W for layer in net.layers], updates, epochs=5)
 
 
 def test_a_state_of_other_layers_is_refused(images):

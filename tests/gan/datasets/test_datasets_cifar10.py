@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from meter import Meter
 from PIL import Image
 
 from gan.datasets import cifar10, members
@@ -69,22 +70,6 @@ def small(monkeypatch):
     monkeypatch.setattr(cifar10, "TEST_BATCH", test)
     monkeypatch.setattr(cifar10, "CONTENT_SHA256", {split: content_sha256(images) for split, images in PIXELS.items()})
     monkeypatch.setattr(cifar10, "URL", "http://127.0.0.1:9/cifar-10-binary.tar.gz")
-
-
-class Meter:
-    """Progress that must reach its total."""
-
-    def __init__(self, what: str, total: int, unit: str) -> None:
-        self.left = total
-
-    def advance(self, amount: int, note: str = "") -> None:
-        self.left -= amount
-
-    def __enter__(self) -> "Meter":
-        return self
-
-    def __exit__(self, kind: object, *rest: object) -> None:
-        assert kind or self.left == 0
 
 
 @pytest.fixture

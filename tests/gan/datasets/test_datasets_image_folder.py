@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from meter import Meter
 from PIL import Image
 
 from gan.datasets import image_folder, members
@@ -23,22 +24,6 @@ from gan.errors import DataError
 
 SIZE = 4
 PHOTOS = ImageFolder("image_folder", "photos", SIZE, 3, validation=0.2, test=0.3, seed=7)
-
-
-class Meter:
-    """Progress that must reach its total."""
-
-    def __init__(self, what: str, total: int, unit: str) -> None:
-        self.left = total
-
-    def advance(self, amount: int, note: str = "") -> None:
-        self.left -= amount
-
-    def __enter__(self) -> "Meter":
-        return self
-
-    def __exit__(self, kind: object, *rest: object) -> None:
-        assert kind or self.left == 0
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options) -> bytes:
