@@ -9,19 +9,21 @@ from pathlib import Path
 import pytest
 import torch
 from pydantic import TypeAdapter
-from ruamel.yaml import YAML
 
 from gan.adversarial.layers import ConvolutionalMaxout, Dense, Dropout, Maxout, Network, TransposedConvolution
 from gan.adversarial.networks import discriminator_layers, draw_noise, generator_layers
 from gan.adversarial.settings import AdversarialNets
 from gan.linear_algebra import random_stream
+from pipeline.settings import parameters
 
 COLOURS, GREY = (3, 32, 32), (1, 48, 48)
 
 
 @pytest.fixture(scope="module")
 def experiments():
-    return YAML(typ="safe").load((Path(__file__).parents[3] / "params.yaml").read_text())["experiments"]
+    """What holds under the profile `paper`, by name: blocks that are taken over by `like` stand in it."""
+    known = parameters.load(Path(__file__).parents[3] / "params.yaml", plan=False)
+    return {name: known.entry(name, "paper") for name in known.raw["experiments"]}
 
 
 def nets_of(experiments, name):
