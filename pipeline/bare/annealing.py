@@ -109,7 +109,7 @@ class LongRun:
             self.share.say(f"{n} seed{'s' * (n > 1)} in step: {1e6 * update[n]:.0f} µs an update")
         probe = start(self.work, self.work.nets, [1])
         self.work.look(weights(probe, 0), 1)
-        look, score = (_seconds(self.work, one) for one in (
+        look, score = (self.work.seconds(one) for one in (
             lambda: [self.work.look(weights(probe, 0, variant), 1) for variant in VARIANTS],
             lambda: self.work.score(weights(probe, 0), 1)))
         self.out.section("annealing").update(microseconds_per_update={
@@ -281,13 +281,3 @@ def look(work: Workload, training: Training, variants: tuple[str, ...] = VARIANT
 def _pixels(samples: Tensor) -> Any:
     """uint8 [n, d]"""
     return samples.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
-
-
-def _seconds(work: Workload, action: Any) -> float:
-    import time
-
-    work.synchronise()
-    begun = time.perf_counter()
-    action()
-    work.synchronise()
-    return time.perf_counter() - begun

@@ -44,7 +44,7 @@ def run(work: Workload, share: Share, out: Output, generator: Sequence[Tensor] |
     if section["epochs_500"]["extrapolated_seconds"] * 1.1 < share.left:
         training = start(work, work.nets, [1])
         training.run_epoch()
-        section["epochs_500"]["seconds"] = _seconds(work, lambda: [training.run_epoch() for _ in range(EPOCHS)])
+        section["epochs_500"]["seconds"] = work.seconds(lambda: [training.run_epoch() for _ in range(EPOCHS)])
     out.write()
     share.say(f"{EPOCHS} epochs of one seed: {_text(section['epochs_500'])}")
 
@@ -91,7 +91,7 @@ def _idiomatic(work: Workload, seconds: float) -> Iterator[dict[str, Any]]:
                                 ("images on the device", without_loader)):
                 epoch()
                 yield {"what": name, "precision": precision, "microseconds":
-                       1e6 * _repeated(work, epoch, seconds) / MINIBATCHES}
+                       1e6 * work.median_seconds(epoch, seconds) / MINIBATCHES}
 
 
 def _products(work: Workload, seconds: float) -> Iterator[dict[str, Any]]:
@@ -107,7 +107,7 @@ def _products(work: Workload, seconds: float) -> Iterator[dict[str, Any]]:
                     torch.matmul(a, b)
 
             with torch.no_grad(), allow_tf32(precision == "tf32"):
-                took = _repeated(work, _captured(work, multiply), seconds) / _CAPTURED
+                took = work.median_seconds(_captured(work, multiply), seconds) / _CAPTURED
             yield {"seeds": seeds, "precision": precision, "microseconds": 1e6 * took,
                    "operations": seeds * products.operations, "tera_operations_per_second":
                        seeds * products.operations / took / 1e12}
@@ -177,19 +177,3 @@ def _estimates(work: Workload, share: Share, generator: Sequence[Tensor]) -> Ite
                "bandwidth": bandwidths[chosen], "test_log_likelihood": mean, "standard_error": error,
                "peak_memory_gib": torch.cuda.max_memory_allocated(work.device) / 2**30
                if work.device.type == "cuda" else None}
-
-
-def _repeated(work: Workload, action: Callable[[], object], seconds: float) -> float:
-    """The median of repeats that take so long together, two at least."""
-    taken: list[float] = []
-    while sum(taken) < seconds or len(taken) < 2:
-        taken.append(_seconds(work, action))
-    return sorted(taken)[len(taken) // 2]
-
-
-def _seconds(work: Workload, action: Callable[[], object]) -> float:
-    work.synchronise()
-    begun = time.perf_counter()
-    action()
-    work.synchronise()
-    return time.perf_counter() - begun

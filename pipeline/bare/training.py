@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -104,11 +103,4 @@ def seconds_per_update(work: Workload, seeds: int, seconds: float, minibatches: 
     training = start(work, with_recipe(nets or work.nets, momentum=steady), range(1, seeds + 1), few(work, minibatches))
     updates = -(-len(training.train) // training.recipe.batch_size)
     training.run_epochs()
-    taken: list[float] = []
-    while sum(taken) < seconds or len(taken) < 2:
-        work.synchronise()
-        begun = time.perf_counter()
-        training.run_epochs()
-        work.synchronise()
-        taken.append(time.perf_counter() - begun)
-    return sorted(taken)[len(taken) // 2] / updates
+    return work.median_seconds(training.run_epochs, seconds) / updates

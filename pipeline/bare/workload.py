@@ -6,7 +6,8 @@ import dataclasses
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,21 @@ class Workload:
     def synchronise(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+    def seconds(self, action: Callable[[], object]) -> float:
+        """That an action takes on the device."""
+        self.synchronise()
+        begun = time.perf_counter()
+        action()
+        self.synchronise()
+        return time.perf_counter() - begun
+
+    def median_seconds(self, action: Callable[[], object], seconds: float) -> float:
+        """The median of repeats that take so long together, two at least."""
+        taken: list[float] = []
+        while sum(taken) < seconds or len(taken) < 2:
+            taken.append(self.seconds(action))
+        return sorted(taken)[len(taken) // 2]
 
     def about(self) -> dict[str, Any]:
         """What stands at the head of the results."""
