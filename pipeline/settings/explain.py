@@ -49,11 +49,8 @@ def shared_settings(known: Parameters, experiment: str, profile: str = "") -> li
     dataset = known.dataset_of(experiment)
     rows = [Setting(name, leaf.value, leaf.path, leaf.path, not _is_found(known.raw, leaf.path))
             for block in ("parzen", "monitor") for name, leaf in _leaves(known.shared(block, profile, dataset), block)]
-    for name, leaf in _leaves(known.figures_tree(experiment, profile), "figures"):
-        own = leaf.path.startswith("experiments.")
-        place = place_of(known, experiment, name, profile) if own else f"experiments.{experiment}.{name}"
-        rows.append(Setting(name, leaf.value, leaf.path, place, not _is_found(known.raw, place)))
-    return rows
+    return rows + [_setting(known, experiment, profile, name, leaf)
+                   for name, leaf in _leaves(known.figures_tree(experiment, profile), "figures")]
 
 
 def place_of(known: Parameters, experiment: str, name: str, profile: str) -> str:
