@@ -56,8 +56,11 @@ def closure(roots: Iterable[str], root: Path = ROOT) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def meaning(source: str) -> str:
-    """`source` without comments, docstrings, blank lines and spaces at the ends of lines, all else as it is."""
+def meaning(source: str, tree: ast.Module | None = None) -> str:
+    """`source` without comments, docstrings, blank lines and spaces at the ends of lines, all else as it is.
+
+    `tree`: what it was parsed to, where it has been.
+    """
     lines = source.splitlines(keepends=True)
     starts = [0]
     for line in lines:
@@ -69,7 +72,7 @@ def meaning(source: str) -> str:
         return starts[line - 1] + (column if text.isascii() else len(text.encode()[:column].decode()))
 
     cuts = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree or ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             cuts += [(place(each.lineno, each.col_offset), place(each.end_lineno or 0, each.end_col_offset or 0))
                      for each in _docstrings(node)]
@@ -130,13 +133,13 @@ def _parsed(path: Path) -> tuple[str, tuple[str, ...]]:
 def _parsed_as_it_was(path: Path, mtime: int, size: int) -> tuple[str, tuple[str, ...]]:
     """SHA-256 of what a file says, and the names that it imports: `from a.b import c` may mean a.b and a.b.c."""
     source = path.read_text(encoding="utf-8")
-    names = []
-    for node in _running(ast.parse(source)):
+    names, tree = [], ast.parse(source)
+    for node in _running(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return (hashlib.sha256(meaning(source).encode()).hexdigest(),
+    return (hashlib.sha256(meaning(source, tree).encode()).hexdigest(),
             tuple(name for name in names if name.partition(".")[0] in PACKAGES))
 
 
