@@ -214,7 +214,8 @@ class Recipe(ParameterBlock):
     chosen_epoch: Literal["best_on_validation", "last"] = "best_on_validation"
     """`last` where the paper says how long it trained"""
     maximum_norm: float | None = None
-    """of the weights into each unit, or piece of a maxout unit, of both players: projected after every update"""
+    """of the weights into each unit, or piece of a maxout unit, of both players: projected before the first
+    update and after every one"""
     precision: Literal["float32", "tf32"] = "float32"
     """of matrix products on a GPU: `tf32` rounds their factors to 10 bits behind the point; sums are float32 with both,
     and on a CPU so is everything"""

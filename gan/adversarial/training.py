@@ -93,6 +93,9 @@ class Training:
                           for stream, noise in zip(weights, self.noises, strict=True)]
         self.generator = Network([*stack(generators), *(pretrained or [])], self.device)
         self.discriminator = Network(stack(discriminators), self.device)
+        if self.recipe.maximum_norm is not None:  # pylearn2 enforces constraints when training starts
+            self.generator.limit_norms(self.recipe.maximum_norm)
+            self.discriminator.limit_norms(self.recipe.maximum_norm)
         self._velocities = {layer: [torch.zeros_like(p) for p in layer.parameters]
                             for network in (self.generator, self.discriminator) for layer in network.layers}
         self.average = [p.clone() for p in self.generator.parameters]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gan.datasets.sources import StartProgress
+from gan.evaluation.subsets import evenly_spaced
 from gan.lessons.batched import Adam, Mlp, Noise
 from gan.lessons.digits import CLASSES, Digits, DigitsGame, Judge, entropy, mean_distance
 from gan.lessons.lesson import Criterion, Outcome, Rows
@@ -92,8 +93,8 @@ def run(settings: MinibatchFeatures, start: StartProgress, digits: Digits) -> Ou
         on_ring = _ring(settings, meter.advance)
         samples = _samples(settings, digits, meter.advance)
     judge = Judge(digits, settings.judge_steps, seed=0)
-    of_data = judge(digits.test[:settings.judged])
-    real = float(mean_distance(digits.test[:settings.judged].unsqueeze(0)))
+    of_data = judge(evenly_spaced(digits.test, settings.judged))
+    real = float(mean_distance(evenly_spaced(digits.test, settings.judged).unsqueeze(0)))
     on_digits = Rows("game", "seed", "diversity", "entropy", *map(str, range(CLASSES)))
     for game in GAMES:
         shares = torch.stack([histogram(judge(drawn)) for drawn in samples[game]])

@@ -11,6 +11,7 @@ from gan.adversarial.game import discriminator_logit_gradient, generator_logit_g
 from gan.adversarial.layers import Dense, Dropout, Layer, Maxout, Network, uniform
 from gan.adversarial.settings import Objective
 from gan.datasets.sources import StartProgress
+from gan.evaluation.subsets import evenly_spaced
 from gan.lessons.digits import Digits
 from gan.lessons.lesson import Criterion, Outcome, Rows
 from gan.lessons.settings import NonSaturating
@@ -165,7 +166,7 @@ def _train(settings: NonSaturating, seed: int, digits: Digits, loss: str, rows: 
         if played % every == 0 or played == settings.steps:
             samples = game.samples(settings.judged, random_stream(seed, "judged"))
             rows.add(loss, seed, played, float(logits.sigmoid().mean()), norm,
-                     energy_distance(samples, digits.test[:settings.judged]))
+                     energy_distance(samples, evenly_spaced(digits.test, settings.judged)))
     return samples[:SHOWN]
 
 

@@ -19,16 +19,18 @@ import torch
 
 from gan.errors import DataError, ReproductionError
 from pipeline.runtime import files
+from pipeline.runtime.checkout import main_checkout
 
 FOLDER = "GAN_CHECKPOINTS"
-"""environment variable: where checkpoints lie, `checkpoints` by default; cluster nodes share one"""
+"""environment variable: where checkpoints lie, by default in the checkout's `checkpoints`, which outlives the folder of a
+`dvc exp run --temp`; cluster nodes share one"""
 SECONDS = "GAN_CHECKPOINT_SECONDS"
 """environment variable: how far apart they are, 60 by default; 0 for one at each update"""
 DEFAULT_SECONDS = 60.0
 
 
 def folder(experiment: str) -> Path:
-    return Path(os.environ.get(FOLDER) or "checkpoints") / experiment
+    return Path(os.environ.get(FOLDER) or os.path.relpath(main_checkout() / "checkpoints")) / experiment
 
 
 def seconds_between() -> float:

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from gan.evaluation import parzen
 from gan.evaluation.folds import geometric_mean, mean
 from gan.evaluation.settings import Grid
+from gan.evaluation.subsets import evenly_spaced
 from gan.linear_algebra import random_stream
 from gan.registry import create
 from gan.weights import read_weights
@@ -41,7 +42,8 @@ def main(experiment: str) -> None:
     evaluation = files.read_json(folder(experiment) / "evaluation.json")
     dataset = read_dataset(prepared_file(settings["dataset"]))
     grid = TypeAdapter(Grid).validate_python(settings["refined_grid"])
-    folds = [(validation[:settings["validation_images"]].to(device), test[:settings["test_images"]].to(device))
+    folds = [(validation[:settings["validation_images"]].to(device),
+              evenly_spaced(test, settings["test_images"]).to(device))
              for validation, test in dataset.folds()]
     names = list(evaluation["seeds"][0]["variants"])
     sizes = available(settings["sizes"], training["model"], len(dataset.train), chains="parallel" in names)
