@@ -26,7 +26,7 @@ NOT_FOLLOWED = {
     "gan.lessons.catalogue": "says which lessons there are; the one that is run is a root of its own",
     "gan.lessons.settings": "checks values that stand in each lesson's configuration as they are",
     **dict.fromkeys([f"pipeline.runtime.{name}" for name in (
-        "code", "inputs", "interruption", "process", "process_lock", "progress", "run_log",
+        "checkout", "code", "inputs", "interruption", "process", "process_lock", "progress", "run_log",
         "stage")], "watches over a run"),
     "pipeline.tracking": "looks on: no result waits for it or depends on it",
 }
