@@ -51,11 +51,17 @@ def _require_no_other_repository() -> None:
     """As in a git hook of another repository, whose commit results would name."""
     named = [name for name in OTHERS if os.environ.get(name)]
     own = {name: value for name, value in os.environ.items() if name not in OTHERS}
-    asked = ("rev-parse", "--absolute-git-dir", "--git-path", "objects", "--git-path", "index")
-    if named and _git(*asked) != _git(*asked, environment=own):
+    if named and _places() != _places(own):
         raise ReproductionError("the environment names another git repository than this folder's",
                                 expected="none, or this one", found=", ".join(f"{n}={os.environ[n]}" for n in named),
                                 remedy=f"unset {' '.join(named)}, then run the same command again")
+
+
+def _places(environment: dict[str, str] | None = None) -> list[Path]:
+    """Where git keeps what it knows of the current folder."""
+    _, said = _git("rev-parse", "--absolute-git-dir", "--git-path", "objects", "--git-path", "index",
+                   environment=environment)
+    return [Path(line).resolve() for line in said.splitlines()]
 
 
 def _require_files() -> None:

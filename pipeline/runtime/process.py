@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO, cast
 
 import click
 import psutil
@@ -41,13 +41,14 @@ def ending(read_by_someone: bool = True) -> Iterator[None]:
 
     Exit status: 0, 1 for an error that the user can mend, 2 for a command line that does not fit, 129 after its
     terminal was closed, 130 after Ctrl-C, 143 after SIGTERM. Where whoever read the output has gone, as in `… | head`,
-    it ends with 141; but a stage, whose files count and not what it says (`read_by_someone=False`), with 0.
+    it ends with 141; but a stage, whose files count and not what it says (`read_by_someone=False`), goes on.
     """
     _handle_signals()
     try:
         environment.settle()
-        yield
-        sys.stdout.flush()
+        with contextlib.nullcontext() if read_by_someone else _said_to_whoever_reads():
+            yield
+            sys.stdout.flush()
     except ReproductionError as error:
         _say(f"error: {error}")
         _exit(1)
@@ -64,7 +65,7 @@ def ending(read_by_someone: bool = True) -> Iterator[None]:
     except OSError:
         if not _lost(sys.stdout) and not _lost(sys.stderr):
             raise
-        _exit(NOBODY_READS if read_by_someone else 0)
+        _exit(NOBODY_READS)
 
 
 def call(command: click.Command, name: str, words: list[str]) -> None:
@@ -203,11 +204,48 @@ def _exit(status: object) -> NoReturn:
     """End with a status, whatever is left to say to nobody: Python itself would end with 120."""
     for stream in (sys.stdout, sys.stderr):
         if _lost(stream):
-            with contextlib.suppress(OSError, ValueError):
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, stream.fileno())
-                os.close(nowhere)
+            _turn_away(stream)
     sys.exit(status)  # type: ignore[arg-type]
+
+
+def _turn_away(stream: TextIO) -> None:
+    """From now on what is written goes nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+class _Said:
+    """A stream whose reader may go without harm to who writes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._unless_lost(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._unless_lost(self._stream.flush)
+
+    def _unless_lost(self, put: Callable[[], object]) -> None:
+        try:
+            put()
+        except OSError:
+            if not _lost(self._stream):
+                raise
+            _turn_away(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def _said_to_whoever_reads() -> Iterator[None]:
+    with (contextlib.redirect_stdout(cast(TextIO, _Said(sys.stdout))),
+          contextlib.redirect_stderr(cast(TextIO, _Said(sys.stderr)))):
+        yield
 
 
 def _lost(stream: TextIO | None) -> bool:

@@ -238,15 +238,17 @@ def test_a_verb_whose_reader_has_gone_ends_as_programs_do_in_a_pipe(unbuffered):
     assert (ended.returncode, ended.stderr) == (141, "")
 
 
-def test_a_stage_whose_reader_has_gone_ends_well_for_its_files_count(tmp_path):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_stage_whose_reader_has_gone_goes_on_for_its_files_count(tmp_path, unbuffered):
     script = ("import sys\nfrom pathlib import Path\nfrom pipeline.runtime import stage\n"
-              "def main():\n    print('done')\n    Path('made').touch()\n"
+              "def main():\n    print('begun', flush=True)\n    print('x' * 100000)\n    Path('made').touch()\n"
+              "    print('done', file=sys.stderr)\n"
               "stage.run(main)\n")
     writing = closed_pipe()
     ended = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE,
-                           text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+                           text=True, env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered})
     os.close(writing)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.returncode, ended.stderr) == (0, "done\n")
     assert (tmp_path / "made").exists()
 
 
