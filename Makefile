@@ -17,7 +17,7 @@
 # make report      the page again
 # make who         which run works in this checkout, on which stage and since when
 # make verify      the graph again in two places, every digest compared: is this machine's result the same each time?
-# make faults      kill a training at 20 random moments, and compare what it ends with
+# make faults      kill a training at 20 random moments, and other commands at some, and compare what they end with
 #
 # make test        every test, lint and types
 # make bench       the step and the estimate beside their matrix products and beside other ways of doing them; QUICK=1 for a rough one
@@ -80,7 +80,7 @@ $(VENV)/.complete: requirements.lock | typed
 	@$(VENV)/bin/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
 	@touch $@
 
-plan reproduce lessons table settings sweep search cancel scaling compare experiments record ui who verify: setup
+plan reproduce lessons table settings report sweep search cancel scaling compare experiments record ui who verify: setup
 	@python -m pipeline $@ $(WORDS_$@)
 
 WORDS_reproduce = $(if $(CLUSTER),--cluster $(CLUSTER) $(OPTIONS))
@@ -90,9 +90,6 @@ WORDS_search = $(EXPERIMENT)
 WORDS_record = $(if $(FROM),--from '$(FROM)',$(EXPERIMENT))
 WORDS_compare = '$(A)' '$(B)'
 WORDS_ui = $(PORT)
-
-report: setup
-	@dvc --wait-for-lock repro --single-item --force report
 
 # Without `setup`: where there is no package index, no environment can be made. WHEELS is a folder of what is missing there.
 bare-run: typed

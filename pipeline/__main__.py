@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import _signal  # of which `signal` makes enumerations, for as long as all of Python needs to start
 import sys
 
-from pipeline.commands.command_line import COMMAND, PROGRAM
-from pipeline.runtime import process
-
 if __name__ == "__main__":
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # no traceback from what is being imported
+
+    from pipeline.commands.command_line import COMMAND, PROGRAM
+    from pipeline.runtime import process
+
     with process.ending():
         process.call(COMMAND, PROGRAM, sys.argv[1:])

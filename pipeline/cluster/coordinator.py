@@ -7,7 +7,6 @@ import math
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from pipeline.cluster.graph import Graph
 from pipeline.cluster.task import LOG, SETTINGS, STARTED, Outcome, Task
 from pipeline.cluster.times import Times
 from pipeline.cluster.watch import Line, Watch
-from pipeline.runtime import files, machine, run_log
+from pipeline.runtime import files, machine, process, run_log
 
 JOB, HISTORY = "job.json", "history.jsonl"
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -145,14 +144,21 @@ class Coordinator:
         self._show()
 
     def _leave(self) -> None:
-        """What runs on a cluster goes on; processes of this machine end, and trainings keep their state."""
+        """What runs on a cluster goes on; processes of this machine end, and trainings keep their state. A second
+        Ctrl-C ends them at once."""
         here = [job for job in self._jobs if isinstance(job.executor, Local)]
         for job in here:
             job.executor.cancel([job.number])
         until = time.monotonic() + 30
-        while time.monotonic() < until and any(
-                job.executor.states([job.number])[job.number].state == "running" for job in here):
-            time.sleep(0.2)
+        try:
+            while time.monotonic() < until and any(
+                    job.executor.states([job.number])[job.number].state == "running" for job in here):
+                time.sleep(0.2)
+        except BaseException:  # a second Ctrl-C
+            for job in here:
+                if isinstance(job.executor, Local):
+                    job.executor.kill([job.number])
+            raise
         there = [job.number for job in self._jobs if job not in here]
         if there:
             self.watch.say(f"{len(there)} job{'s' if len(there) != 1 else ''} of the cluster go on; the same command "
@@ -427,16 +433,9 @@ def progress(lines: Sequence[str]) -> str:
 
 def dvc_repro(*words: str) -> list[str]:
     """Run `dvc repro` here, shown as it goes; the stages that it ran. ReproductionError if it fails."""
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *words]
-    ran, process = [], subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
-    for line in process.stdout or []:
-        print(line, end="", flush=True)
-        if line.startswith("Running stage"):
-            ran.append(line.split("'")[1])
-    if process.wait():
-        raise ReproductionError(f"`{' '.join(command[2:])}` failed", found=f"exit status {process.returncode}",
-                                remedy="mend what it says above, then run the same command again")
-    return ran
+    lines: list[str] = []
+    process.dvc("repro", *words, seen=lines.append)
+    return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
 
 
 def _seed_key(key: str, seed: int) -> str:

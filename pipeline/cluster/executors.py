@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -25,10 +25,39 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 from gan.errors import ReproductionError
 from pipeline.cluster.options import DAY
 from pipeline.cluster.worker import work
+from pipeline.runtime.process import keys_for_this_process_alone
 
 State = Literal["waiting", "running", "ended"]
+OF_AN_ALLOCATION = ("SLURM_", "SLURMD_", "SRUN_", "SUBMITIT_", "PMI_", "PMIX_")
+"""Beginnings of variables that Slurm or submitit sets within a job. One that is submitted from there would have its
+binding, its memory and its number of tasks."""
+OF_A_QUESTION = ("SQUEUE_", "SINFO_", "SCANCEL_")
+"""Beginnings of variables by which a user's own questions leave jobs out"""
+DEVICES = ("CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
+"""Set by Slurm within a job that has GPUs, and by users elsewhere"""
+WHERE_SLURM_IS = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT")
+"""Kept: by them Slurm is found, and knows its user"""
 PROGRAMS = ("sbatch", "squeue", "srun")
 SECONDS_TO_STOP = 90  # before a time limit
+
+
+def submission_environment() -> dict[str, str]:
+    """This process's, as it would be outside of a Slurm job. A user's defaults for sbatch (SBATCH_…) stay."""
+    dropped = DEVICES if "SLURM_JOB_ID" in os.environ else ()
+    return {name: value for name, value in os.environ.items() if name in WHERE_SLURM_IS or not (
+        name.startswith((*OF_AN_ALLOCATION, *OF_A_QUESTION)) or name in dropped)}
+
+
+@contextlib.contextmanager
+def outside_of_any_job() -> Iterator[None]:
+    """For submitit, which hands this process's own environment on to sbatch."""
+    before, clean = dict(os.environ), submission_environment()
+    for name in before.keys() - clean.keys():
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(before)
 
 
 @dataclass(frozen=True)
@@ -117,7 +146,9 @@ class Slurm:
         jobs: list[str] = []
         for i in range(0, len(folders), size):
             try:
-                jobs += [job.job_id for job in executor.map_array(work, [str(each) for each in folders[i:i + size]])]
+                with outside_of_any_job():
+                    jobs += [job.job_id for job in executor.map_array(work, [str(each) for each in
+                                                                             folders[i:i + size]])]
             except (FailedJobError, FailedSubmissionError, subprocess.CalledProcessError) as error:
                 said = str(getattr(error, "stderr", "") or error).strip().splitlines()
                 self.cancel(jobs)  # nobody would know of them
@@ -141,11 +172,12 @@ class Slurm:
 
     def cancel(self, jobs: Collection[str]) -> None:
         if jobs:
-            subprocess.run(["scancel", *jobs], capture_output=True)
+            subprocess.run(["scancel", *jobs], capture_output=True, env=submission_environment())
 
     def _ask(self, *words: str) -> str:
         try:
-            return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+            return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60,
+                                  env=submission_environment()).stdout
         except (OSError, subprocess.SubprocessError) as error:
             said = str(getattr(error, "stderr", "") or error).strip()
             raise NoAnswer(f"Slurm does not answer `{words[0]}`", expected="a controller that answers", found=said,
@@ -175,7 +207,8 @@ class Local:
             gpu = [int(self.gpus[slot])] if self.gpus else []
             executor.update_parameters(timeout_min=60 * DAY, visible_gpus=gpu, gpus_per_node=len(gpu),
                                        stderr_to_stdout=True)
-            job = executor.submit(work, str(folder))
+            with keys_for_this_process_alone():  # which stops them
+                job = executor.submit(work, str(folder))
             self._jobs[job.job_id] = job
             started.append(job.job_id)
         return started
@@ -188,6 +221,15 @@ class Local:
         for job in filter(self._is_alive, jobs):  # what submitit started passes it on
             with contextlib.suppress(OSError):
                 os.kill(int(job), signal.SIGTERM)
+
+    def kill(self, jobs: Collection[str]) -> None:
+        """Stop them at once, with all that they have begun."""
+        for job in filter(self._is_alive, jobs):
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(int(job))
+                for each in [process, *process.children(recursive=True)]:
+                    with contextlib.suppress(psutil.Error):
+                        each.kill()
 
     def _is_alive(self, job: str) -> bool:
         if job in self._jobs:

@@ -53,7 +53,7 @@ from pipeline.page.charts import Axis, Chart, Line, around
 from pipeline.page.embedding import picture_source
 from pipeline.page.environment import environment, style_and_script
 from pipeline.results.text import setting_text, with_error
-from pipeline.runtime import dvc_adapter, files, git, machine, process_lock
+from pipeline.runtime import dvc_adapter, files, git, machine, process_lock, site_cache
 from pipeline.runtime.names import require_known
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
@@ -199,7 +199,8 @@ def make_clone(name: str, commit: str, content: Any, settings: dict[str, Any], c
     files.write_text(root / parameters.FILE, str(dumps_yaml(copy.deepcopy(content))))
     for each in ("artifacts", "data/raw", "reports/figures"):
         (root / each).mkdir(parents=True, exist_ok=True)
-    files.write_text(root / ".dvc/config.local", ini({**settings, "cache": {"dir": cache}}))
+    core = {**settings.get("core", {}), site_cache.OPTION: site_cache.folder(root)}
+    files.write_text(root / ".dvc/config.local", ini({**settings, "core": core, "cache": {"dir": cache}}))
     git.git("-C", str(root), *PLAIN, "commit", "--quiet", "--allow-empty", "--all", "--message", name,
          environment=_author(root))
     return root

@@ -29,6 +29,8 @@ from filelock import FileLock, Timeout
 from gan.errors import ReproductionError
 from pipeline.cluster.task import LOCK, LOG, SETTINGS, STARTED, Outcome, Task
 from pipeline.runtime import files
+from pipeline.runtime.checkout import ORIGIN
+from pipeline.runtime.process import STAGE
 from pipeline.runtime.run_log import FOLDER as RUN_LOG
 
 PREFIX = "gan-worker-"
@@ -126,6 +128,7 @@ def _run(task: Task, place: Path, stop: _Stop) -> tuple[dict[str, str], dict[str
                 repo.push(targets=[task.stage], run_cache=True)
         else:
             _, _, experiment = task.stage.partition("@")
+            os.environ[STAGE] = task.stage  # as which the time that this seed takes is kept
             _call([sys.executable, "-m", "pipeline.stages.train", experiment, str(task.seed)], stop)
         repo.close()
         records = {} if task.data == "cache" else _texts(Path(repo.cache.legacy.path), "runs")
@@ -246,7 +249,8 @@ def ini(settings: dict[str, dict[str, object]]) -> str:
 def _environment(task: Task, root: Path) -> dict[str, str]:
     """Of the stage: `python` is this one, and DVC keeps what it knows of the clone beside it."""
     return {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-            "DVC_SITE_CACHE_DIR": str(root.with_name("site")), "DVC_NO_ANALYTICS": "1"} | task.environment
+            "DVC_SITE_CACHE_DIR": str(root.with_name("site")), "DVC_NO_ANALYTICS": "1", ORIGIN: task.origin
+            } | task.environment
 
 
 def _texts(root: Path, below: str) -> dict[str, str]:

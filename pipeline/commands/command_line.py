@@ -37,14 +37,19 @@ class Verb:
     parameters: Sequence[click.Parameter] = ()
     more: str = ""
     alone: bool = False
-    """refused while a run works in this checkout"""
+    """refused while a run works in this checkout, and where it is no clone in which one can"""
+    by_dvc: bool = False
+    """DVC works in this checkout"""
     on_cluster: bool = False
     """the parameters of CLUSTER are given as one, `cluster`; None where no cluster is named"""
 
     def call(self, **given: Any) -> None:
         typed.check(spelling=click.get_current_context().find_object(dict))
         if self.alone:
+            _function("pipeline.commands.clone_check:require")()
             _function("pipeline.commands.who:free")()
+        if self.alone or self.by_dvc:
+            _function("pipeline.runtime.site_cache:keep_in_checkout")()
         if self.on_cluster:
             options = {each.name: given.pop(each.name) for each in fields(ClusterOptions)}
             given["cluster"] = ClusterOptions(**options) if options["cluster"] else None
@@ -128,11 +133,12 @@ VERBS = {
     "lessons": Verb("pipeline.commands.reproduce:lessons", "Plan and run the lessons alone.", (CHOICES[0], CHOICES[2]),
                     "They are the paper's theory and the slides of 2016 as experiments.", alone=True),
     "table": Verb("pipeline.commands.table:main", "Print the results beside the paper's."),
+    "report": Verb("pipeline.commands.reproduce:report", "Make the page again.", by_dvc=True),
     "settings": Verb("pipeline.settings.explain:main", "Print what holds for an experiment, and where it comes from.",
                      (EXPERIMENT, choice("--profile", "GAN_PROFILE", "paper, cpu or smoke, instead of its own",
                                          given=True))),
     "search": Verb("pipeline.commands.search:run", "Score settings that a paper leaves open, on validation images.",
-                   (EXPERIMENT,)),
+                   (EXPERIMENT,), by_dvc=True),
     "record": Verb("pipeline.commands.record:main", "Keep an experiment's results in git, in reports/recorded/.", (
         click.Argument(["experiment"], required=False, default="", callback=_is_experiment),
         click.Argument(["note"], required=False, default=""),
@@ -141,11 +147,11 @@ VERBS = {
     "compare": Verb("pipeline.commands.compare:main", "Write a page with two revisions side by side; nothing is run.", (
         click.Argument(["a"], required=False, default="HEAD"),
         click.Argument(["b"], required=False, default="workspace")),
-        "Each is a git commit, branch or tag, a DVC experiment, or `workspace`."),
+        "Each is a git commit, branch or tag, a DVC experiment, or `workspace`.", by_dvc=True),
     "experiments": Verb("pipeline.commands.reproduce:experiments",
-                        "List DVC's experiments, with their results and what differs in them."),
+                        "List DVC's experiments, with their results and what differs in them.", by_dvc=True),
     "verify": Verb("pipeline.commands.verify:main", "Run the graph once more elsewhere, and compare every output.",
-                   CHOICES, "By profile smoke unless another is named."),
+                   CHOICES, "By profile smoke unless another is named.", by_dvc=True),
     "who": Verb("pipeline.commands.who:main", "Say which run works in this checkout, on what and since when."),
     "free": Verb("pipeline.commands.who:free", "Fail if a run works in this checkout; mend what a killed one left."),
     "ui": Verb("pipeline.commands.ui:main", "Serve MLflow's pages on this checkout's runs.", (

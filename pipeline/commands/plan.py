@@ -33,7 +33,7 @@ from gan.evaluation.settings import Grid
 from gan.lessons.catalogue import LESSONS
 from gan.registry import create
 from pipeline.artifacts.raw import data_availability, local_folders, raw_folder
-from pipeline.runtime import machine
+from pipeline.runtime import machine, site_cache
 from pipeline.runtime.names import require_known
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
@@ -53,6 +53,7 @@ LESSON_SECONDS = {"figure_1": 10, "optimal_discriminator": 15, "global_optimum":
 
 
 def main() -> None:
+    site_cache.require_working()  # before a file is changed
     current = parameters.load(plan=False)
     device = machine.choose_device()
     profile, why = choose_profile(device)

@@ -33,8 +33,13 @@ def lessons() -> None:
     os.environ["GAN_LESSONS"] = os.environ.get("GAN_LESSONS", "").strip() or "all"
     process.verb("plan")
     process.dvc("repro", "--keep-going", *parameters.load().plan.lesson_stages.values())
-    process.dvc("repro", "--single-item", "--force", "report")
+    report()
     print("\n\n".join(table_of_lessons()))
+
+
+def report() -> None:
+    """The page, whether anything has changed or not."""
+    process.dvc("repro", "--single-item", "--force", "report")
 
 
 def experiments() -> None:

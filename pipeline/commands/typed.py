@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gan.errors import ParameterError, ReproductionError
+from pipeline.commands import clone_check
 from pipeline.runtime.names import nearest, require_known
 
 PARAMETERS = Path("params.yaml")
@@ -44,6 +46,8 @@ TARGETS = {
     "bare-run": ("MINUTES", "DATA", "WHEELS", "OUT", "OPTIONS"),
 }
 """The variables of make that a target heeds, beside EVERY_TARGET and ENVIRONMENT"""
+WITHOUT_GIT = {"bare-run"}
+"""Targets that run where the code is no clone"""
 EVERY_TARGET = ("PYTHON", "VENV")
 OF_OTHERS = ("CUDA_", "DVC_", "GIT_", "MAKE", "MKL_", "MLFLOW_", "OMP_", "PIP_", "PYTHON", "XDG_")
 """Beginnings of variables that other programs heed, and that may be set on make's command line"""
@@ -132,6 +136,8 @@ def main(words: list[str]) -> None:
     place = words.index("--") if "--" in words else len(words)
     targets, variables = words[:place], words[place + 1:]
     check(targets, variables)
+    if set(targets) - WITHOUT_GIT:
+        clone_check.require()
     name = os.environ.get("EXPERIMENT", "")
     if name and any("EXPERIMENT" in TARGETS.get(target, ()) for target in targets):
         require(name, experiments(), "experiment", "EXPERIMENT")
@@ -142,3 +148,5 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except ReproductionError as error:
         sys.exit(f"\nerror: {error}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

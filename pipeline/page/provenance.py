@@ -249,6 +249,7 @@ def _stage_run(content: Mapping[str, Any]) -> StageRun:
     with contextlib.suppress(KeyError, TypeError, ValueError):
         seconds = float(content["seconds"])
         took = f"{seconds:.1f} s" if seconds < BRIEF else duration(seconds)
+        took += f", in {parts} parts" if (parts := int(content.get("parts", 1))) > 1 else ""
     return StageRun(took, str(content.get("started", "")), str(content.get("host", "")),
                     str(content.get("commit", ""))[:DIGITS] + ("" if content.get("clean", True) else ", changed"))
 

@@ -8,6 +8,8 @@ from pathlib import Path
 ROOT = "DVC_ROOT"
 """environment variable that DVC sets for what it runs: the checkout in which `dvc exp run` was called"""
 EXPERIMENTS = Path(".dvc/tmp/exps")
+ORIGIN = "PIPELINE_CHECKOUT"
+"""environment variable of a cluster's workers, each of which runs in a clone: the checkout that asked"""
 
 
 def main_checkout() -> Path:
@@ -22,3 +24,13 @@ def main_checkout() -> Path:
         if checkout != here and here.is_relative_to((checkout / EXPERIMENTS).resolve()):
             return checkout
     return here
+
+
+def asking_checkout() -> Path:
+    """The checkout for which this process works, also where that is a worker's and its clone will be deleted."""
+    return Path(os.environ.get(ORIGIN) or main_checkout())
+
+
+def is_temporary() -> bool:
+    """Whether DVC runs this in a folder that it deletes afterwards."""
+    return main_checkout() != Path.cwd()

@@ -26,8 +26,8 @@ NOT_FOLLOWED = {
     "gan.lessons.catalogue": "says which lessons there are; the one that is run is a root of its own",
     "gan.lessons.settings": "checks values that stand in each lesson's configuration as they are",
     **dict.fromkeys([f"pipeline.runtime.{name}" for name in (
-        "checkout", "code", "inputs", "interruption", "process", "process_lock", "progress", "run_log",
-        "stage")], "watches over a run"),
+        "checkout", "code", "environment", "inputs", "interruption", "process", "process_lock", "progress",
+        "run_log", "stage", "stage_time")], "watches over a run"),
     "pipeline.tracking": "looks on: no result waits for it or depends on it",
 }
 """Modules, or packages with all that is in them, that a stage imports and that have no say in what it writes"""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,18 @@ class Inputs:
         inputs = cls(stage, paths, {path: Mark.of(path) for path in _files(paths)}, _values(keys))
         inputs._require_none(sorted(str(path) for path in _edited_since_the_process_began() & inputs.marks.keys()))
         return inputs
+
+    def digest(self) -> str:
+        """Of what is read, the same in every clone that has it: of a large file its size and how it begins.
+
+        What cannot be read counts as it is: DVC or the stage will say why.
+        """
+        whole = hashlib.sha256(self.stage.encode())
+        for path in sorted(self.marks):
+            whole.update(f"\n{path} {self.marks[path].digest or _beginning(path)}".encode())
+        for key, value in sorted(self.parameters.items()):
+            whole.update(f"\n{key} {value!r}".encode())
+        return whole.hexdigest()
 
     def require_unchanged(self) -> None:
         """Raises ReproductionError that names what is no longer as it was."""
@@ -135,6 +148,14 @@ def _files(paths: list[Path]) -> Iterator[Path]:
             yield from (file for file in (Path(folder) / name for name in names) if file.is_file())
 
 
+def _beginning(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return f"{path.stat().st_size} {hashlib.sha256(file.read(HASHED)).hexdigest()}"
+    except OSError as error:
+        return type(error).__name__
+
+
 def _still(path: Path, mark: Mark) -> bool:
     try:
         return mark.still(path)
@@ -169,9 +190,10 @@ def _edited_since_the_process_began() -> set[Path]:
     """Files of imported modules, as paths from the current folder.
 
     The system tells the beginning to about a second; an edit within it, before the module is imported, is what runs.
+    A time of change that is still to come tells nothing: the clock was set back since, or is another machine's.
     """
-    began = psutil.Process().create_time() + 1
+    began, now = psutil.Process().create_time() + 1, time.time()
     modules = [(name, getattr(module, "__file__", None)) for name, module in list(sys.modules.items())]
     files = {Path(file) for name, file in modules if file and name.partition(".")[0] in ("gan", "pipeline")}
     return {file.relative_to(Path.cwd()) for file in files
-            if file.is_relative_to(Path.cwd()) and file.is_file() and file.stat().st_mtime > began}
+            if file.is_relative_to(Path.cwd()) and file.is_file() and began < file.stat().st_mtime <= now}

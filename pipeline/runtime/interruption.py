@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C while training: put off to the end of the running update, so that its state can be kept."""
+"""Signals to stop while training: put off to the end of the running update, so that its state can be kept."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ import threading
 from types import FrameType, TracebackType
 
 SECONDS_TO_STOP = 5.0
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""`kill`, Ctrl-C, and a terminal that is closed"""
 
 
 class Interruption:
     """Within it, a signal to stop is remembered, and raised by `check`, which long work calls where it can be stopped.
 
     If that takes more than `SECONDS_TO_STOP`, it is raised wherever the work is: whoever sent it may soon send SIGKILL.
-    Does nothing outside the main thread, where Python handles no signals.
+    So it is when Ctrl-C is pressed again; SIGTERM comes from more than one sender where a cluster stops a job. A signal
+    that is ignored stays so: of a process that another one stops, or under `nohup`. Does nothing outside the main
+    thread, where Python handles no signals.
     """
 
     def __init__(self) -> None:
         self._error: BaseException | None = None
+        self._by: int | None = None
         self._before: dict[signal.Signals, object] = {}
 
     @property
@@ -25,14 +30,14 @@ class Interruption:
         return self._error is not None
 
     def check(self) -> None:
-        """Raises KeyboardInterrupt after Ctrl-C, SystemExit(143) after SIGTERM."""
+        """Raises KeyboardInterrupt after Ctrl-C, SystemExit(143) after SIGTERM, SystemExit(129) after SIGHUP."""
         if self._error is not None:
             raise self._error
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            for number, handler in ((signal.SIGTERM, self._remember), (signal.SIGINT, self._remember),
-                                    (signal.SIGALRM, self._insist)):
+            handlers = {number: self._remember for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN}
+            for number, handler in (handlers | {signal.SIGALRM: self._insist}).items():
                 self._before[number] = signal.signal(number, handler)
         return self
 
@@ -48,7 +53,10 @@ class Interruption:
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if self._error is None:
             self._error = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
+            self._by = number
             signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_STOP)
+        elif number == self._by == signal.SIGINT:
+            self.check()
 
     def _insist(self, number: int, frame: FrameType | None) -> None:
         self.check()

@@ -1,10 +1,13 @@
-"""Progress of long work: a bar in a terminal, a line now and then in a log."""
+"""Progress of long work: a bar in a terminal, a line now and then in a log. Where nobody can read it any more, the work
+goes on."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from types import TracebackType
+from typing import Any
 
 from tqdm import tqdm
 
@@ -21,17 +24,21 @@ class Progress:
     def __init__(self, what: str, total: int, unit: str, done: int = 0) -> None:
         self.what, self.total, self.unit, self.done = what, total, unit, done
         self._initial, self._start, self._last_line = done, time.monotonic(), 0.0
-        self._bar = (tqdm(desc=what, total=total, initial=done, unit=f" {unit}", unit_scale=total > 100_000,
-                          dynamic_ncols=True, leave=True) if sys.stderr.isatty() else None)
+        self._bar: tqdm[Any] | None = None
+        if sys.stderr.isatty():
+            with contextlib.suppress(OSError):
+                self._bar = tqdm(desc=what, total=total, initial=done, unit=f" {unit}", unit_scale=total > 100_000,
+                                 dynamic_ncols=True, leave=True)
 
     def advance(self, amount: int, note: str = "") -> None:
         self.done += amount
-        if self._bar is not None:
-            self._bar.set_postfix_str(note, refresh=False)
-            self._bar.update(amount)
-        elif self.done >= self.total or time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._last_line = time.monotonic()
-            print(self._line(note), flush=True)
+        with contextlib.suppress(OSError):
+            if self._bar is not None:
+                self._bar.set_postfix_str(note, refresh=False)
+                self._bar.update(amount)
+            elif self.done >= self.total or time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+                self._last_line = time.monotonic()
+                print(self._line(note), flush=True)
 
     def _line(self, note: str) -> str:
         elapsed = time.monotonic() - self._start
@@ -48,12 +55,13 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with contextlib.suppress(OSError):
+                self._bar.close()
 
 
 def duration(seconds: float) -> str:
     """"45 s", "3 min 20 s" or "2 h 05 min"."""
-    seconds = round(seconds)
+    seconds = max(0, round(seconds))  # by a clock that was set back since
     if seconds < 60:
         return f"{seconds} s"
     if seconds < 3600:

@@ -46,7 +46,7 @@ def main() -> None:
     PICTURES.mkdir()
     for experiment in experiments:
         for picture in sorted((FIGURES / experiment).glob("*.png")):
-            shutil.copyfile(picture, PICTURES / f"{experiment}-{picture.name}")
+            files.write_bytes(PICTURES / f"{experiment}-{picture.name}", picture.read_bytes())
 
 
 def summary(metrics: Mapping[str, Entry]) -> dict[str, dict[str, float]]:

@@ -7,7 +7,7 @@ process logs nothing more to that store: the stage goes on as if nothing were.
 >>> with runs.start("mnist", seed=1, inputs=digest, profile="cpu", parameters=settings) as tracker:
 ...     tracker.metrics({"discriminator_loss": .3}, step=epoch)
 
-Environment: MLFLOW_TRACKING_URI names a server or another database than `mlflow.db` in the current folder,
+Environment: MLFLOW_TRACKING_URI names a server or another database than `mlflow.db` in the checkout,
 MLFLOW_EXPERIMENT_NAME another heading than ours, and GAN_TRACKING=off turns it all off.
 `python -m pipeline ui [port]` shows the store in a browser.
 """
@@ -32,6 +32,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from pipeline.runtime import machine, run_log
+from pipeline.runtime.checkout import asking_checkout
 from pipeline.tracking import logged_model, media
 from pipeline.tracking import store as stores
 from pipeline.tracking.names import (
@@ -329,8 +330,8 @@ class _Worker(threading.Thread):
                           order_by=["attributes.start_time DESC"])
         here = [run for run in runs if run.data.tags.get("gan.workplace") == _workplace()]
         if asked.training:
-            # On a shared server an unfinished run from elsewhere may well be at work.
-            mine = here if stores.is_server(self._store) else runs
+            # In a store that others share an unfinished run from elsewhere may well be at work.
+            mine = here if stores.is_shared(self._store) else runs
             candidates = [run for run in mine if asked.seed is None or run.info.status != "FINISHED"]
         else:
             candidates = here + list(runs)
@@ -463,8 +464,8 @@ def _track(asked: _Asked) -> Tracker:
 
 
 def _workplace() -> str:
-    """Tells this folder on this machine from others, without naming either."""
-    return hashlib.sha256(f"{platform.node()}:{Path.cwd()}".encode(errors="replace")).hexdigest()[:12]
+    """Tells this checkout on this machine from others, without naming either."""
+    return hashlib.sha256(f"{platform.node()}:{asking_checkout()}".encode(errors="replace")).hexdigest()[:12]
 
 
 def _program() -> str:

@@ -19,6 +19,8 @@ from typing import Any
 import filelock
 from tqdm import tqdm
 
+from pipeline.runtime.checkout import asking_checkout, main_checkout
+
 # Set before MLflow is imported, each only where the user has not. A server that does not answer costs
 # timeout × (1 + retries), once; the one retry is for connections that an idle server has closed.
 ENVIRONMENT = {
@@ -40,8 +42,15 @@ _importing = threading.Lock()
 
 
 def store_uri() -> str:
-    """Where runs are kept: MLFLOW_TRACKING_URI if set, else an SQLite database in the current folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI", "").strip() or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+    """Where runs are kept: MLFLOW_TRACKING_URI if set, else an SQLite database in the checkout.
+
+    Where DVC runs a stage in a folder that it deletes afterwards, a relative path is taken from the checkout as well.
+    """
+    store, home = os.environ.get("MLFLOW_TRACKING_URI", "").strip(), main_checkout()
+    if store and home != Path.cwd() and (file := _sqlite_file(store)) is not None:
+        scheme, _, rest = store.partition(":///")
+        return f"{scheme}:///{file}{''.join(rest.partition('?')[1:])}"
+    return store or f"sqlite:///{home / 'mlflow.db'}"
 
 
 def artifact_location() -> str | None:
@@ -49,12 +58,12 @@ def artifact_location() -> str | None:
     own."""
     store = store_uri()
     file = _sqlite_file(store)
-    return None if is_server(store) else ((file.parent if file else Path.cwd()) / "mlartifacts").as_uri()
+    return None if is_server(store) else ((file.parent if file else main_checkout()) / "mlartifacts").as_uri()
 
 
 def shown(store: str) -> str:
-    """The store as it may be shown: without credentials, and a file in the current folder without the folder."""
-    return without_password(store).replace(f":///{Path.cwd()}/", ":///")
+    """The store as it may be shown: without credentials, and a file in the checkout without the checkout's folder."""
+    return without_password(store).replace(f":///{main_checkout()}/", ":///")
 
 
 def page(store: str, experiment_id: str, run_id: str = "") -> str:
@@ -123,7 +132,13 @@ def _sqlite_file(store: str) -> Path | None:
     """The file of an SQLite store; None for other stores."""
     scheme, found, path = store.partition(":///")
     path = path.partition("?")[0]
-    return Path(path).absolute() if found and scheme.partition("+")[0] == "sqlite" and path else None
+    return main_checkout() / path if found and scheme.partition("+")[0] == "sqlite" and path else None
+
+
+def is_shared(store: str) -> bool:
+    """Whether other checkouts may log to the store now: it is a server, or lies elsewhere than in this checkout."""
+    file = _sqlite_file(store)
+    return file is None or file.parent != asking_checkout()
 
 
 def patience(store: str) -> float:

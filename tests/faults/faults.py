@@ -5,7 +5,11 @@
 Each trial: `dvc repro train@digits` from nothing in a clone, `kill -9` of its whole process group at one moment, the
 same command again; where the kill tore DVC's own dvc.lock, `python -m pipeline free` first. Moments are
 drawn one from each of as many equal parts of the time that an undisturbed run takes from its first update on; every
-second kill waits from there on for a checkpoint that is half written.
+second kill waits from there on for a checkpoint that is half written. One trial more is stopped for a while by SIGSTOP,
+as a host that sleeps or a cluster that suspends its jobs does it, and goes on.
+
+After these, `plan`, `collect`, `report` and `record` are killed in the same way, a fifth as often each
+(killed_commands.py).
 """
 
 from __future__ import annotations
@@ -26,16 +30,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/end_to_end")]
 
+import killed_commands  # noqa: E402
 from clone import Clone, make_clone  # noqa: E402
 
 from gan.errors import DataError  # noqa: E402
 from pipeline.commands.who import is_whole  # noqa: E402
-from pipeline.runtime import files  # noqa: E402
+from pipeline.runtime import files, process  # noqa: E402
 from pipeline.runtime.progress import Progress, duration  # noqa: E402
 
 EXPERIMENT, EPOCHS = "digits", 40
 COMMAND = ("dvc", "repro", f"train@{EXPERIMENT}")
 OUTPUTS = ("models", "training.json", "curves.csv")
+SECONDS_ASLEEP = 5.0
 DRAWS = 5
 """How often a moment is drawn again, earlier, when a run has ended before it"""
 
@@ -78,10 +84,19 @@ def main(kills: str = "20", seed: str = "1") -> None:
                 trials.append(kill_once(clone, before, moment, i % 2 == 1, wanted, digests))
                 print(trials[-1], flush=True)
                 progress.advance(1)
-    identical = sum(trial.identical for trial in trials)
-    written = sum(bool(trial.doing) for trial in trials)
-    print(f"{identical} of {count} identical; {written} of the kills fell into a file being written")
-    sys.exit(identical != count)
+        identical = sum(trial.identical for trial in trials)
+        written = sum(bool(trial.doing) for trial in trials)
+        print(f"{identical} of {count} identical; {written} of the kills fell into a file being written", flush=True)
+        slept = sleep_once(clone, before, wanted, digests)
+        print(f"a training that was stopped for {SECONDS_ASLEEP:.0f} s and went on: "
+              f"{'identical' if slept else 'NOT identical'}", flush=True)
+        clone.run("dvc", "repro")
+        clone.commit("results")
+        others = killed_commands.kill_all(clone, max(2, count // 5), random_source,
+                                          lambda line: print(line, flush=True))
+    good = sum(trial.identical for trial in others)
+    print(f"{good} of {len(others)} identical")
+    sys.exit(not (identical == count and slept and good == len(others)))
 
 
 def make(root: Path) -> Clone:
@@ -137,6 +152,23 @@ def kill_once(clone: Clone, lock: bytes, moment: float, in_a_write: bool, wanted
                  identical)
 
 
+def sleep_once(clone: Clone, lock: bytes, wanted: Mapping[str, bytes], digests: Mapping[str, str]) -> bool:
+    """Run from nothing, stop all of it for a while, go on; whether it ends with the same bytes."""
+    reset(clone, lock)
+    process = start(clone)
+    try:
+        wait_for_checkpoint(clone, process)
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(SECONDS_ASLEEP)
+        os.killpg(process.pid, signal.SIGCONT)
+        ended_well = process.wait() == 0
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return ended_well and outputs(clone.root) == wanted and clone.locked(f"train@{EXPERIMENT}") == digests
+
+
 def reset(clone: Clone, lock: bytes) -> None:
     """As if the training had never run: nor does DVC's run cache have its result."""
     (clone.root / "dvc.lock").write_bytes(lock)
@@ -190,4 +222,5 @@ def outputs(root: Path) -> dict[str, bytes]:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with process.ending():
+        main(*sys.argv[1:])

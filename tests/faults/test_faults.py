@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -23,6 +24,17 @@ from pipeline.settings.plan import Plan
 from pipeline.stages import configure, download, prepare
 
 EPOCHS, SEED = 6, 4
+
+
+CLOCK = """
+import time
+from pathlib import Path
+there, now = Path(__file__).with_name("set by"), time.time
+def of_the_wall():
+    return now() + (float(there.read_text()) if there.exists() else 0)
+time.time = of_the_wall
+"""
+"""A module that Python imports first: the clock, as far as Python asks for it, is set by what a file says"""
 
 
 class Training:
@@ -45,19 +57,23 @@ class Training:
         assert process.returncode == 0, self.said
         return outputs(self.root)
 
+    def wait_for(self, checkpoints: int, process: subprocess.Popen[str]) -> None:
+        """Until so many have been seen."""
+        seen: set[tuple[str, int]] = set()
+        while len(seen) < checkpoints:
+            assert process.poll() is None, process.communicate()
+            for path in (self.root / "checkpoints/digits").glob("seed-?-????????????????.safetensors"):
+                try:
+                    seen.add((path.name, path.stat().st_mtime_ns))
+                except FileNotFoundError:  # it has just been put behind
+                    continue
+            time.sleep(0.002)
+
     def stop(self, number: signal.Signals, checkpoints: int) -> int:
         """Send a signal after so many checkpoints have been seen; the exit status."""
         process = self.start()
         try:
-            seen: set[tuple[str, int]] = set()
-            while len(seen) < checkpoints:
-                assert process.poll() is None, process.communicate()
-                for path in (self.root / "checkpoints/digits").glob("seed-?-????????????????.safetensors"):
-                    try:
-                        seen.add((path.name, path.stat().st_mtime_ns))
-                    except FileNotFoundError:  # it has just been put behind
-                        continue
-                time.sleep(0.002)
+            self.wait_for(checkpoints, process)
             process.send_signal(number)
             self.said, _ = process.communicate(timeout=60)
         finally:
@@ -99,3 +115,29 @@ def test_killed_at_random_updates_and_stopped_by_sigterm_it_ends_with_the_same_b
     assert training.finish() == wanted
     assert re.search("^(going on|resumes|resuming) from epoch", training.said, re.M)
     assert not (training.root / "checkpoints/digits").exists()
+
+
+def test_a_host_that_sleeps_and_a_clock_that_is_set_change_no_byte_and_no_duration(training):
+    """It is stopped and goes on; meanwhile the clock has jumped by days, forth and then back."""
+    wanted = training.finish()
+    shutil.rmtree(training.root / "artifacts/digits/models")
+    shutil.copy(ROOT / "dvc.yaml", training.root)
+    clock = training.root / "clock"
+    clock.mkdir()
+    (clock / "sitecustomize.py").write_text(CLOCK)
+    training.environment |= {"PYTHONPATH": f"{clock}{os.pathsep}{ROOT}", "DVC_STAGE": "train@digits"}
+    process = training.start()
+    try:
+        for i, seconds in enumerate((3 * 86400, -2 * 86400)):
+            training.wait_for(2 + i, process)
+            process.send_signal(signal.SIGSTOP)
+            (clock / "set by").write_text(str(seconds))
+            time.sleep(0.5)
+            process.send_signal(signal.SIGCONT)
+        said, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 0, said
+    assert outputs(training.root) == wanted
+    (kept,) = [json.loads(path.read_text()) for path in (training.root / ".run_log/stages").glob("*.json")]
+    assert 0 < kept["seconds"] < 3600

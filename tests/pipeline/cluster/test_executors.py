@@ -5,20 +5,23 @@ from __future__ import annotations
 import getpass
 import importlib
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import fake_slurm
+import psutil
 import pytest
 
 from gan.errors import ReproductionError
 from pipeline.cluster import executors
-from pipeline.cluster.executors import Local, NoAnswer, Slurm, SlurmOptions
+from pipeline.cluster.executors import Local, NoAnswer, Slurm, SlurmOptions, submission_environment
 
 TASKS = '''
-import os, signal, time
+import os, signal, subprocess, time
 from pathlib import Path
 
 
@@ -30,6 +33,13 @@ def wait_to_be_stopped(folder):
     signal.signal(signal.SIGTERM, lambda *_: stopped(folder))
     Path(folder, "seen").write_text("began")
     time.sleep(60)
+
+
+def heed_nothing(folder):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen(["sleep", "600"])
+    Path(folder, "seen").write_text(str(child.pid))
+    time.sleep(600)
 
 
 def stopped(folder):
@@ -271,6 +281,33 @@ def test_a_process_that_is_cancelled_is_told_so_and_ends(tmp_path, run, local):
     executor.cancel([job])
 
 
+def test_a_process_that_heeds_nothing_is_killed_with_what_it_began(tmp_path, run, local):
+    run("heed_nothing")
+    executor = local()
+    [job] = submit(executor, tmp_path, 1)
+    wait_for(lambda: seen(tmp_path / "task-0").isdecimal())
+    child = psutil.Process(int(seen(tmp_path / "task-0")))
+    executor.cancel([job])
+    executor.kill([job])
+    wait_for(lambda: state_of(executor, job) == "ended")
+    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    executor.kill([job])
+
+
+def test_ctrl_c_is_for_the_coordinator_which_stops_its_processes(tmp_path, run, local):
+    """A key reaches all processes of a terminal's group: submitit's would end with a traceback each."""
+    run("wait_to_be_stopped")
+    executor = local()
+    [job] = submit(executor, tmp_path, 1)
+    wait_for(lambda: seen(tmp_path / "task-0") == "began")
+    top = psutil.Process(int(job))
+    ignored = 1 << (signal.SIGINT - 1) | 1 << (signal.SIGHUP - 1)
+    for each in [top, *top.children(recursive=True)]:
+        status = Path(f"/proc/{each.pid}/status").read_text()
+        assert int(re.search(r"^SigIgn:\s*(\w+)$", status, re.M)[1], 16) & ignored == ignored
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_a_coordinator_finds_the_processes_of_the_one_before_it(tmp_path, run, local):
     run("wait_to_be_stopped")
     first, second = local(), Local(tmp_path / "submitit", 1)
@@ -306,3 +343,35 @@ def test_another_process_with_the_number_of_a_job_is_not_cancelled(tmp_path):
     finally:
         other.kill()
         other.wait()
+
+
+# Within an allocation.
+
+INHERITED = {"SLURM_JOB_ID": "7", "SLURM_CPU_BIND": "quiet,mask_cpu:0x1", "SLURM_MEM_PER_NODE": "64",
+             "SLURM_NTASKS": "8", "SRUN_CPUS_PER_TASK": "1", "SUBMITIT_EXECUTOR": "slurm", "SQUEUE_PARTITION": "gpu",
+             "CUDA_VISIBLE_DEVICES": "3"}
+KEPT = {"SLURM_CONF": "/etc/elsewhere/slurm.conf", "SBATCH_ACCOUNT": "lab", "GAN_DATA": "/data"}
+
+
+def test_every_command_of_slurm_s_gets_an_environment_without_the_job_that_this_runs_in(tmp_path, fake, monkeypatch):
+    """Bindings, sizes and filters of the outer job are no wish of the user's; where Slurm is, and defaults, are."""
+    for name, value in (INHERITED | KEPT).items():
+        monkeypatch.setenv(name, value)
+    for name in ("sbatch", "squeue", "sinfo", "scancel"):
+        path = fake.programs / name
+        path.write_text(path.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\nenv > {tmp_path}/{name}.env\n"))
+    executor = slurm(tmp_path)
+    submit(executor, tmp_path, 1)
+    executor.states(["101"])
+    executor.cancel(["101"])
+    for name in ("sbatch", "squeue", "sinfo", "scancel"):
+        seen = dict(line.partition("=")[::2] for line in (tmp_path / f"{name}.env").read_text().splitlines())
+        assert not INHERITED.keys() & seen.keys(), name
+        assert KEPT.items() <= seen.items()
+    assert (INHERITED | KEPT).items() <= dict(os.environ).items()
+
+
+def test_outside_of_an_allocation_a_user_s_choice_of_gpus_stays(monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    assert submission_environment()["CUDA_VISIBLE_DEVICES"] == "3"

@@ -113,13 +113,15 @@ def test_every_verb_calls_what_there_is(verb):
     (["bare-run", "--minutes", "9", "--help"], "pipeline.commands.bare_run:main",
      {"words": ("--minutes", "9", "--help")})])
 def test_a_verb_is_given_what_was_said(words, function, given):
-    assert called(*words) == ([function], given)
+    names, arguments = called(*words)
+    assert (names[-1], arguments) == (function, given)
 
 
 @pytest.mark.parametrize("verb", ["plan", "reproduce", "lessons", "sweep"])
 def test_what_writes_where_a_run_reads_asks_first_whether_one_works_here(verb):
     names, _ = called(verb, *(["grid.yaml"] if verb == "sweep" else []))
-    assert names == ["pipeline.commands.who:free", VERBS[verb].calls]
+    assert names == ["pipeline.commands.clone_check:require", "pipeline.commands.who:free",
+                     "pipeline.runtime.site_cache:keep_in_checkout", VERBS[verb].calls]
 
 
 def test_a_cluster_is_given_as_one():
@@ -202,7 +204,7 @@ time.sleep(60)
 
 
 def test_a_command_of_dvc_s_that_fails_is_told(monkeypatch):
-    monkeypatch.setattr(process, "_status", lambda *words: 255)
+    monkeypatch.setattr(process, "_status", lambda *words, **_: 255)
     with pytest.raises(process.ReproductionError, match="`dvc repro mnist` failed\n  found: exit status 255"):
         process.dvc("repro", "mnist")
     with pytest.raises(SystemExit) as ended:
@@ -210,7 +212,7 @@ def test_a_command_of_dvc_s_that_fails_is_told(monkeypatch):
     assert ended.value.code == 255
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_who_is_stopped_stops_what_it_began_and_its_stages_keep_their_state(tmp_path, number, status):
     (tmp_path / "stage.py").write_text(STAGE)
     (tmp_path / "dvc.py").write_text("import subprocess, sys\nsubprocess.run([sys.executable, 'stage.py'])\n"

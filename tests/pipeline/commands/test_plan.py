@@ -67,6 +67,24 @@ def graph() -> set[str]:
     return set(listed.stdout.split())
 
 
+# Before anything is changed.
+
+def test_where_dvc_cannot_work_nothing_is_changed(tmp_path, monkeypatch):
+    """Its site cache is another user's, say."""
+    graph()
+    (tmp_path / "a file").write_text("")
+    before = Path("params.yaml").read_bytes()
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "a file/site"))
+    monkeypatch.setenv("GAN_PROFILE", "smoke")
+    with pytest.raises(ReproductionError, match=r"DVC cannot work in this checkout[\s\S]*unset DVC_SITE_CACHE_DIR"):
+        plan.main()
+    assert Path("params.yaml").read_bytes() == before
+    assert not Path("plan.yaml").exists()
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    plan.main()
+    assert Path("plan.yaml").exists()
+
+
 # The profile.
 
 def test_a_machine_without_a_gpu_gets_the_profile_cpu(capsys):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import io
 import os
 import pty
 import re
@@ -93,13 +95,38 @@ def test_work_without_a_total_breaks_nothing(clock, capsys):
     assert "0/0 steps" in capsys.readouterr().out
 
 
+def test_work_goes_on_where_nobody_can_read_how_far_it_is(monkeypatch):
+    """Its terminal was closed, or the program that read its output has ended."""
+    for is_terminal in (False, True):
+        gone = Gone(is_terminal)
+        monkeypatch.setattr(sys, "stdout", gone)
+        monkeypatch.setattr(sys, "stderr", gone)
+        with Progress("work", total=2, unit="step") as bar:
+            bar.advance(1, "a note")
+            bar.advance(1, "another")
+        monkeypatch.undo()
+        assert bar.done == 2
+
+
+class Gone(io.StringIO):
+    def __init__(self, is_terminal: bool) -> None:
+        super().__init__()
+        self.isatty = lambda: is_terminal
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    def flush(self) -> None:
+        self.write("")
+
+
 def test_an_error_inside_is_passed_on(clock):
     with pytest.raises(ValueError, match="inside"), Progress("work", total=1, unit="step"):
         raise ValueError("inside")
 
 
 @pytest.mark.parametrize(("seconds", "text"), [
-    (0, "0 s"), (0.4, "0 s"), (45.2, "45 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"),
+    (-7, "0 s"), (0, "0 s"), (0.4, "0 s"), (45.2, "45 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"),
     (3599.4, "59 min 59 s"), (3599.6, "1 h 00 min"), (7500, "2 h 05 min"), (100 * 3600, "100 h 00 min")])
 def test_durations_read_as_people_say_them(seconds, text):
     assert duration(seconds) == text

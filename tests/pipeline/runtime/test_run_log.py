@@ -30,3 +30,21 @@ def test_nothing_fails_where_nothing_can_be_written() -> None:
     run_log.record("stages", "train", {"seconds": 1})
     run_log.record("stages", "train", {"seconds": object()})
     assert run_log.read("stages") == {}
+
+
+def test_what_an_experiment_in_a_folder_of_dvc_s_runs_is_kept_in_the_checkout_beside_its_own(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_log.record("stages", "train@mnist", {"seconds": 600})
+    run_log.record("stages", "evaluate@mnist", {"seconds": 60})
+    place = tmp_path / ".dvc/tmp/exps/standalone/tmpx4"
+    place.mkdir(parents=True)
+    monkeypatch.chdir(place)
+    monkeypatch.setenv(run_log.EXPERIMENT, "sad-bear")
+    run_log.record("stages", "train@mnist", {"seconds": 3})
+    assert list(place.iterdir()) == []
+    here = run_log.read("stages")
+    assert (here["train@mnist"]["seconds"], here["evaluate@mnist"]["seconds"]) == (3, 60)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(run_log.EXPERIMENT)
+    kept = run_log.read("stages")
+    assert (kept["train@mnist"]["seconds"], kept["train@mnist (sad-bear)"]["seconds"]) == (600, 3)

@@ -26,9 +26,10 @@ def run_script(main: str, *words: str, arguments: str = "") -> subprocess.Comple
 @pytest.fixture(autouse=True)
 def same_signal_handlers():
     """`stage.run` is made for a process of its own: it sets a signal handler."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_a_stage_gets_the_words_of_its_command_line(monkeypatch):
@@ -91,7 +92,7 @@ def test_a_defect_of_ours_is_a_traceback():
     assert "KeyError: 'nothing'" in ended.stderr
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_stage_that_is_stopped_cleans_up_and_says_so_by_its_exit_status(number, status):
     main = ("def main():\n"
             "    try:\n"
@@ -126,7 +127,7 @@ def test_how_long_a_stage_of_the_graph_took_is_kept_with_where_and_from_which_co
     monkeypatch.setattr(machine, "commit", lambda: ("a" * 40, True))
     kept = run_stage(monkeypatch, tmp_path, lambda: time.sleep(0.11), "train@mnist")
     assert list(kept) == ["train@mnist"]
-    assert set(kept["train@mnist"]) == {"name", "seconds", "started", "host", "commit", "clean"}
+    assert set(kept["train@mnist"]) == {"name", "seconds", "parts", "started", "host", "commit", "clean"}
     assert kept["train@mnist"]["seconds"] >= 0.1
     assert datetime.fromisoformat(kept["train@mnist"]["started"]).utcoffset() is not None
     assert (kept["train@mnist"]["commit"], kept["train@mnist"]["clean"]) == ("a" * 40, True)
