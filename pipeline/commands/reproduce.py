@@ -35,9 +35,3 @@ def lessons() -> None:
     process.dvc("repro", "--keep-going", *parameters.load().plan.lesson_stages.values())
     process.dvc("repro", "--single-item", "--force", "report")
     print("\n\n".join(table_of_lessons()))
-
-
-def experiments() -> None:
-    """Of DVC's columns, which are every parameter and every file that a stage reads: results, profile, what differs."""
-    process.dvc("exp", "show", "--no-pager", "--only-changed", "--keep", r".*\.(raw|ema)$|profile$",
-                "--drop", r".*/|artifacts$|run\.", "--precision", "4")

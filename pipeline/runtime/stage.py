@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import click
 
-from pipeline.runtime import machine, process, run_log
+from pipeline.runtime import git, process, run_log
 from pipeline.runtime.inputs import Inputs
 from pipeline.runtime.process import STAGE
 
@@ -52,7 +52,7 @@ def recorded() -> Iterator[None]:
         yield
         return
     started, beginning = datetime.now(UTC), time.monotonic()
-    commit, clean = machine.commit()
+    commit, clean = git.commit()
     inputs = Inputs.of(name)
     yield
     inputs.require_unchanged()
