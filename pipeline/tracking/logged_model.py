@@ -152,7 +152,7 @@ def _register(client: Any, run: Any, model_id: str, generator: GeneratorFiles) -
         description = client.create_registered_model(name).description
     except MlflowException:  # there is one
         description = client.get_registered_model(name).description
-    versions = {each.version: each for each in client.search_model_versions(f"name = '{name}'")}
+    versions = {str(each.version): each for each in client.search_model_versions(f"name = '{name}'")}
     own = next((each for each in versions.values() if each.tags.get(MODEL) == model_id), None)
     if own is None:
         # By its address: models:/<id> would be looked up in the store that a process has by default, not in this one.
@@ -162,7 +162,7 @@ def _register(client: Any, run: Any, model_id: str, generator: GeneratorFiles) -
     else:
         for key, value in tags.items():
             client.set_model_version_tag(name, own.version, key, value)
-    versions[own.version] = own = client.get_model_version(name, own.version)
+    versions[str(own.version)] = own = client.get_model_version(name, own.version)
     comparable = [each for each in versions.values() if SCORE in each.tags and all(
         each.tags.get(key) == own.tags.get(key) for key in ALIKE)]
     best = max(comparable, key=lambda each: (float(each.tags[SCORE]), int(each.version)))

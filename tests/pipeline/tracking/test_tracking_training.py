@@ -174,8 +174,9 @@ def test_the_first_picture_is_of_the_model_as_training_began_with_it(client, dig
     digits.train("digits", {"experiments.digits.train.seeds": [3]})
     training, dataset = files.read_json(Path("artifacts/digits/training.json")), digits.dataset()
     model = create(train.model_settings(training["settings"]["model"]), dataset.train, 3, shape=dataset.shape)
-    stream = random_stream(3, "pictures of training")
-    expected = media.picture(model.sample(model.weights("raw"), train.IMAGES_IN_A_PICTURE, stream), dataset)
+    stream, images = random_stream(3, "pictures of training"), training["settings"]["monitor"]["samples"]
+    assert images < train.IMAGES_IN_A_PICTURE
+    expected = media.picture(model.sample(model.weights("raw"), images, stream), dataset)
     run = seed_runs(client)["digits · seed 3 · smoke"]
     path = client.download_artifacts(run.info.run_id, pictures(client, run)["samples_raw", 0])
     assert np.array_equal(np.asarray(Image.open(path).convert("RGB")), expected)
@@ -238,7 +239,7 @@ def test_a_score_that_is_no_number_reaches_neither_model_nor_run(client, digits,
 
 
 def _seeds(model: Any) -> dict[str, int]:
-    return {name.removesuffix("_seed"): int(seed) for name, seed in model.params.items()}
+    return {variant: int(model.params[f"{variant}_seed"]) for variant in ("raw", "ema")}
 
 
 def register(client: mlflow.MlflowClient, scores: list[float], **tags: Any) -> list[str]:
@@ -253,7 +254,7 @@ def register(client: mlflow.MlflowClient, scores: list[float], **tags: Any) -> l
         with runs.resume("tried", None, inputs, parameters={"try": inputs}) as tracker:
             tracker.generator(generator, {"validation_score": score})
         version = client.get_model_version_by_alias("tried-generator", "best")
-        best.append(version.version)
+        best.append(str(version.version))
         assert f"version {version.version}," in client.get_registered_model("tried-generator").description
     return best
 
