@@ -14,6 +14,7 @@
 # make experiments DVC's experiments and their results, with the parameters in which they differ
 # make record      keep an experiment's finished results in git: make record EXPERIMENT=mnist; FROM=folder of a bare run
 # make ui          the MLflow UI on this checkout's runs
+# make mlflow-gc   what in MLflow's store nothing needs any more; YES=1 removes it for good
 # make report      the page again
 # make who         which run works in this checkout, on which stage and since when
 # make verify      the graph again in two places, every digest compared: is this machine's result the same each time?
@@ -54,7 +55,7 @@ export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 TARGETS := help setup plan reproduce sweep cancel scaling lessons table settings report record compare experiments search ui \
-  who verify faults test bench test-postgresql test-slurm lint types lock bare-run
+  mlflow-gc who verify faults test bench test-postgresql test-slurm lint types lock bare-run
 .PHONY: $(TARGETS) typed
 
 help:
@@ -80,7 +81,7 @@ $(VENV)/.complete: requirements.lock | typed
 	@$(VENV)/bin/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
 	@touch $@
 
-plan reproduce lessons table settings report sweep search cancel scaling compare experiments record ui who verify: setup
+plan reproduce lessons table settings report sweep search cancel scaling compare experiments record ui mlflow-gc who verify: setup
 	@python -m pipeline $@ $(WORDS_$@)
 
 WORDS_reproduce = $(if $(CLUSTER),--cluster $(CLUSTER) $(OPTIONS))
@@ -90,6 +91,7 @@ WORDS_search = $(EXPERIMENT)
 WORDS_record = $(if $(FROM),--from '$(FROM)',$(EXPERIMENT))
 WORDS_compare = '$(A)' '$(B)'
 WORDS_ui = $(PORT)
+WORDS_mlflow-gc = $(if $(YES),--yes)
 
 # Without `setup`: where there is no package index, no environment can be made. WHEELS is a folder of what is missing there.
 bare-run: typed

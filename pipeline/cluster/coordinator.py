@@ -23,7 +23,7 @@ from pipeline.cluster.graph import Graph
 from pipeline.cluster.task import LOG, SETTINGS, STARTED, Outcome, Task
 from pipeline.cluster.times import Times
 from pipeline.cluster.watch import Line, Watch
-from pipeline.runtime import files, machine, process, run_log
+from pipeline.runtime import files, git, process, run_log
 
 JOB, HISTORY = "job.json", "history.jsonl"
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -420,7 +420,7 @@ def settings_of(root: Path) -> dict[str, bytes]:
 
 def checkout_now() -> tuple[str, str, dict[str, bytes]]:
     """By which an edit is seen: the commit, what differs from it but for results, the parameters and the plan."""
-    return *machine.checkout(), settings_of(Path())
+    return *git.checkout(), settings_of(Path())
 
 
 def progress(lines: Sequence[str]) -> str:

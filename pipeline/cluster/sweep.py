@@ -293,7 +293,10 @@ def table(ranked: Sequence[Ranked], sweep: Sweep) -> str:
         lines.append(f"best by validation ({sweep.by}): {best.point.name}; on test images " + ", ".join(
             f"{name} {best.test_text(name)}" for name in names) + " nats")
     lines += [f"page         {page_of(sweep)}",
-              f"take it      dvc exp apply {best.point.name}; all: dvc exp show, make compare A=… B=…"]
+              f"take it      git commit --all   (the next overwrites uncommitted edits without a word)\n"
+              f"             dvc exp apply {best.point.name}",
+              "undo it      git restore --staged --worktree . && dvc checkout",
+              "see all      make experiments; make compare A=… B=…"]
     return "\n".join(lines)
 
 

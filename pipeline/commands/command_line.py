@@ -148,14 +148,17 @@ VERBS = {
         click.Argument(["a"], required=False, default="HEAD"),
         click.Argument(["b"], required=False, default="workspace")),
         "Each is a git commit, branch or tag, a DVC experiment, or `workspace`.", by_dvc=True),
-    "experiments": Verb("pipeline.commands.reproduce:experiments",
-                        "List DVC's experiments, with their results and what differs in them.", by_dvc=True),
+    "experiments": Verb("pipeline.commands.experiments:main",
+                        "List DVC's experiments: what was changed, and which results differ.", by_dvc=True),
     "verify": Verb("pipeline.commands.verify:main", "Run the graph once more elsewhere, and compare every output.",
                    CHOICES, "By profile smoke unless another is named.", by_dvc=True),
     "who": Verb("pipeline.commands.who:main", "Say which run works in this checkout, on what and since when."),
     "free": Verb("pipeline.commands.who:free", "Fail if a run works in this checkout; mend what a killed one left."),
     "ui": Verb("pipeline.commands.ui:main", "Serve MLflow's pages on this checkout's runs.", (
         click.Argument(["port"], type=click.IntRange(1, 65535), required=False, default=5000),)),
+    "mlflow-gc": Verb("pipeline.commands.mlflow_gc:main", "Say what in MLflow's store nothing needs any more.", (
+        click.Option(["--yes"], is_flag=True, help="Remove it for good."),),
+        "Generators of deleted runs, which `mlflow gc` alone never frees; and deleted runs and experiments."),
     "sweep": Verb("pipeline.cluster.sweep:main", "Run an experiment with every combination of some settings.", (
         click.Argument(["grid"], type=click.Path(path_type=Path)), kind_of_cluster("local"), *CLUSTER),
         "GRID is a YAML file; README shows one.", alone=True, on_cluster=True),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,19 @@ TEMPLATE = "compare.html"
 PAGE = Path("comparison/index.html")
 WORKSPACE = "workspace"
 DIGEST = 10  # characters of a digest that are shown
+PARAMETERS_PRINTED = 10
 
 
 def main(a: str = "HEAD", b: str = WORKSPACE) -> None:
+    _say(f"looking up {a or '(no name)'} and {b or '(no name)'}; nothing is run or checked out")
     first, second = Revision.find(a), Revision.find(b)
-    write_text(PAGE, render(compare(first, second)))
-    print(f"{PAGE} shows {first.title} beside {second.title}")
+    found = compare(first, second, _say)
+    write_text(PAGE, render(found))
+    print("\n".join([*lines(found), f"page         {PAGE} shows {first.title} beside {second.title}"]))
+
+
+def _say(text: str) -> None:
+    print(f"compare      {text}", flush=True)
 
 
 # What is compared.
@@ -114,9 +121,12 @@ class Revision:
     def figures(self, folder: str) -> dict[str, bytes | None]:
         """The pictures in a folder by file name, None for those that cannot be had; empty if the list cannot either."""
         try:
-            names = sorted(name for name in self.files.find(folder) if name.endswith(".png"))
+            found = set(self.files.find(folder))
         except Exception:  # each kind of remote has errors of its own
             return {}
+        # A JSON file beside it says that a picture holds images pixel for pixel, for the report to cut apart.
+        names = sorted(name for name in found
+                       if name.endswith(".png") and f"{name.removesuffix('.png')}.json" not in found)
         return {Path(name).name: self._bytes(name) for name in names}
 
     def _bytes(self, path: str) -> bytes | None:
@@ -177,6 +187,11 @@ class Row:
         error = math.hypot(self.a.get("standard_error") or 0, self.b.get("standard_error") or 0)
         return self.difference / error if error else None
 
+    @property
+    def size(self) -> float:
+        """By which rows that differ are sorted: in errors where there are any, else in nats."""
+        return abs(self.in_errors if self.in_errors is not None else self.difference or 0.0)
+
 
 @dataclass(frozen=True)
 class Output:
@@ -215,23 +230,63 @@ class Comparison:
     figures: Mapping[str, Sequence[Pair]] = field(default_factory=dict)
     """by experiment"""
 
+    @property
+    def differing(self) -> list[Row]:
+        """Rows that both revisions measured and that differ, the largest difference first."""
+        return sorted((row for row in self.rows if row.difference), key=lambda row: -row.size)
 
-def compare(a: Revision, b: Revision) -> Comparison:
+    @property
+    def same(self) -> list[Row]:
+        return [row for row in self.rows if row.difference == 0]
+
+    @property
+    def not_measured(self) -> list[Row]:
+        """Rows that one revision lacks."""
+        return [row for row in self.rows if row.difference is None]
+
+    def drawn(self, alike: bool) -> dict[str, Sequence[Pair]]:
+        """Figures of the experiments of which all are the same in both revisions, or of the others."""
+        return {name: pairs for name, pairs in self.figures.items() if all(pair.same for pair in pairs) == alike}
+
+
+def lines(comparison: Comparison) -> list[str]:
+    """What is printed: what differs."""
+    shown = [f"differs      {row.experiment} {row.variant}: {_nats(row.a)} and {_nats(row.b)} nats, "
+             f"{_signed(row.difference)}" for row in comparison.differing]
+    shown += [f"differs      {name}: {_setting(old)} and {_setting(new)}"
+              for name, (old, new) in [*comparison.parameters.items()][:PARAMETERS_PRINTED]]
+    if (more := len(comparison.parameters) - PARAMETERS_PRINTED) > 0:
+        shown.append(f"             and {more} more parameters")
+    return [*shown, f"the same     {len(comparison.same)} of {len(comparison.rows)} rows; measured in one revision "
+                    f"only: {len(comparison.not_measured)}; outputs of stages: {len(comparison.outputs)} differ, "
+                    f"{comparison.same_outputs} do not"]
+
+
+def compare(a: Revision, b: Revision, say: Callable[[str], None] = lambda text: None) -> Comparison:
+    """`say` is told what is being done, as it may take a minute."""
     metrics_a, metrics_b = a.metrics(), b.metrics()
     outputs_a, outputs_b = a.outputs(), b.outputs()
     outputs = [Output(*key, outputs_a.get(key, ""), outputs_b.get(key, ""))
                for key in dict.fromkeys([*outputs_a, *outputs_b])]
     differing = [out for out in outputs if out.a != out.b or not out.a]
+    say("metrics and parameters, as `dvc metrics diff` and `dvc params diff` find them")
     changed = dvc_diff("metrics", a, b, targets=[METRICS.as_posix()]) if metrics_a and metrics_b else {}
+    parameters = dvc_diff("params", a, b)
     drawn = [{path for _, path in found} for found in (outputs_a, outputs_b)]
     return Comparison(
-        a, b, rows(metrics_a, metrics_b), dvc_diff("params", a, b),
+        a, b, rows(metrics_a, metrics_b), parameters,
         {name: values for name, values in changed.items() if name.partition(".")[0] in metrics_a.keys() & metrics_b},
-        differing, len(outputs) - len(differing),
-        {experiment: pairs((a, b), folder, (folder in drawn[0] and experiment in metrics_a,
-                                            folder in drawn[1] and experiment in metrics_b))
-         for experiment in dict.fromkeys([*metrics_a, *metrics_b])
-         for folder in [(FIGURES / experiment).as_posix()] if folder in drawn[0] | drawn[1]})
+        differing, len(outputs) - len(differing), dict(_figures(a, b, (metrics_a, metrics_b), drawn, say)))
+
+
+def _figures(a: Revision, b: Revision, measured: Sequence[Mapping[str, Entry]], drawn: Sequence[set[str]],
+             say: Callable[[str], None]) -> Iterator[tuple[str, Sequence[Pair]]]:
+    folders = {name: (FIGURES / name).as_posix() for name in dict.fromkeys([*measured[0], *measured[1]])}
+    there = {name: folder for name, folder in folders.items() if folder in drawn[0] | drawn[1]}
+    for number, (name, folder) in enumerate(there.items(), 1):
+        say(f"figures of {name} ({number} of {len(there)})")
+        yield name, pairs((a, b), folder, (folder in drawn[0] and name in measured[0],
+                                           folder in drawn[1] and name in measured[1]))
 
 
 def rows(a: Mapping[str, Entry], b: Mapping[str, Entry]) -> list[Row]:

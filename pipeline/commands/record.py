@@ -16,7 +16,7 @@ from gan.errors import ParameterError, ReproductionError
 from pipeline.artifacts.configuration import folder
 from pipeline.artifacts.paths import METRICS, RECORDED
 from pipeline.bare import record
-from pipeline.runtime import files, machine
+from pipeline.runtime import files, git
 
 
 def main(experiment: str = "", note: str = "", source: Sequence[Path] = ()) -> None:
@@ -29,7 +29,7 @@ def main(experiment: str = "", note: str = "", source: Sequence[Path] = ()) -> N
     if experiment not in metrics:
         raise ParameterError(f"there are no results of experiment {experiment!r} to record",
                              expected=f"one of {', '.join(metrics)}", remedy="run it first: `dvc repro`")
-    commit, clean = machine.commit()
+    commit, clean = git.commit()
     if not commit:
         raise ReproductionError("a record names the git commit that made it, and this is no git checkout",
                                 remedy="record in a clone")

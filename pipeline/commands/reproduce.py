@@ -40,9 +40,3 @@ def lessons() -> None:
 def report() -> None:
     """The page, whether anything has changed or not."""
     process.dvc("repro", "--single-item", "--force", "report")
-
-
-def experiments() -> None:
-    """Of DVC's columns, which are every parameter and every file that a stage reads: results, profile, what differs."""
-    process.dvc("exp", "show", "--no-pager", "--only-changed", "--keep", r".*\.(raw|ema)$|profile$",
-                "--drop", r".*/|artifacts$|run\.", "--precision", "4")

@@ -26,7 +26,7 @@ from pipeline.artifacts.paths import ARTIFACTS, PARAMETERS, PLAN
 from pipeline.page.formatting import first_of, flatten
 from pipeline.results.metrics import Entry
 from pipeline.results.plan import Plan
-from pipeline.runtime import machine, run_log
+from pipeline.runtime import git, machine, run_log
 from pipeline.runtime.files import read_json, read_yaml
 from pipeline.runtime.progress import duration
 
@@ -205,7 +205,7 @@ def _digest(stage: Mapping[str, Any]) -> str:
 # What varies.
 
 def _varying(plan: Plan) -> Varying:
-    commit, clean = machine.commit()
+    commit, clean = git.commit()
     tree = "as committed" if clean else "tracked files differ from the commit" if commit else "unknown"
     return Varying(
         commit or "unknown: no git repository", tree, _command(plan, commit),

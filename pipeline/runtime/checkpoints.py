@@ -22,7 +22,7 @@ from pipeline.runtime import files
 from pipeline.runtime.checkout import main_checkout
 
 FOLDER = "GAN_CHECKPOINTS"
-"""environment variable: where checkpoints lie, by default in the checkout's `checkpoints`, which outlives the folder of a
+"""environment variable: where checkpoints lie, by default in the checkout's `checkpoints`, which outlives the folder of
 `dvc exp run --temp`; cluster nodes share one"""
 SECONDS = "GAN_CHECKPOINT_SECONDS"
 """environment variable: how far apart they are, 60 by default; 0 for one at each update"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from pipeline.runtime.inputs import PARAMETERS
 
 CODE = ("gan", "pipeline")
 WRITTEN_BY_PLAN = ("profile",)
+SUMMARIES = "reports/summary/"
+"""what a run rewrites beside `machine.RESULTS`, which is code of every training and is left as it is"""
 
 
 def git(*words: str, environment: Mapping[str, str] | None = None) -> str:
@@ -30,12 +33,28 @@ def git(*words: str, environment: Mapping[str, str] | None = None) -> str:
                                 remedy="run it in the clone's root") from error
 
 
+def checkout() -> tuple[str, str]:
+    """As `machine.checkout`, without SUMMARIES."""
+    identity, changes = machine.checkout()
+    return identity, "\n".join(line for line in changes.splitlines()
+                               if not line.split(maxsplit=1)[-1].startswith(SUMMARIES))
+
+
+def commit() -> tuple[str, bool]:
+    """As `machine.commit`, to which SUMMARIES do not matter."""
+    identity, clean = machine.commit()
+    if identity and not clean:
+        with contextlib.suppress(OSError, subprocess.SubprocessError, UnicodeDecodeError):
+            clean = not checkout()[1]
+    return identity, clean
+
+
 def clean_commit(what: str) -> str:
     """The commit of this checkout, which is `what`. ReproductionError if tracked files differ from it, in more than
     `make plan` and runs write into them."""
     head = git("rev-parse", "HEAD")
     changes = git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(top,exclude){PARAMETERS}",
-                  *(f":(top,exclude){name}" for name in machine.RESULTS)).splitlines()
+                  *(f":(top,exclude){name}" for name in (*machine.RESULTS, SUMMARIES))).splitlines()
     if _claims(Path(PARAMETERS).read_text()) != _claims(git("show", f"HEAD:{PARAMETERS}")):
         changes.append(f" M {PARAMETERS}")
     if changes:

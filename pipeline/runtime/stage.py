@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import click
 
-from pipeline.runtime import machine, process, run_log
+from pipeline.runtime import git, process, run_log
 from pipeline.runtime.inputs import Inputs
 from pipeline.runtime.process import STAGE
 from pipeline.runtime.stage_time import StageTime
@@ -54,7 +54,7 @@ def recorded(whole: bool = True) -> Iterator[None]:
         yield
         return
     started = datetime.now(UTC)
-    commit, clean = machine.commit()
+    commit, clean = git.commit()
     inputs = Inputs.of(name)
     with StageTime(name, inputs.digest(), whole) as spent:
         yield

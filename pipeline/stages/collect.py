@@ -1,16 +1,22 @@
 """Stage `collect`: what DVC's own commands show, gathered over experiments.
 
-reports/summary.json, the metrics of `dvc exp show` and `dvc metrics diff`: one number for each row of results.
+reports/summary/, the metrics of `dvc metrics show`, `dvc metrics diff` and `dvc exp show`: a file for each experiment,
+because DVC prints a row for each file, with one number for each variant.
 reports/plots/, what `dvc plots show` and `dvc plots diff` draw: curves in long form, one row for each point, so that
-dvc.yaml need not know which experiments there are; and the pictures of all experiments in one folder.
+dvc.yaml need not know which experiments there are; and the pictures of all experiments in one folder, at the size at
+which they are to be seen, as DVC shows each pixel as one.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from pipeline.artifacts.paths import ARTIFACTS, FIGURES, PLOTS, SUMMARY
 from pipeline.artifacts.tables import write_csv
@@ -20,7 +26,11 @@ from pipeline.results.metrics import Entry, by_variant, gather
 from pipeline.results.plan import Plan
 from pipeline.runtime import files, stage
 
+SUMMARIES = SUMMARY.with_suffix("")  # that file once held all; paths.py is code of every training and is left as it is
 PICTURES = PLOTS / "pictures"
+REDUCED = 2  # figures have twice the pixels that a page shows
+WIDEST = 620  # pixels across of what is enlarged
+GAP = 6  # pixels between pairs
 DECIMALS = 2  # of nats
 NEAR = 100.0  # nats: what lies farther below a search's best would flatten the rest of its curve
 CURVES = {  # file: the columns of curves.csv that it shows, and what they are called there
@@ -36,7 +46,10 @@ Row = tuple[str, int, str, float, float]
 
 def main() -> None:
     experiments = Plan.read().experiments
-    files.write_json(SUMMARY, summary(gather(experiments)))
+    shutil.rmtree(SUMMARIES, ignore_errors=True)
+    SUMMARIES.mkdir(parents=True)
+    for name, scores in summary(gather(experiments)).items():
+        files.write_json(SUMMARIES / f"{name}.json", scores)
     shutil.rmtree(PLOTS, ignore_errors=True)
     curves = {name: TrainingCurves.read_if_there(ARTIFACTS / name / "curves.csv") for name in experiments}
     for table, columns in CURVES.items():
@@ -45,14 +58,51 @@ def main() -> None:
     _write("sample_sizes", "log10_samples", (row for name in experiments for row in sample_sizes(name)))
     PICTURES.mkdir()
     for experiment in experiments:
-        for picture in sorted((FIGURES / experiment).glob("*.png")):
-            files.write_bytes(PICTURES / f"{experiment}-{picture.name}", picture.read_bytes())
+        for path in sorted((FIGURES / experiment).glob("*.png")):
+            if (image := picture(path)) is not None:
+                files.write_bytes(PICTURES / f"{experiment}-{path.name}", image)
 
 
 def summary(metrics: Mapping[str, Entry]) -> dict[str, dict[str, float]]:
     """Test log-likelihood in nats by experiment and variant, from the content of metrics.json."""
     return {name: {variant: round(row["test_log_likelihood"], DECIMALS) for variant, row in by_variant(entry).items()}
             for name, entry in metrics.items()}
+
+
+def picture(path: Path) -> bytes | None:
+    """A picture of the stage `figures` as a PNG of the size at which it is to be seen.
+
+    Those with a JSON file beside them hold images pixel for pixel, for the report to cut apart. Of these, samples with
+    their nearest training images are laid out in rows and enlarged; of the others a figure shows the same.
+    """
+    about = path.with_suffix(".json")
+    with Image.open(path) as image:
+        if about.is_file():
+            content = files.read_json(about)
+            shown = _pairs(image.convert("RGB"), content) if "pairs" in content else None
+        else:
+            shown = image.convert("RGB").reduce(REDUCED)
+            shown = shown.quantize(256, dither=Image.Dither.NONE) if image.mode == "P" else shown
+    if shown is None:
+        return None
+    packed = io.BytesIO()
+    shown.save(packed, format="PNG", optimize=True)
+    return packed.getvalue()
+
+
+def _pairs(strip: Image.Image, about: Mapping[str, Any]) -> Image.Image:
+    """A strip of pairs, one below the other, in rows of `columns` pairs."""
+    _, height, width = about["shape"]
+    number, columns = strip.height // height, int(about["columns"])
+    rows = math.ceil(number / columns)
+    times = max(1, ((WIDEST - GAP) // columns - GAP) // (2 * width))
+    across, down = 2 * width * times + GAP, height * times + GAP
+    canvas = Image.new("RGB", (columns * across + GAP, rows * down + GAP), "white")
+    for i in range(number):
+        pair = strip.crop((0, i * height, 2 * width, (i + 1) * height)).resize(
+            (2 * width * times, height * times), Image.Resampling.NEAREST)
+        canvas.paste(pair, (GAP + i % columns * across, GAP + i // columns * down))
+    return canvas
 
 
 def training_curve(experiment: str, curves: TrainingCurves, columns: Mapping[str, str]) -> Iterator[Row]:

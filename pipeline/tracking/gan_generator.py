@@ -1,8 +1,9 @@
 """Loads a generator that was logged to MLflow and draws samples from it.
 
->>> images = mlflow.pyfunc.load_model("runs:/<id>/generator").predict(16, params={"variant": "ema", "seed": 0})
+>>> images = mlflow.pyfunc.load_model("models:/mnist-generator@best").predict(16, params={"variant": "ema", "seed": 0})
 
-This file and `gan/` lie beside the weights in every logged model: it loads where this repository is not.
+This file and what it needs of `gan/` lie beside the weights in every logged model, in a package whose name carries the
+digest of its code: it loads where this repository is not, and beside others of other code.
 """
 
 from __future__ import annotations

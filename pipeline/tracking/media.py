@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,11 @@ def picture(samples: torch.Tensor, dataset: Dataset) -> NDArray[np.uint8]:
     whole = np.concatenate(rows)
     times = max(1, math.ceil(PICTURE_WIDTH / whole.shape[1]))
     return whole.repeat(times, 0).repeat(times, 1)
+
+
+def markdown(run_id: str, path: str) -> str:
+    """A picture that is attached to a run, for a description: MLflow's pages show those of their own server only."""
+    return f"![{Path(path).stem}](get-artifact?{urllib.parse.urlencode({'path': path, 'run_uuid': run_id})})"
 
 
 class Meter:

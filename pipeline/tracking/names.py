@@ -27,6 +27,15 @@ class Point(NamedTuple):
     step: int
 
 
+def points(values: Mapping[str, float | None], step: int, time: int) -> list[Point]:
+    """What may be logged of `values`: finite numbers, as Python has them.
+
+    MLflow would keep a NaN of a logged model as 0.0, and a NumPy integer as a step of eight bytes that no later step
+    can be compared with.
+    """
+    return [Point(as_name(name), value, int(time), int(step)) for name, value in finite(values)]
+
+
 def finite(values: Mapping[str, float | None]) -> Iterator[tuple[str, float]]:
     """The values that are finite numbers, with their names."""
     for name, value in values.items():

@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import getpass
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -31,10 +32,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from pipeline.runtime import machine, run_log
+from pipeline.runtime import git, machine, run_log
 from pipeline.runtime.checkout import asking_checkout
-from pipeline.tracking import logged_model, media
+from pipeline.tracking import changes, heading, logged_model, media, untrained
 from pipeline.tracking import store as stores
+from pipeline.tracking.heading import NOTE
 from pipeline.tracking.names import (
     LONGEST_PARAMETER,
     LONGEST_TAG,
@@ -42,9 +44,9 @@ from pipeline.tracking.names import (
     as_name,
     as_text,
     batches,
-    finite,
     flat,
     labels,
+    points,
 )
 
 if TYPE_CHECKING:
@@ -52,11 +54,7 @@ if TYPE_CHECKING:
 
     from gan.datasets.dataset import Dataset
 
-EXPERIMENT = "Generative Adversarial Nets"
-ABOUT = ("One run per experiment of the pipeline, and below it one per seed. Filter or group by the tags "
-         "`gan.experiment`, `gan.seed` and `gan.profile`; `gan.inputs` is the digest of everything that the training "
-         "read, as in `training.json`. The results are on the page `reports/index.html` of the repository.")
-PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
+PARENT, CHANGED, GROUP = "mlflow.parentRunId", "gan.changed", "gan.group"
 
 SECONDS_BETWEEN_BATCHES = 2.0
 # How long `finish` waits for all that is left to send, beside what large files are granted.
@@ -99,11 +97,6 @@ def describe(file: Path) -> dict[str, Any]:
     return media.describe(file)
 
 
-def heading() -> str:
-    """The MLflow experiment that runs are under."""
-    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
-
-
 class Tracker:
     """A run being logged. Methods return at once, but for `finish`, and none raises.
 
@@ -112,6 +105,7 @@ class Tracker:
 
     def __init__(self, worker: _Worker | None) -> None:
         self._worker = worker
+        self._has_begun = False
 
     @property
     def active(self) -> bool:
@@ -122,11 +116,22 @@ class Tracker:
         """Log values at a step (an epoch). None and values that are not finite are left out: no chart can show them,
         and stores differ in what they make of them."""
         if self._worker is not None:
-            now = int(time.time() * 1000)
-            self._worker.add(points=[Point(as_name(name), value, now, step) for name, value in finite(values)])
+            self._worker.add(points=points(values, step, int(time.time() * 1000)))
 
     def picture(self, name: str, samples: torch.Tensor, dataset: Dataset, step: int) -> None:
-        """Log samples [n, d] in the data set's scale, on the CPU, as one picture of a series: one for each step."""
+        """Log samples [n, d] in the data set's scale, on the CPU, as one picture of a series `<what>_<variant>`: one
+        for each step.
+
+        Before the first come those of the model untrained, at step 0, where MLflow's cards of pictures open.
+        """
+        if self._worker is not None and not self._has_begun:
+            self._has_begun = True
+            what = name.rpartition("_")[0]
+            for variant, first in untrained.samples(self._worker.parameters, self._worker.seed, dataset, len(samples)):
+                self._picture(f"{what}_{variant}", first, dataset, 0)
+        self._picture(name, samples, dataset, int(step))
+
+    def _picture(self, name: str, samples: torch.Tensor, dataset: Dataset, step: int) -> None:
         key = re.sub(r"[^a-zA-Z0-9_\-. ]", "_", as_name(name))
         self._add(lambda client, run_id: client.log_image(
             run_id, media.picture(samples, dataset), key=key, step=step, synchronous=True), (key, step))
@@ -144,10 +149,17 @@ class Tracker:
         """Attach a text, as a file of this name, which may have folders."""
         self._add(lambda client, run_id: client.log_text(run_id, as_text(content), as_name(name)))
 
-    def generator(self, generator: logged_model.GeneratorFiles) -> None:
-        """Attach a generator as an MLflow model that draws samples. Its files have to stay until `finish`."""
-        self._add(lambda client, run_id: logged_model.log(client, run_id, generator),
+    def generator(self, generator: logged_model.GeneratorFiles, scores: Mapping[str, float | None]) -> None:
+        """Attach a generator as an MLflow model that draws samples, with its scores, and register it. Its files have to
+        stay until `finish`."""
+        self._add(lambda client, run_id: logged_model.log(client, run_id, generator, scores),
                   seconds=generator.size / SLOWEST_UPLOAD)
+
+    def show(self, picture: str) -> None:
+        """Have the run's description show a picture that was attached to it, by its path there; not in place of a
+        description that a reader wrote."""
+        if (worker := self._worker) is not None:
+            self._add(lambda client, run_id: worker.show(client, run_id, picture))
 
     def finish(self, status: Status = "FINISHED") -> None:
         """Send what is left and end the run; waits for it, within bounds. A second call does nothing."""
@@ -202,9 +214,14 @@ class _Asked:
         return hashlib.sha256(json.dumps([self.experiment, self.seed, self.inputs]).encode()).hexdigest()
 
     @property
-    def name(self) -> str:
+    def group(self) -> str:
+        """Finds the runs of the same experiment and profile; as `key`."""
+        return hashlib.sha256(json.dumps([self.experiment, self.profile]).encode()).hexdigest()[:32]
+
+    def name(self, changed: str) -> str:
+        """`changed`: in what the run differs from others of its experiment and profile."""
         seed = "" if self.seed is None else f"seed {self.seed}"
-        return as_text(" · ".join(filter(None, (self.experiment, seed, self.profile))), LONGEST_PARAMETER)
+        return as_text(" · ".join(filter(None, (self.experiment, seed, self.profile, changed))), LONGEST_PARAMETER)
 
     @property
     def note(self) -> str:
@@ -213,17 +230,17 @@ class _Asked:
         of = f"experiment `{experiment}`, profile `{profile}`"
         page = f"the page `reports/index.html`, section `#experiment-{experiment}`"
         if self.seed is None:
-            return (f"All seeds of {of}. Results: {page}. Attached are its figures, in the folder `figures`, and for "
-                    f"adversarial nets the model `{logged_model.NAME}`, to sample from.")
+            return (f"All seeds of {of}. Results: {page}. Attached are its parameters, figures in the folder "
+                    "`figures`, and for adversarial nets a generator to sample from.")
         return (f"Seed {self.seed} of {of}. Results: {page}. Model metrics has the curves by epoch and, where there "
-                "are epochs, samples of the same noise at each look at validation images. Figures are attached to the "
-                "run that holds those of all seeds.")
+                "are epochs, samples of the same noise at each look at validation images, at step 0 those of the "
+                "untrained model. Parameters and figures are with the run above, which holds those of all seeds.")
 
-    def tags_of_run(self, commit: str, clean: bool) -> dict[str, str]:
+    def tags_of_run(self, commit: str, clean: bool, changed: str = "") -> dict[str, str]:
         dataset, hardware = self.dataset or {}, self.hardware or {}
         values = {
             "gan.key": self.key, "gan.experiment": self.experiment, "gan.seed": self.seed, "gan.profile": self.profile,
-            "gan.inputs": self.inputs, "gan.workplace": _workplace(),
+            "gan.inputs": self.inputs, "gan.workplace": _workplace(), GROUP: self.group, CHANGED: changed or None,
             "gan.dataset": dataset.get("name"), "gan.dataset_digest": dataset.get("digest"),
             "gan.commit": commit or None, "gan.commit_clean": clean if commit else None, NOTE: self.note,
             "mlflow.source.git.commit": commit or None,
@@ -244,7 +261,7 @@ class _Worker(threading.Thread):
     def __init__(self, asked: _Asked, store: str, artifacts: str | None) -> None:
         super().__init__(name=f"mlflow {asked.experiment} {asked.seed}", daemon=True)
         self._asked, self._store, self._artifacts = asked, store, artifacts
-        self._commit = machine.commit()  # now: the code may be edited while it runs
+        self._commit = git.commit()  # now: the code may be edited while it runs
         self._changed = threading.Condition()
         self._points: list[Point] = []
         self._files: list[_File] = []
@@ -257,6 +274,19 @@ class _Worker(threading.Thread):
     @property
     def open(self) -> bool:
         return self._status is None and not self._abandoned and self.is_alive()
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        return self._asked.parameters or {}
+
+    @property
+    def seed(self) -> int:
+        return self._asked.seed or 0
+
+    def show(self, client: Any, run_id: str, picture: str) -> None:
+        """See `Tracker.show`."""
+        if client.get_run(run_id).data.tags.get(NOTE) == self._asked.note:
+            client.set_tag(run_id, NOTE, f"{self._asked.note}\n\n{media.markdown(run_id, picture)}")
 
     def add(self, points: Sequence[Point] = (), files: Sequence[_File] = ()) -> None:
         with self._changed:
@@ -295,10 +325,10 @@ class _Worker(threading.Thread):
 
     def _log(self, client: Any) -> None:
         asked = self._asked
-        run, found = self._enter(client, asked)
+        parent, held = (None, False) if asked.seed is None else self._enter(client, asked.parent)
+        run, found = self._enter(client, asked, parent)
         opened = [] if found and run.info.status == "FINISHED" else [run.info.run_id]
-        if asked.seed is not None:
-            parent, held = self._enter(client, asked.parent)
+        if parent is not None:
             if asked.training or PARENT not in run.data.tags:
                 self._call(client.set_tag, run.info.run_id, PARENT, parent.info.run_id)
             opened += [] if held and not asked.training else [parent.info.run_id]
@@ -323,9 +353,9 @@ class _Worker(threading.Thread):
     def _call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
         return self._step(stores.patience(self._store), function, *arguments, **named)
 
-    def _enter(self, client: Any, asked: _Asked) -> tuple[Any, bool]:
-        """The run to log to, described, and whether it was there before."""
-        experiment_id = self._experiment(client)
+    def _enter(self, client: Any, asked: _Asked, parent: Any = None) -> tuple[Any, bool]:
+        """The run to log to, described, and whether it was there before. `parent` is the one that it is below."""
+        experiment_id = heading.find_or_create(client, self._artifacts, self._call)
         runs = self._call(client.search_runs, [experiment_id], f"tags.`gan.key` = '{asked.key}'",
                           order_by=["attributes.start_time DESC"])
         here = [run for run in runs if run.data.tags.get("gan.workplace") == _workplace()]
@@ -340,28 +370,34 @@ class _Worker(threading.Thread):
             if asked.training:
                 self._call(client.update_run, run.info.run_id, status="RUNNING")
         else:
-            tags = asked.tags_of_run(*self._commit)
-            run, found = self._call(client.create_run, experiment_id, tags=tags, run_name=asked.name), False
+            changed = self._changed_in(client, experiment_id, asked) if parent is None else parent.data.tags.get(
+                CHANGED, "")
+            tags = asked.tags_of_run(*self._commit, changed)
+            run, found = self._call(client.create_run, experiment_id, tags=tags, run_name=asked.name(changed)), False
         self._describe(client, asked, run, found)
         return run, found
 
-    def _experiment(self, client: Any) -> str:
-        experiment = self._call(client.get_experiment_by_name, heading())
-        if experiment is None:
-            try:
-                return str(self._call(client.create_experiment, heading(), self._artifacts, {NOTE: ABOUT}))
-            except Exception as error:
-                experiment = None if stores.is_silence(error) else self._call(client.get_experiment_by_name, heading())
-                if experiment is None:  # not another process that was quicker
-                    raise
-        if experiment.lifecycle_stage == "deleted":  # its name cannot be had again otherwise
-            self._call(client.restore_experiment, experiment.experiment_id)
-        return str(experiment.experiment_id)
+    def _changed_in(self, client: Any, experiment_id: str, asked: _Asked) -> str:
+        """In what a new run differs from the experiment as it was committed, and from runs that would have its name."""
+        changed = changes.from_commit(asked.experiment, asked.profile, asked.parameters or {})
+        others = self._call(client.search_runs, [experiment_id], f"tags.`{GROUP}` = '{asked.group}'",
+                            order_by=["attributes.start_time ASC"])
+        named = {run.info.run_name: run for run in others if "gan.seed" not in run.data.tags}
+        alike = named.get(asked.name(changed))
+        if alike is None or alike.data.tags.get("gan.inputs") == asked.inputs:
+            return changed
+        more = changes.between(alike.data.params, labels(flat(asked.parameters), LONGEST_PARAMETER))
+        commit = self._commit[0]
+        if not more and commit and commit != alike.data.tags.get("gan.commit"):
+            more = f"commit {commit[:7]}"
+        numbered = (", ".join(filter(None, (changed, more, f"run {k}" if k > 1 else ""))) for k in itertools.count(1))
+        return next(each for each in numbered if asked.name(each) not in named)
 
     def _describe(self, client: Any, asked: _Asked, run: Any, found: bool) -> None:
         """Log what made the run; to a run found only what it lacks, as parameters cannot change."""
         run_id = run.info.run_id
-        parameters = labels(flat(asked.parameters), LONGEST_PARAMETER)
+        # Parameters are with the run that holds the seeds' alone: on every seed's they would fill the list.
+        parameters = labels(flat(asked.parameters), LONGEST_PARAMETER) if asked.seed is None else {}
         tags = asked.tags_of_run(*self._commit) if asked.training else labels(asked.tags or {}, LONGEST_TAG)
         if NOTE in run.data.tags:  # a reader may have written another
             tags.pop(NOTE, None)
@@ -369,7 +405,7 @@ class _Worker(threading.Thread):
                     tags if found else {})
         if asked.dataset and asked.dataset.get("name"):
             self._call(client.log_inputs, run_id, datasets=[media.dataset_input(asked.dataset)])
-        if asked.seed is None or (found and not asked.training):
+        if asked.seed is not None or (found and not asked.training):
             return
         if asked.parameters:  # whole, and nested as in params.yaml
             self._attach(client, run_id, lambda client, run_id: client.log_text(

@@ -20,6 +20,7 @@ import filelock
 from tqdm import tqdm
 
 from pipeline.runtime.checkout import asking_checkout, main_checkout
+from pipeline.tracking import schema
 
 # Set before MLflow is imported, each only where the user has not. A server that does not answer costs
 # timeout × (1 + retries), once; the one retry is for connections that an idle server has closed.
@@ -35,6 +36,8 @@ SECONDS_FOR_THE_DATABASE = 2.0  # that it may be locked at first
 LOCAL_PATIENCE = 60.0  # for one step on this machine: importing MLflow, making the database
 
 PORT_OF_THE_UI = 5000
+MODE = "workflowType=machine_learning"
+"""of MLflow's pages: by itself it opens in the one for language models, which hides runs"""
 
 given_up: set[str] = set()  # stores that have failed in this process
 _speaking = threading.Lock()
@@ -69,7 +72,7 @@ def shown(store: str) -> str:
 def page(store: str, experiment_id: str, run_id: str = "") -> str:
     """The address of an experiment's or a run's page in MLflow's UI: the server's, or what `make ui` serves."""
     server = without_password(store).rstrip("/") if is_server(store) else f"http://127.0.0.1:{PORT_OF_THE_UI}"
-    return f"{server}/#/experiments/{experiment_id}/runs{f'/{run_id}' if run_id else ''}"
+    return f"{server}/#/experiments/{experiment_id}/runs{f'/{run_id}' if run_id else ''}?{MODE}"
 
 
 def prepare_environment() -> None:
@@ -79,13 +82,20 @@ def prepare_environment() -> None:
 
 
 def connect(store: str) -> Any:
-    """MLflow's client for a store; raises soon where a database cannot be used."""
+    """MLflow's client for a store; raises soon where a database cannot be used, OtherVersion for one of another version
+    of MLflow."""
     with _importing:
+        if not is_server(store):
+            schema.require_database(store)
         from mlflow import MlflowClient
         database = _sqlite_file(store)
         if database is not None:
             prepare_database(database, MlflowClient)
-        return MlflowClient(tracking_uri=store)
+            schema.require_own(database, without_password(store))
+        try:
+            return MlflowClient(tracking_uri=store)
+        except Exception as error:
+            raise schema.explained(error, without_password(store)) from error
 
 
 def probe(server: str) -> None:
@@ -194,13 +204,14 @@ def is_silence(error: BaseException) -> bool:
 
 def reason(error: BaseException) -> str:
     """An error in a few words."""
+    other = next((one for one in _errors(error) if isinstance(one, schema.OtherVersion)), None)
+    if other is not None:
+        return other.line
     texts = [str(one) for one in _errors(error)]
     if any("timed out" in text for text in texts):
         return "no answer in time"
     if any("Connection refused" in text for text in texts):
         return "connection refused"
-    if any(re.search("database schema|Can't locate revision", text) for text in texts):
-        return "made by another version of MLflow; if that was an older one, `mlflow db upgrade` helps"
     first = next((line for line in texts[0].splitlines() if line.strip()), type(error).__name__)
     first = re.sub(r"^(\(\w+\.\w+\)|\[Errno -?\d+\]|<urlopen error( \[Errno -?\d+\])?) ", "", first).rstrip(">")
     return textwrap.shorten(first, 200, placeholder=" …")

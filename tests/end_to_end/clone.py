@@ -27,8 +27,11 @@ OFFLINE = {name: "http://127.0.0.1:9" for word in ("http_proxy", "https_proxy", 
            for name in (word, word.upper())} | {"no_proxy": "", "NO_PROXY": "", "PIP_NO_INDEX": "1",
                                                 "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}
 """No network: whoever asks for a file from elsewhere gets none"""
-IN_GIT = {"params.yaml", "plan.yaml", "dvc.lock", "reports/index.html", "reports/metrics.json", "reports/summary.json"}
-"""All that a plan and a run change of it"""
+IN_GIT = {"params.yaml", "plan.yaml", "dvc.lock", "reports/index.html", "reports/metrics.json",
+          *(f"reports/summary/{name}.json" for name in EXPERIMENTS)}
+"""All that a plan and a run of `smoke` write of it"""
+COMMITTED_SUMMARY = {f"reports/summary/{path.name}" for path in (ROOT / "reports/summary").glob("*.json")}
+"""What the committed results have in the folder that such a run writes anew"""
 
 
 def stages(names: Sequence[str], experiments: Sequence[str] = EXPERIMENTS) -> set[str]:

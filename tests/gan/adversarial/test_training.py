@@ -513,7 +513,7 @@ def test_several_discriminator_steps_are_for_alternating_updates(small_nets):
 
 
 @pytest.mark.parametrize("updates", ["simultaneous", "alternating"])
-def test_before_the_first_update_and_after_every_one_no_norm_into_a_unit_exceeds_its_maximum(small_nets, images, updates):
+def test_no_norm_into_a_unit_exceeds_its_maximum_before_the_first_update_and_after_each(small_nets, images, updates):
     """pylearn2 projects when training starts and after every update; the averages start from projected weights."""
     def largest(training: Training) -> float:
         weights = [*training.generator.parameters[::2], *training.discriminator.parameters[::2], *training.average[::2]]

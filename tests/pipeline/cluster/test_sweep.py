@@ -352,7 +352,9 @@ def test_the_table_has_validation_of_all_and_test_of_the_best(points):
     assert re.split(r" {2,}", lines[3]) == ["rates-3", "0.2", "–", "–"]
     assert "best by validation (raw): rates-2; on test images raw 113.6 ± 2.0, ema 207.3 ± 2.0 nats" in text
     assert "comparison/sweep-rates.html" in text
-    assert "dvc exp apply rates-2" in text
+    advice = text[text.index("take it"):]
+    assert advice.index("git commit --all") < advice.index("dvc exp apply rates-2") < advice.index("git restore")
+    assert "undo it      git restore --staged --worktree . && dvc checkout" in text
     assert not any(secret in text for secret in SECRET)
 
 
@@ -369,7 +371,7 @@ def test_the_page_has_test_scores_of_the_best_alone(points):
     assert found.row("rates-3")[1:] == ["0.2", "–", "–", "not looked at", "not looked at"]
     assert not any(secret in found.source for secret in SECRET)
     for words in ("3 points", "0123456789", "profile cpu", "A processor, 2 cores", "raw decides",
-                  "dvc exp apply rates-2"):
+                  "dvc exp apply rates-2", "git commit --all first", "dvc checkout undoes it"):
         assert words in found.text
 
 

@@ -230,3 +230,37 @@ def test_a_file_that_cannot_be_read_is_named_with_its_revision(repository, path)
     Path(path).write_text("{'")
     with pytest.raises(DataError, match=rf"{path} of workspace cannot be read"):
         compared("first", "workspace")
+
+
+def test_what_is_done_and_what_differs_is_printed(repository, capsys):
+    compare.main("first", "second")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "compare      looking up first and second; nothing is run or checked out"
+    assert "compare      figures of mnist (1 of 2)" in said
+    assert "differs      mnist raw: 130.0 ± 3.0 and 134.0 ± 4.0 nats, +4.0" in said
+    assert "differs      epochs: 10 and 20" in said
+    assert "the same     1 of 4 rows; measured in one revision only: 2; outputs of stages: 1 differ, 1 do not" in said
+
+
+def test_what_differs_stands_first_the_largest_difference_before_all_and_what_was_not_measured_last_and_folded():
+    def row(name: str, a: float | None, b: float | None, error: float = 1.0) -> compare.Row:
+        return compare.Row(name, "raw", *(None if score is None else entry(score, error) for score in (a, b)))
+
+    nobody = Revision("first", "", "", "", None)
+    found = compare.Comparison(nobody, nobody, [
+        row("lacking", None, 1.0), row("small", 1.0, 2.0), row("same", 3.0, 3.0), row("large", 1.0, -9.0),
+        row("uncertain", 1.0, 21.0, error=100.0)], {}, {}, [], 0)
+    assert [each.experiment for each in found.differing] == ["large", "small", "uncertain"]
+    text = compare.render(found)
+    places = [text.index(f'<th scope="row">{name}</th>') for name in ("large", "small", "uncertain", "same", "lacking")]
+    assert places == sorted(places)
+    unfolded = re.sub(r"<details>.*?</details>", "", text, flags=re.S)
+    assert all(f'<th scope="row">{name}</th>' in unfolded for name in ("large", "small"))
+    assert not any(f'<th scope="row">{name}</th>' in unfolded for name in ("same", "lacking"))
+
+
+def test_images_for_the_report_to_cut_apart_are_no_figures(repository):
+    folder = Path("reports/figures/mnist")
+    (folder / "pairs-raw.png").write_bytes(b"strip")
+    (folder / "pairs-raw.json").write_text("{}")
+    assert set(Revision.find("workspace").figures(folder.as_posix())) == {"a.png", "b.png", "same.png"}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from finished_run import REFERENCE, FinishedRun
+from PIL import Image
 
 from pipeline.artifacts.paths import FIGURES
 from pipeline.results.metrics import gather
@@ -39,17 +40,31 @@ def run(tmp_path, monkeypatch) -> FinishedRun:
     run.add("mnist_kmeans", model="kmeans", scores=REFERENCE, epochs=None)
     run.finish(experiments=["mnist", "mnist_kmeans", "tfd"])
     files.write_json(tmp_path / "artifacts/mnist/sample_sizes.json", {"variants": {"ema": {"seed": 1, "sizes": SIZES}}})
-    for experiment, picture in (("mnist", "training.png"), ("mnist", "samples-raw.png"), ("mnist_kmeans", "a.png")):
-        files.write_bytes(FIGURES / experiment / picture, f"{experiment} {picture}".encode())
+    for number, (experiment, name) in enumerate((("mnist", "training.png"), ("mnist", "samples-raw.png"),
+                                                 ("mnist_kmeans", "a.png"))):
+        draw(FIGURES / experiment / name, Image.new("RGB", (1248, 600 + 2 * number), (10 * number, 0, 0)))
     return run
 
 
-def test_the_summary_has_one_number_for_each_row_that_was_measured(run):
+def draw(path: Path, image: Image.Image) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+def drawn() -> dict[str, Image.Image]:
+    return {path.name: Image.open(path).convert("RGB") for path in collect.PICTURES.iterdir()}
+
+
+def summaries() -> dict[str, Any]:
+    return {path.stem: json.loads(path.read_text()) for path in collect.SUMMARIES.iterdir()}
+
+
+def test_the_summary_has_a_file_for_each_experiment_with_one_number_for_each_row_that_was_measured(run):
+    files.write_json(collect.SUMMARIES / "gone.json", {"raw": 1.0})
     collect.main()
-    summary: Any = json.loads(collect.SUMMARY.read_text())
-    assert summary == {"mnist": {"raw": 84.0, "ema": 129.0}, "mnist_kmeans": {"raw": 244.0}}
+    assert summaries() == {"mnist": {"raw": 84.0, "ema": 129.0}, "mnist_kmeans": {"raw": 244.0}}
     for name, entry in gather(run.experiments).items():
-        assert summary[name]["raw"] == pytest.approx(entry["test_log_likelihood"], abs=0.01)
+        assert summaries()[name]["raw"] == pytest.approx(entry["test_log_likelihood"], abs=0.01)
 
 
 def test_curves_of_training_are_those_of_every_seed_where_something_was_measured(run):
@@ -81,18 +96,48 @@ def test_the_number_of_samples_is_shown_by_its_logarithm(run):
     assert len(points("sample_sizes")) == 2
 
 
-def test_pictures_carry_the_name_of_their_experiment_and_old_ones_go(run):
+def test_pictures_carry_the_name_of_their_experiment_and_their_size_on_a_page_and_old_ones_go(run):
     files.write_bytes(collect.PICTURES / "gone-training.png", b"")
     collect.main()
-    assert {path.name: path.read_bytes() for path in collect.PICTURES.iterdir()} == {
-        "mnist-training.png": b"mnist training.png", "mnist-samples-raw.png": b"mnist samples-raw.png",
-        "mnist_kmeans-a.png": b"mnist_kmeans a.png"}
+    assert {name: (image.size, image.getpixel((0, 0))) for name, image in drawn().items()} == {
+        "mnist-training.png": ((624, 300), (0, 0, 0)), "mnist-samples-raw.png": ((624, 301), (10, 0, 0)),
+        "mnist_kmeans-a.png": ((624, 302), (20, 0, 0))}
+
+
+def test_a_strip_of_pairs_is_laid_out_in_rows_and_enlarged_pixel_for_pixel(run):
+    """Five pairs of 8 × 8 pixels, each of its own shades, in rows of three."""
+    strip = Image.new("RGB", (16, 40))
+    for pair in range(5):
+        strip.paste((10 * pair, 0, 0), (0, 8 * pair, 8, 8 * pair + 8))
+        strip.paste((0, 10 * pair, 255), (8, 8 * pair, 16, 8 * pair + 8))
+    draw(FIGURES / "mnist/pairs-raw.png", strip)
+    files.write_json(FIGURES / "mnist/pairs-raw.json", {"shape": [1, 8, 8], "columns": 3, "pairs": []})
+    collect.main()
+    image = drawn()["mnist-pairs-raw.png"]
+    times = (image.width - 4 * collect.GAP) // (3 * 16)
+    assert times > 5
+    assert image.size == (3 * 16 * times + 4 * collect.GAP, 2 * 8 * times + 3 * collect.GAP)
+    for pair in range(5):
+        left = collect.GAP + pair % 3 * (16 * times + collect.GAP)
+        top = collect.GAP + pair // 3 * (8 * times + collect.GAP)
+        assert image.getpixel((left, top)) == image.getpixel((left + 8 * times - 1, top + 8 * times - 1)) == (
+            10 * pair, 0, 0)
+        assert image.getpixel((left + 8 * times, top)) == (0, 10 * pair, 255)
+    assert image.getpixel((image.width - collect.GAP - 1, image.height - collect.GAP - 1)) == (255, 255, 255)
+
+
+def test_pixels_that_a_figure_shows_as_well_are_left_out(run):
+    for name in ("lines-raw", "states-raw"):
+        draw(FIGURES / f"mnist/{name}.png", Image.new("RGB", (80, 8)))
+        files.write_json(FIGURES / f"mnist/{name}.json", {"shape": [1, 8, 8], "rows": 1, "columns": 10})
+    collect.main()
+    assert not {"mnist-lines-raw.png", "mnist-states-raw.png"} & set(drawn())
 
 
 def test_a_second_run_gives_the_same_bytes(run):
     def everything() -> dict[Path, bytes]:
         collect.main()
-        return {path: path.read_bytes() for path in [collect.SUMMARY, *collect.PLOTS.rglob("*.*")]}
+        return {path: path.read_bytes() for path in [*collect.SUMMARIES.iterdir(), *collect.PLOTS.rglob("*.*")]}
     assert everything() == everything()
 
 
@@ -100,7 +145,7 @@ def test_where_nothing_has_been_measured_there_are_tables_without_rows(tmp_path,
     monkeypatch.chdir(tmp_path)
     FinishedRun(tmp_path).finish(experiments=["mnist"])
     collect.main()
-    assert json.loads(collect.SUMMARY.read_text()) == {}
+    assert summaries() == {}
     for name in (*collect.CURVES, "bandwidth", "sample_sizes"):
         assert points(name) == []
         assert (collect.PLOTS / f"{name}.csv").read_text().startswith("experiment,seed,curve,")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,13 +20,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gan.errors import ReproductionError
 from pipeline.commands import ui
 from pipeline.runtime import machine
-from pipeline.tracking import names, runs
+from pipeline.settings import parameters as settings
+from pipeline.tracking import changes, heading, names, runs, schema
 from pipeline.tracking import store as stores
 
 stores.prepare_environment()  # MLflow reads some of it when it is imported
@@ -76,6 +82,13 @@ def only_run(client: mlflow.MlflowClient) -> Any:
     return run
 
 
+def parameters(client: mlflow.MlflowClient) -> dict[str, str]:
+    """Those of the only run that holds seeds'; the seeds' have none."""
+    (parent,) = parents(client)
+    assert not any(run.data.params for run in seed_runs(client))
+    return dict(parent.data.params)
+
+
 def metrics(run: Any) -> dict[str, float]:
     """Without the readings of the machine."""
     return {name: value for name, value in run.data.metrics.items() if not name.startswith("system/")}
@@ -121,8 +134,9 @@ def test_a_run_tells_what_made_it(store, folder):
     run = only_run(store)
     assert run.info.run_name == "mnist · seed 1 · cpu"
     assert run.info.status == "FINISHED"
-    assert store.get_experiment(run.info.experiment_id).name == runs.EXPERIMENT
-    assert run.data.params == {"train.batch": "100", "train.rates": "[0.1, null]", "train.name": "sgd", "ema": "true"}
+    assert store.get_experiment(run.info.experiment_id).name == heading.EXPERIMENT
+    assert parameters(store) == {
+        "train.batch": "100", "train.rates": "[0.1, null]", "train.name": "sgd", "ema": "true"}
     assert {"gan.experiment": "mnist", "gan.seed": "1", "gan.profile": "cpu", "gan.inputs": INPUTS, "stage": "train",
             "gan.dataset": "mnist", "gan.dataset_digest": DATASET["digest"], "hardware.processor": "AMD EPYC",
             "gan.machine": "AMD EPYC, 2 cores, no GPU; Python 3.11"}.items() <= run.data.tags.items()
@@ -130,8 +144,9 @@ def test_a_run_tells_what_made_it(store, folder):
     assert run.data.tags["mlflow.source.name"]
     dataset = run.inputs.dataset_inputs[0].dataset
     assert (dataset.name, dataset.digest) == ("mnist", DATASET["digest"][:36])
-    assert content(run, "environment/requirements.lock") == "torch==2.14.1\n"
-    assert json.loads(content(run, "parameters.json"))["train"]["batch"] == 100
+    (parent,) = parents(store)
+    assert content(parent, "environment/requirements.lock") == "torch==2.14.1\n"
+    assert json.loads(content(parent, "parameters.json"))["train"]["batch"] == 100
 
 
 def test_the_commit_is_that_of_the_start(store, monkeypatch):
@@ -254,23 +269,23 @@ def test_hostile_names(store, name, capsys):
             tracker.metrics({name: 1.}, step=0)
             tracker.text(name, name)
     assert list(metrics(only_run(store)).values()) == [1.]
-    assert len(only_run(store).data.params) == 1
+    assert len(parameters(store)) == 1
     assert capsys.readouterr().err == ""
 
 
 def test_names_that_become_the_same_stay_apart(store):
     with runs.start("mnist", 1, INPUTS, parameters={"a@": 1, "a#": 2, "b": {"c": 3}, "b.c": 4}):
         pass
-    assert sorted(only_run(store).data.params.values()) in (["1", "2", "3"], ["1", "2", "4"])
+    assert sorted(parameters(store).values()) in (["1", "2", "3"], ["1", "2", "4"])
 
 
 def test_long_values_are_cut_and_kept_whole_in_a_file(store):
     with runs.start("mnist", 1, INPUTS, parameters={"grid": list(range(5000))}):
         pass
-    value = only_run(store).data.params["grid"]
+    value = parameters(store)["grid"]
     assert len(value) == names.LONGEST_PARAMETER
     assert value.endswith("…")
-    assert json.loads(content(only_run(store), "parameters.json"))["grid"] == list(range(5000))
+    assert json.loads(content(parents(store)[0], "parameters.json"))["grid"] == list(range(5000))
 
 
 def test_more_parameters_and_tags_than_mlflow_takes_at_once(store):
@@ -278,7 +293,7 @@ def test_more_parameters_and_tags_than_mlflow_takes_at_once(store):
     for _ in range(2):
         with runs.resume("mnist", 1, INPUTS, parameters=many, tags=many):
             pass
-    assert len(only_run(store).data.params) == 350
+    assert len(parameters(store)) == 350
     assert set(map(str, many)) <= set(only_run(store).data.tags)
 
 
@@ -310,7 +325,8 @@ def test_a_later_stage_makes_a_run_where_there_is_none(store):
     with runs.resume("mnist", 1, INPUTS, profile="cpu", parameters={"a": 1}) as tracker:
         tracker.metrics({"test_log_likelihood": 225.}, step=0)
     run = only_run(store)
-    assert (run.info.status, run.info.run_name, run.data.params) == ("FINISHED", "mnist · seed 1 · cpu", {"a": "1"})
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "mnist · seed 1 · cpu")
+    assert parameters(store) == {"a": "1"}
 
 
 def test_runs_of_other_inputs_seeds_and_experiments_are_left_alone(store):
@@ -339,12 +355,12 @@ def test_a_killed_training_goes_on_in_its_run(store):
     assert run.info.run_id == killed.info.run_id
     assert run.info.status == "FINISHED"
     assert history(store, run, "loss") == [(epoch, epoch) for epoch in range(15)]
-    assert run.data.params == {"a": "1", "b": "2"}
+    assert parameters(store) == {"a": "1", "b": "2"}
     assert run.data.tags["more"] == "1"
 
 
 def test_a_later_stage_finds_a_run_left_running(store):
-    experiment = store.create_experiment(runs.EXPERIMENT)
+    experiment = store.create_experiment(heading.EXPERIMENT)
     key = runs._Asked("mnist", 1, INPUTS, "", None, None, None, None, training=True).key
     left = store.create_run(experiment, tags={"gan.key": key, "gan.seed": "1"})
     with runs.resume("mnist", 1, INPUTS) as tracker:
@@ -367,15 +383,115 @@ def test_parameters_that_changed_all_the_same_do_no_harm(store, capsys):
         pass
     with runs.resume("mnist", 1, INPUTS, parameters={"a": 2, "b": 3}):
         pass
-    assert only_run(store).data.params == {"a": "1", "b": "3"}
+    assert parameters(store) == {"a": "1", "b": "3"}
     assert capsys.readouterr().err == ""
 
 
-def test_a_deleted_experiment_comes_back(store):
+def test_a_deleted_experiment_stays_deleted_with_all_its_runs_and_runs_go_to_another(store, capsys):
     log_and_time()
-    store.delete_experiment(only_run(store).info.experiment_id)
-    log_and_time()
-    assert metrics(seed_runs(store)[-1]) == {"loss": .5}
+    old = only_run(store).info.experiment_id
+    store.delete_run(only_run(store).info.run_id)  # one by one, before
+    store.delete_experiment(old)
+    log_and_time(seed=2)
+    log_and_time(seed=3)
+    assert store.get_experiment(old).lifecycle_stage == "deleted"
+    assert not store.search_runs([old])
+    assert {store.get_experiment(run.info.experiment_id).name for run in seed_runs(store)} == {
+        f"{heading.EXPERIMENT} (2)"}
+    assert {run.data.tags["gan.seed"] for run in seed_runs(store)} == {"2", "3"}
+    (line,) = capsys.readouterr().err.splitlines()  # once
+    assert f"'{heading.EXPERIMENT}' is deleted" in line
+    assert f"mlflow experiments restore -x {old}" in line
+    found = heading.find(store)
+    assert found is not None
+    assert found.name == f"{heading.EXPERIMENT} (2)"
+
+
+# What runs are called.
+
+def only_parent(client: mlflow.MlflowClient, name: str) -> Any:
+    (run,) = [run for run in parents(client) if run.info.run_name == name]
+    return run
+
+
+def test_runs_of_other_parameters_have_other_names(store):
+    for rate, inputs in ((.1, "1" * 64), (.2, "2" * 64), (.1, "1" * 64), (.3, "3" * 64)):
+        with runs.start("mnist", 1, inputs, profile="cpu", parameters={"recipe": {"rate": {"initial": rate}}, "k": 1}):
+            pass
+    assert [run.info.run_name for run in parents(store)] == [
+        "mnist · cpu", "mnist · cpu · rate.initial 0.2", "mnist · cpu · rate.initial 0.3"]
+    seeds = [run for run in seed_runs(store) if run.data.tags["gan.inputs"] == "2" * 64]
+    assert [run.info.run_name for run in seeds] == ["mnist · seed 1 · cpu · rate.initial 0.2"]
+    assert only_parent(store, "mnist · cpu · rate.initial 0.2").data.tags["gan.changed"] == "rate.initial 0.2"
+    assert "gan.changed" not in only_parent(store, "mnist · cpu").data.tags
+
+
+def test_runs_of_the_same_parameters_are_told_apart_by_their_commit_or_a_number(store, monkeypatch):
+    for commit, inputs in (("a" * 40, "1" * 64), ("b" * 40, "2" * 64), ("b" * 40, "3" * 64)):
+        monkeypatch.setattr(machine, "commit", lambda commit=commit: (commit, True))
+        with runs.start("mnist", 1, inputs, parameters={"k": 1}):
+            pass
+    assert [run.info.run_name for run in parents(store)] == [
+        "mnist", "mnist · commit bbbbbbb", "mnist · commit bbbbbbb, run 2"]
+
+
+def test_what_differs_from_the_commit_is_in_the_name_of_the_first_run_too(monkeypatch, tmp_path):
+    """As `dvc exp run -S` leaves it, and a point of a sweep, which is a commit of its own."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "A",
+                        "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@b"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DVC_EXP_BASELINE_REV", raising=False)
+    text = (ROOT / "params.yaml").read_text()
+    Path("params.yaml").write_text(text)
+
+    def git(*words: str) -> None:
+        subprocess.run(["git", *words], check=True, capture_output=True)
+
+    git("init", "--quiet")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "committed")
+    committed = settings.check(settings.read_yaml(Path("params.yaml"))).configuration("digits")["train"]
+    assert changes.from_commit("digits", committed["profile"], committed) == ""
+    tried = json.loads(json.dumps(committed))
+    tried["model"]["recipe"]["learning_rate"]["initial"] = 0.5
+    tried["seeds"] = [7, 8]
+    assert changes.from_commit("digits", committed["profile"], tried) == "seeds 7, 8, learning_rate.initial 0.5"
+    assert changes.from_commit("no such experiment", "cpu", tried) == ""
+    monkeypatch.setenv("GIT_AUTHOR_EMAIL", changes.SWEEP)
+    Path("params.yaml").write_text(text + "\n# a point\n")
+    git("commit", "--quiet", "--all", "--message", "rates-1")
+    assert changes.from_commit("digits", committed["profile"], tried) == "seeds 7, 8, learning_rate.initial 0.5"
+
+
+def test_many_changes_are_counted_and_long_values_cut():
+    others = {f"a.b.p{i}": "1" for i in range(6)}
+    assert changes.between(others, dict.fromkeys(others, "2")) == "b.p0 2, b.p1 2, b.p2 2, 3 more"
+    assert changes.between({}, {"grid": "1" * 500}) == f"grid {'1' * 19}…"
+    assert changes.between({"gone": "1"}, {}) == "gone none"
+
+
+# Numbers that MLflow would keep as others.
+
+def test_numpy_steps_arrive_as_numbers_and_later_steps_after_them(store, folder):
+    with runs.start("mnist", 1, INPUTS) as tracker:
+        for step in np.arange(1, 4):
+            tracker.metrics({"loss": np.float32(step)}, step=step)
+    assert history(store, only_run(store), "loss") == [(1, 1.0), (2, 2.0), (3, 3.0)]
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as database:
+        kinds = database.execute(
+            "SELECT DISTINCT typeof(step), typeof(value) FROM metrics WHERE key = 'loss'").fetchall()
+    assert kinds == [("integer", "real")]
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b", "c"]), st.one_of(
+    st.none(), st.floats(), st.integers(), st.floats(width=32).map(np.float32), st.integers(-9, 9).map(np.int64),
+    st.text(max_size=3))), st.integers(0, 2**31 - 1), st.sampled_from([int, np.int32, np.int64, np.uint64]))
+def test_points_are_finite_python_numbers(values, step, kind):
+    found = names.points(values, kind(step), 7)
+    assert all(type(point.value) is float and math.isfinite(point.value) for point in found)
+    assert all((type(point.step), point.step, point.time) == (int, step, 7) for point in found)
+    assert {point.name for point in found} == {name for name, _ in names.finite(values)}
 
 
 # The store.
@@ -447,6 +563,12 @@ def newer(path: Path) -> None:
         connection.commit()
 
 
+def older(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '97727af70f4d'")
+        connection.commit()
+
+
 def newer_with_other_tables(path: Path) -> None:
     newer(path)
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -464,17 +586,71 @@ def a_folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("spoil", "said"), [
-    (newer, "made by another version of MLflow"), (newer_with_other_tables, "made by another version of MLflow"),
+    (newer, "made by a newer version of MLflow"), (newer_with_other_tables, "made by a newer version of MLflow"),
+    (older, "made by an older version of MLflow"),
     (garbage, "file is not a database"), (a_folder, "unable to open database file"),
 ])
 def test_a_database_that_cannot_be_used(folder, empty_database, capsys, spoil, said):
     shutil.copy(empty_database, folder / "mlflow.db")
     spoil(folder / "mlflow.db")
+    content = (folder / "mlflow.db").read_bytes() if (folder / "mlflow.db").is_file() else b""
     assert log_and_time() < 20
     assert log_and_time(seed=2) < 1  # not tried again
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"MLflow: sqlite:///{folder}/mlflow.db not usable ({said}")
     assert line.endswith(GOING_ON)
+    assert not re.search(r"\b(remove|delete|rm)\b", line)
+    assert not content or (folder / "mlflow.db").read_bytes() == content
+
+
+INSTALLED = importlib.metadata.version("mlflow")
+
+
+def test_a_database_of_a_newer_mlflow_is_named_with_both_versions(store, folder):
+    with runs.start("mnist", 1, INPUTS):  # our experiment says which MLflow wrote it
+        pass
+    assert heading.find(store).tags[schema.WRITER] == INSTALLED
+    newer(folder / "mlflow.db")
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as connection:
+        connection.execute(f"UPDATE experiment_tags SET value = '9.1.0' WHERE key = '{schema.WRITER}'")
+        connection.commit()
+    with pytest.raises(schema.OtherVersion) as error:
+        stores.connect(stores.store_uri())
+    for words in ("made by a newer version", f"expected: MLflow {INSTALLED}, schema",
+                  "found: MLflow 9.1.0, schema ffffffff", "use it with mlflow==9.1.0, in an environment of its own", "MLFLOW_TRACKING_URI=sqlite:///"):
+        assert words in str(error.value)
+
+
+def test_a_database_of_an_older_mlflow_is_named_with_both_versions_and_how_to_upgrade_it(store, folder, capsys):
+    older(folder / "mlflow.db")
+    with pytest.raises(schema.OtherVersion, match="made by an older version") as error:
+        ui.main(free_port())
+    assert f"expected: MLflow {INSTALLED}, schema " in str(error.value)
+    assert "found: schema 97727af70f4d of 2022-08-26" in str(error.value)
+    assert f"copy the database, then `mlflow db upgrade sqlite:///{folder}/mlflow.db`" in str(error.value)
+
+
+def test_what_mlflow_says_of_another_database_server_is_said_in_the_same_words():
+    said = RuntimeError("Detected out-of-date database schema (found version 97727af70f4d, but expected 0584bdc529eb).")
+    assert "made by an older version" in str(schema.explained(said, "postgresql://db"))
+    said = RuntimeError("Can't locate revision identified by 'ffffffffffff'")
+    assert "made by a newer version" in str(schema.explained(said, "postgresql://db"))
+    other = RuntimeError("out of memory")
+    assert schema.explained(other, "postgresql://db") is other
+
+
+@pytest.mark.parametrize("uri", ["file:{}/mlruns", "file://{}/mlruns", "{}/mlruns", "mlruns"])
+def test_a_folder_of_files_is_named_with_the_way_into_a_database(folder, monkeypatch, capsys, uri):
+    uri = uri.format(folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.delenv(schema.FILES_ALLOWED, raising=False)
+    log_and_time()
+    (line,) = capsys.readouterr().err.splitlines()
+    source = "mlruns" if uri == "mlruns" else f"{folder}/mlruns"
+    for words in ("a folder of files", f"MLflow {INSTALLED}", f"mlflow migrate-filestore --source {source} --target"):
+        assert words in line
+    with pytest.raises(schema.OtherVersion, match="migrate-filestore"):
+        ui.main(free_port())
 
 
 @pytest.mark.parametrize("uri", ["sqlite:///{}/file/mlflow.db", "file:{}/mlruns", "nonsense://somewhere"])
@@ -624,10 +800,11 @@ def test_the_ui_is_a_server_and_may_die(store, folder, monkeypatch, capsys):
                               env=os.environ | {"PYTHONPATH": str(ROOT)})
     try:
         assert server.stdout is not None
-        assert f"http://127.0.0.1:{port}/#/experiments shows" in server.stdout.readline()  # nothing has run yet
-        until = time.monotonic() + 60
-        while not answers(port) and time.monotonic() < until:
-            time.sleep(.2)
+        assert "starts, which takes up to a minute" in server.stdout.readline()
+        said = server.stdout.readline()
+        assert answers(port)  # before its address is printed
+        assert f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning answers" in said
+        assert "nothing has been logged" in said
         with pytest.raises(ReproductionError, match=f"port {port} is in use"):
             ui.main(port)
 
@@ -649,8 +826,9 @@ def test_the_ui_is_a_server_and_may_die(store, folder, monkeypatch, capsys):
             os.killpg(server.pid, signal.SIGKILL)
     first, second = seed_runs(store)
     assert (first.info.status, metrics(first)) == ("FINISHED", {"loss": .5})
-    assert files(store, first) == {"note.txt", "parameters.json"}
-    assert (second.info.status, metrics(second), second.data.params) == ("RUNNING", {"loss": 1.}, {"empty": ""})
+    assert files(store, first) == {"note.txt"}
+    assert (second.info.status, metrics(second)) == ("RUNNING", {"loss": 1.})
+    assert parents(store)[-1].data.params["empty"] == ""
     (line,) = capsys.readouterr().err.splitlines()
     assert line == f"MLflow: http://127.0.0.1:{port} not reachable (connection refused); {GOING_ON}"
 
@@ -662,21 +840,47 @@ def answers(port: int) -> bool:
 
 # The command line.
 
-def test_the_ui_says_where_the_runs_are(store, monkeypatch, capsys):
+def test_the_ui_says_where_the_runs_are_in_the_mode_that_shows_them(store):
     log_and_time()
-    monkeypatch.setattr(os, "execv", lambda program, words: None)
-    ui.main(port := free_port())
-    place = f"http://127.0.0.1:{port}/#/experiments/{only_run(store).info.experiment_id}/runs "
-    assert place in capsys.readouterr().out
+    runs_page, models_page = ui.addresses("http://127.0.0.1:5001", heading.find(store))
+    place = f"http://127.0.0.1:5001/#/experiments/{only_run(store).info.experiment_id}/runs"
+    assert f"{place}?viewStateShareKey=scores&workflowType=machine_learning" in runs_page
+    assert "http://127.0.0.1:5001/#/models?workflowType=machine_learning" in models_page
+    view = json.loads(heading.find(store).tags["mlflow.sharedViewState.scores"])
+    assert "metrics.`test_log_likelihood`" in view["selectedColumns"]
+
+
+def test_a_server_that_does_not_start_is_said_with_what_it_said(store, monkeypatch, capsys):
+    monkeypatch.setattr(ui, "_start", lambda store, port, said: subprocess.Popen(
+        [sys.executable, "-c", "print('no memory for this'); raise SystemExit(3)"], stdout=said, stderr=said))
+    with pytest.raises(ReproductionError, match=r"does not start[\s\S]*no memory for this"):
+        ui.main(free_port())
+    assert "http://" not in capsys.readouterr().out  # no address without a server
+
+
+def test_ctrl_c_ends_the_ui_without_an_error_and_the_server_with_it(store):
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "pipeline", "ui", str(port)], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, start_new_session=True,
+                               env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.readline()
+    assert answers(port)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, complaint = process.communicate(timeout=60)
+    assert (process.returncode, complaint) == (0, "")
+    assert not answers(port)
 
 
 def test_the_ui_of_a_server_is_at_the_server(folder, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://somebody:secret@mlflow.example.org")
     ui.main()
-    assert "open http://mlflow.example.org in a browser" in capsys.readouterr().out
+    assert "open http://mlflow.example.org/#/?workflowType=machine_learning in a browser" in capsys.readouterr().out
 
 
 def test_the_ui_of_a_database_that_cannot_be_used(store, folder):
     garbage(folder / "mlflow.db")
-    with pytest.raises(ReproductionError, match="file is not a database"):
+    with pytest.raises(ReproductionError, match="file is not a database") as error:
         ui.main(free_port())
+    assert not re.search(r"\b(remove|delete)\b", str(error.value))

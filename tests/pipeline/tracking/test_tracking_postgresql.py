@@ -22,6 +22,7 @@ import pytest
 from pipeline.runtime import run_log
 from pipeline.stages import figures
 from pipeline.tracking import runs, store
+from pipeline.tracking.heading import EXPERIMENT
 
 store.prepare_environment()  # MLflow reads some of it when it is imported
 import mlflow  # noqa: E402
@@ -120,7 +121,7 @@ def client(server: str, own_settings: None, monkeypatch: pytest.MonkeyPatch) -> 
 
 def seed_runs(client: mlflow.MlflowClient, experiment: str) -> dict[str, Any]:
     """Those of an experiment of the pipeline, by name."""
-    heading = client.get_experiment_by_name(runs.EXPERIMENT)
+    heading = client.get_experiment_by_name(EXPERIMENT)
     assert heading is not None
     found = client.search_runs([heading.experiment_id])
     named = {run.info.run_name: run for run in found if run.data.tags["gan.experiment"] == experiment}
@@ -141,14 +142,14 @@ def test_a_whole_experiment(client, server, digits, monkeypatch, capsys):
     curve = client.get_metric_history(run.info.run_id, "generator_loss")
     assert [point.step for point in curve] == [1, 2, 3, 4, 5]
     images = [file.path for file in client.list_artifacts(run.info.run_id, "images")]
-    assert sum(path.endswith(".png") for path in images) == 6
+    assert sum(path.endswith(".png") for path in images) == 8
     assert run.inputs.dataset_inputs[0].dataset.name == "digits"
     assert "figures/samples-ema.png" in {file.path for file in client.list_artifacts(parent.info.run_id, "figures")}
     mlflow.set_tracking_uri(server)
-    model = mlflow.pyfunc.load_model(f"runs:/{parent.info.run_id}/generator")
+    model = mlflow.pyfunc.load_model("models:/digits-generator@best")
     assert model.predict(16).shape == (16, 1, 8, 8)
     kept = run_log.read("runs")["digits-seed-2"]
-    assert kept["url"] == f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    assert kept["url"] == f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}?{store.MODE}"
 
 
 def test_a_run_that_was_killed_goes_on_and_one_that_is_finished_is_added_to(client, tmp_path, monkeypatch):
@@ -176,7 +177,7 @@ def test_a_run_that_was_killed_goes_on_and_one_that_is_finished_is_added_to(clie
     loss = client.get_metric_history(run.info.run_id, "loss")
     assert [(point.step, point.value) for point in loss] == [(epoch, epoch) for epoch in range(15)]
     assert run.data.metrics["test_log_likelihood"] == 225.0
-    assert run.data.params == {"a": "1", "b": "2"}
+    assert found["killed"].data.params == {"a": "1", "b": "2"}
 
 
 @pytest.mark.parametrize("name", ["it's", 'a "b" `c`', "naïve ζ 生成", "a@b:c#d?e%f", "nul\0", "half \ud800", "🎲",
