@@ -1,6 +1,7 @@
 """Stage `collect`: what DVC's own commands show, gathered over experiments.
 
 reports/summary.json, the metrics of `dvc exp show` and `dvc metrics diff`: one number for each row of results.
+reports/assessment.json, what other measures say of each row, for `dvc metrics` too.
 reports/plots/, what `dvc plots show` and `dvc plots diff` draw: curves in long form, one row for each point, so that
 dvc.yaml need not know which experiments there are; and the pictures of all experiments in one folder.
 """
@@ -12,8 +13,10 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pipeline.artifacts import assessments
 from pipeline.artifacts.paths import ARTIFACTS, FIGURES, PLOTS, SUMMARY
 from pipeline.artifacts.tables import write_csv
+from pipeline.results import assessment
 from pipeline.results.bandwidth import BandwidthCurves
 from pipeline.results.curves import DISCRIMINATOR, FIT, LOSSES, VALIDATION, TrainingCurves
 from pipeline.results.metrics import Entry, by_variant, gather
@@ -36,13 +39,16 @@ Row = tuple[str, int, str, float, float]
 
 def main() -> None:
     experiments = Plan.read().experiments
-    files.write_json(SUMMARY, summary(gather(experiments)))
+    metrics = gather(experiments)
+    files.write_json(SUMMARY, summary(metrics))
+    files.write_json(assessments.SUMMARY, assessment.summary(metrics))
     shutil.rmtree(PLOTS, ignore_errors=True)
     curves = {name: TrainingCurves.read_if_there(ARTIFACTS / name / "curves.csv") for name in experiments}
     for table, columns in CURVES.items():
         _write(table, "epoch", (row for name in experiments for row in training_curve(name, curves[name], columns)))
     _write("bandwidth", "bandwidth", (row for name in experiments for row in bandwidths(name)))
     _write("sample_sizes", "log10_samples", (row for name in experiments for row in sample_sizes(name)))
+    _write("ranks", "measure", ranks(metrics))
     PICTURES.mkdir()
     for experiment in experiments:
         for picture in sorted((FIGURES / experiment).glob("*.png")):
@@ -76,6 +82,18 @@ def sample_sizes(experiment: str) -> Iterator[Row]:
     for variant, row in _read(experiment, "sample_sizes.json").get("variants", {}).items():
         yield from ((experiment, row["seed"], variant, math.log10(size["samples"]), size["test_log_likelihood"])
                     for size in row["sizes"])
+
+
+def ranks(metrics: Mapping[str, Entry]) -> Iterator[Row]:
+    """By the number of the measure, from 1 in the order of `assessment.COLUMNS`, the place of each variant among the
+    rows of its data set."""
+    for dataset in dict.fromkeys(entry["dataset"] for entry in metrics.values()):
+        rows = assessment.rows(dataset, metrics)
+        for number, measure in enumerate(assessment.COLUMNS, 1):
+            for row, place in zip(rows, assessment.ranks(rows, measure), strict=True):
+                if place is not None and row.experiment:
+                    seed = by_variant(metrics[row.experiment])[row.variant]["seed"]
+                    yield row.experiment, seed, row.variant, float(number), float(place)
 
 
 def _read(experiment: str, name: str) -> dict[str, Any]:

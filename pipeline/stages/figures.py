@@ -19,9 +19,11 @@ from pipeline.figures.curves import training_figure
 from pipeline.figures.experiment import FinishedExperiment, of_seed
 from pipeline.figures.samples import sample_figures
 from pipeline.figures.style import house_style
+from pipeline.results.assessment import of_seed as assessed
+from pipeline.results.assessment import read_assessment
 from pipeline.results.metrics import variants_of
 from pipeline.runtime.stage import run
-from pipeline.tracking import logged_model, runs
+from pipeline.tracking import assessments, logged_model, runs
 
 
 def main(experiment: str) -> None:
@@ -61,6 +63,9 @@ def _track(experiment: FinishedExperiment, written: Iterable[Path]) -> None:
         generator = logged_model.generator_of(experiment.folder, training, dataset["shape"], shown)
         if generator is not None:
             tracker.generator(generator)
+            if (found := read_assessment(experiment.name)) is not None:  # where `assess` came first
+                for variant, seed in shown.items():
+                    tracker.model_metrics(assessments.metrics(variant, assessed(found, seed, variant)))
 
 
 def _scores(variant: str, scores: Mapping[str, Any]) -> dict[str, float | None]:

@@ -77,6 +77,14 @@ def log(client: Any, run_id: str, generator: GeneratorFiles) -> None:
     client.set_tag(run_id, DIGEST, digest)
 
 
+def log_metrics(client: Any, run_id: str, values: Mapping[str, float]) -> None:
+    """Add `values` to the run's generator, by which its page sorts models; nothing where it has none yet."""
+    outputs = client.get_run(run_id).outputs
+    for model in (outputs.model_outputs if outputs else [])[-1:]:
+        for name, value in values.items():
+            client.log_metric(run_id, name, value, model_id=model.model_id)
+
+
 def _save(folder: Path, generator: GeneratorFiles, model_id: str, run_id: str) -> str:
     """Write all but the weights, which are large and go straight to the store; returns where they belong."""
     import mlflow

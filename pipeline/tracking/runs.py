@@ -148,6 +148,11 @@ class Tracker:
         self._add(lambda client, run_id: logged_model.log(client, run_id, generator),
                   seconds=generator.size / SLOWEST_UPLOAD)
 
+    def model_metrics(self, values: Mapping[str, float | None]) -> None:
+        """Add metrics to the generator that the run has, if any, so that models can be sorted by them."""
+        known = {as_name(name): value for name, value in finite(values)}
+        self._add(lambda client, run_id: logged_model.log_metrics(client, run_id, known))
+
     def finish(self, status: Status = "FINISHED") -> None:
         """Send what is left and end the run; waits for it, within bounds. A second call does nothing."""
         if self._worker is not None:
