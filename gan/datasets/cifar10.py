@@ -3,7 +3,7 @@
 As in the paper, training images 0–39,999 are trained on and 40,000–49,999 are for validation. The raw files are two
 arrays and where their order comes from. The official archive has the official order. PNGs, as other sites pack them,
 have lost it; they are sorted by the SHA-256 of their pixels, so that the split depends on neither names, archives nor
-the file system. It is then another split of the same 50,000 images. Beside the arrays are their classes, numbered by the
+the file system. It is then another split of the same 50,000 images. Beside the arrays are the classes, numbered by the
 alphabet, as officially.
 """
 
@@ -178,7 +178,8 @@ def _read_labels(folder: Path) -> dict[str, np.ndarray]:
             raise DataError(f"{path} cannot be read", expected="an array in NumPy's format", found=reason(error),
                             remedy=redo(folder)) from error
         values, each = found[split], images // len(CLASSES)
-        if values.dtype != np.uint8 or values.shape != (images,) or np.bincount(values).tolist() != [each] * len(CLASSES):
+        fits = values.dtype == np.uint8 and values.shape == (images,)
+        if not fits or np.bincount(values).tolist() != [each] * len(CLASSES):
             raise DataError(f"{path} does not hold CIFAR-10's classes", expected=f"{each:,} of each of {len(CLASSES)}",
                             found=f"{values.dtype} {values.shape}", remedy=redo(folder))
     return found

@@ -1,8 +1,8 @@
 """All measures of one set of samples, against real images that are looked at once.
 
 Samples are compared with test images; validation images decide whatever is to be decided, and stand for samples where
-it is to be seen what a measure gives to real images that no one has trained on. A measure that cannot be taken, for want
-of samples or of labels, leaves a reason in its place.
+it is to be seen what a measure gives to real images that no one has trained on. A measure that cannot be taken, for
+want of samples or of labels, leaves a reason in its place.
 """
 
 from __future__ import annotations

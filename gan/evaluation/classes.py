@@ -44,7 +44,8 @@ def classes_drawn(probabilities: Tensor, of_data: Tensor, sure: float = 0.9) -> 
     drawn = drawn.cpu()
     return ClassesDrawn(
         histogram(drawn, count).tolist(), jackknifed(lambda rows: entropy(histogram(rows, count)), drawn),
-        jackknifed(lambda rows: total_variation(histogram(rows, count), expected), drawn), mean_of_states(likeliest >= sure))
+        jackknifed(lambda rows: total_variation(histogram(rows, count), expected), drawn),
+        mean_of_states(likeliest >= sure))
 
 
 def histogram(classes: Tensor, count: int) -> Tensor:

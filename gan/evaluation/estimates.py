@@ -39,8 +39,8 @@ def mean(values: Tensor) -> Estimate:
 
 
 def mean_of_states(values: Tensor, blocks: int = BLOCKS) -> Estimate:
-    """As `mean`, of values [n] that may depend on those before them, as states of a Markov chain do: the error comes from
-    the means of blocks of values that follow each other."""
+    """As `mean`, of values [n] that may depend on those before them, as states of a Markov chain do: the error comes
+    from the means of blocks of values that follow each other."""
     require(len(values), blocks, "an error from blocks")
     values = values.double()
     spread = of_blocks([float(part.mean()) for part in values.tensor_split(blocks)])

@@ -1,8 +1,8 @@
 """The features in which samples are compared with real images: of a small convolutional network.
 
 Where the data have labels, it is a classifier that is trained on them, and its features are the activations below the
-last layer; it also says which class a sample shows. Nothing is downloaded, and no Inception network is needed, which has
-seen neither digits nor grey faces.
+last layer; it also says which class a sample shows. Nothing is downloaded, and no Inception network is needed, which
+has seen neither digits nor grey faces.
 
 Where they have none, it is the same network with random weights, only its normalisation being fitted to the training
 images. Naeem et al. 2020 (arXiv 2002.09797, section 5) find that random features rank models sensibly where pretrained
@@ -41,8 +41,9 @@ class Network(nn.Module):
             layers += [nn.Conv2d(inputs, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(),
                        nn.MaxPool2d(2, ceil_mode=True)]
             inputs, height, width = channels, -(-height // 2), -(-width // 2)
-        self.trunk = nn.Sequential(*layers, nn.Flatten(), nn.Linear(inputs * height * width, settings.units, bias=False),
-                                   nn.BatchNorm1d(settings.units), nn.ReLU())
+        self.trunk = nn.Sequential(
+            *layers, nn.Flatten(), nn.Linear(inputs * height * width, settings.units, bias=False),
+            nn.BatchNorm1d(settings.units), nn.ReLU())
         self.head = nn.Linear(settings.units, classes)
 
     def forward(self, images: Tensor) -> Tensor:

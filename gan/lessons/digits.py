@@ -18,7 +18,7 @@ BLUR = 0.3
 
 
 class Judge:
-    """Says what a sample shows, and how sure it is: the classifier in whose features samples are assessed everywhere."""
+    """Says what a sample shows, and how sure it is: the classifier in whose features samples are assessed."""
 
     def __init__(self, features: Features, accuracy: float) -> None:
         """ValueError where the features are those of data without labels."""

@@ -52,10 +52,11 @@ def main(source: Path, dataset: str, write: Path | None = None) -> None:
         raise DataError(f"{source} cannot be compared with {dataset}", found=str(error),
                         remedy="give samples of the data's size, with finite values") from error
     held_out = files.read_json(references_file(dataset))["rows"]["held_out"]
-    print(table(found, held_out, f"{source}: {len(samples):,} samples against {dataset}, features {real.about['kind']}, "
-                                 f"digest {real.about['digest'][:12]}"))
+    print(table(found, held_out, f"{source}: {len(samples):,} samples against {dataset}, features: "
+                                 f"{real.about['kind']}, digest {real.about['digest'][:12]}"))
     if write is not None:
-        files.write_json(write, {"dataset": dataset, "features": real.described, "samples": found, "held_out": held_out})
+        files.write_json(write, {"dataset": dataset, "features": real.described, "samples": found,
+                                 "held_out": held_out})
 
 
 def table(found: Mapping[str, Any], held_out: Mapping[str, Any], head: str) -> str:
@@ -69,9 +70,11 @@ def table(found: Mapping[str, Any], held_out: Mapping[str, Any], head: str) -> s
             lines += textwrap.wrap(f"no value: {found[one.name]['why']}", WIDTH, initial_indent="    ",
                                    subsequent_indent="    ")
     near = found["nearest_training_image"]
-    lines += ["", *textwrap.wrap(f"Median distance to the nearest training image, in pixels: {near['median']:.3g}; of held-out "
-                                 f"images {near['held_out_median']:.3g}. Nearer than all but 1 % of those: "
-                                 f"{near['nearer_than_all_but_1_percent']:.1%}.", WIDTH)]
+    lines += ["", *textwrap.wrap(
+        f"Median distance to the nearest training image, in pixels: {near['median']:.3g}; of held-out images "
+        f"{near['held_out_median']:.3g}. Nearer than all but 1 % of those: "
+        f"{near['nearer_than_all_but_1_percent']:.1%}.",
+        WIDTH)]
     return "\n".join(lines)
 
 
@@ -82,8 +85,8 @@ def read_samples(source: Path, dataset: Dataset) -> torch.Tensor:
     if source.suffix.lower() in (".npy", ".npz"):
         return _in_scale(_pixels_of_array(source, dataset.shape), dataset)
     if not source.is_dir() and not zipfile.is_zipfile(source):
-        raise DataError(f"{source} cannot be read", expected="a folder or zip archive of images, or an array as .npy or "
-                        ".npz", found="no such file" if not source.exists() else "another kind of file",
+        raise DataError(f"{source} cannot be read", expected="a folder or zip archive of images, or a .npy or .npz",
+                        found="no such file" if not source.exists() else "another kind of file",
                         remedy="correct the path")
     return _in_scale(_pixels_of_images(source, dataset.shape), dataset)
 
@@ -123,7 +126,8 @@ def _pixels_of_array(source: Path, shape: tuple[int, int, int]) -> np.ndarray:
     fits = content.shape[1:] in ((channels * height * width,), shape, *([shape[1:]] if channels == 1 else [])) or last
     if not fits or not (content.dtype == np.uint8 or np.issubdtype(content.dtype, np.floating)):
         raise DataError(f"{source} does not hold samples of this data set",
-                        expected=f"uint8, or floating-point numbers in the data's scale, [n, {channels}, {height}, {width}]",
+                        expected="uint8, or floating-point numbers in the data's scale, "
+                                 f"[n, {channels}, {height}, {width}]",
                         found=f"{content.dtype} {list(content.shape)}", remedy="bring it into this shape")
     return np.ascontiguousarray(content.transpose(0, 3, 1, 2) if last else content).reshape(len(content), -1)
 

@@ -152,8 +152,9 @@ def _opinion(dataset: str, there: Sequence[Row], metrics: Mapping[str, Entry], n
     experiments = list(dict.fromkeys(row.experiment for row in there if row.experiment))
     return Opinion(
         anchor("second-opinion", dataset), dataset_name(dataset), [*_sentences(there, columns)],
-        _rank_chart(there, columns, dataset), number, columns, [_table_row(row, there, columns, dataset) for row in there],
-        _sample_width(there), _facts(experiments, references), [_checked(check) for check in references.get("checks", ())],
+        _rank_chart(there, columns, dataset), number, columns,
+        [_table_row(row, there, columns, dataset) for row in there], _sample_width(there),
+        _facts(experiments, references), [_checked(check) for check in references.get("checks", ())],
         _failing(there, columns), likelihoods, _beside_wu(dataset) if likelihoods else "", chart,
         numbers.next() if chart else 0, said,
         [*(assessment_file(name).as_posix() for name in experiments),
@@ -169,23 +170,23 @@ def label(row: Row) -> str:
 def _sentences(there: Sequence[Row], columns: Sequence[Measure]) -> Iterator[str]:
     """Three that need no knowledge of the field, with this page's numbers."""
     blurred = next((row for row in there if not row.experiment and row.variant == "blurred"), None)
-    sharp = next((row for row in there if row.about.get("samples") and row.title == REFERENCES["training_images"]), None)
+    sharp = next((row for row in there if row.title == REFERENCES["training_images"]), None)
     example = (f": real training images score {_nats(sharp)} nats, and the same images made less sharp "
                f"{_nats(blurred)}" if blurred is not None and sharp is not None else "")
-    yield ("The paper’s number only says how near the nearest sample comes to each real image, so it rewards whatever lies "
-           f"in between, such as blurred images{example}.")
+    yield ("The paper’s number only says how near the nearest sample comes to each real image, so it rewards whatever "
+           f"lies in between, such as blurred images{example}.")
     others = [measure for measure in columns if measure.name != "parzen"]
     first = [is_first(there, measure) for measure in others]
     if any(verdict is not None for verdict in first):
-        yield (f"{len(others)} measures that were made since ask other questions, and a good one puts real images that no "
-               f"model has seen first: {sum(verdict is True for verdict in first)} of them do.")
+        yield (f"{len(others)} measures that were made since ask other questions, and a good one puts real images that "
+               f"no model has seen first: {sum(verdict is True for verdict in first)} of them do.")
     models = [row for row in there if row.experiment and row.title not in REFERENCES.values()]
     if models and others:
         scores = {id(row): _mean_place(row, there, others) for row in models}
         best = min(models, key=lambda row: scores[id(row)])
         by_parzen = max(models, key=lambda row: row.value("parzen") or -math.inf)
-        yield (f"Of the models, {label(best)} does best by them (place {scores[id(best)]:.1f} of {len(there)} on average)"
-               + (", as it does by the paper’s number." if best is by_parzen else
+        yield (f"Of the models, {label(best)} does best by them (place {scores[id(best)]:.1f} of {len(there)} on "
+               "average)" + (", as it does by the paper’s number." if best is by_parzen else
                   f", while the paper’s number prefers {label(by_parzen)} "
                   f"(place {scores[id(by_parzen)]:.1f} on average)."))
 
@@ -217,8 +218,8 @@ def _failing(there: Sequence[Row], columns: Sequence[Measure]) -> str:
     names = [measure.title for measure in columns if measure.name != "parzen" and is_first(there, measure) is False]
     if not names:
         return ""
-    return (f"{'This measure fails' if len(names) == 1 else 'These measures fail'} the test that held-out real images come "
-            f"first, beyond three standard errors: {listed(names)}. A high place there is no praise.")
+    return (f"{'This measure fails' if len(names) == 1 else 'These measures fail'} the test that held-out real images "
+            f"come first, beyond three standard errors: {listed(names)}. A high place there is no praise.")
 
 
 # Ranks.
@@ -240,8 +241,8 @@ def _rank_chart(there: Sequence[Row], columns: Sequence[Measure], dataset: str) 
     heads = [(float(LEFT + STEP * column), measure.title) for column, measure in enumerate(columns)]
     first = "; ".join(f"{measure.title}: {label(there[table[measure.name].index(1)])}" for measure in columns)
     return RankChart(LEFT + STEP * (len(columns) - 1) + RIGHT, TOP + ROW * len(there), lines, heads,
-                     f"Places of {len(there)} rows of {dataset_name(dataset)} under {len(columns)} measures, best on top. "
-                     f"First under each: {first}.")
+                     f"Places of {len(there)} rows of {dataset_name(dataset)} under {len(columns)} measures, best on "
+                     f"top. First under each: {first}.")
 
 
 def _height(places: Sequence[int | None], i: int) -> int:
@@ -360,16 +361,18 @@ def _closed_form_of(dataset: str, row: Row, curve: BandwidthCurves, near: Mappin
     points = {sigma: value for sigma, value in curve.refined.finite.items() if value > best - 100}
     form = [window.log_likelihood(sigma) for sigma in points]
     x = list(points)
-    lines = [Line("the estimate", 1, x, list(points.values())), Line("by the nearest sample alone", 2, x, form, dashed=True)]
+    lines = [Line("the estimate", 1, x, list(points.values())),
+             Line("by the nearest sample alone", 2, x, form, dashed=True)]
     at_best = window.log_likelihood(window.best_bandwidth)
     chart = Chart(f"Validation log-likelihood against σ, {label(row)}, in nats",
-                  f"Log-likelihood of validation images on {dataset_name(dataset)} against the bandwidth: the estimate, best "
-                  f"{with_error(best, None)}, and what the distance to the nearest sample alone gives, best "
-                  f"{with_error(at_best, None)}.",
+                  f"Log-likelihood of validation images on {dataset_name(dataset)} against the bandwidth: the estimate, "
+                  f"best {with_error(best, None)}, and what the distance to the nearest sample alone gives, "
+                  f"best {with_error(at_best, None)}.",
                   Axis("bandwidth σ", min(x), max(x), log=True),
                   Axis("log-likelihood", *around([*points.values(), *form], 0.05)), lines, unit=" nats", decimals=1)
     said = (f"{label(row)} ({row.experiment}) on {dataset_name(dataset)}: the Parzen estimate of the "
-            f"{near['validation_images']:,} validation images that choose σ, and −r²/2σ² − log n − d·log σ√2π with r² = "
-            f"{near['mean_square_validation']:.2f}, the mean squared distance to the nearest of {near['samples']:,} samples. "
-            f"At their best they are {with_error(best, None)} and {with_error(at_best, None)} nats.")
+            f"{near['validation_images']:,} validation images that choose σ, and −r²/2σ² − log n − d·log σ√2π with "
+            f"r² = {near['mean_square_validation']:.2f}, the mean squared distance to the nearest of "
+            f"{near['samples']:,} samples. At their best they are {with_error(best, None)} and "
+            f"{with_error(at_best, None)} nats.")
     return chart, said

@@ -1,7 +1,7 @@
 """params.yaml, read and checked: an unknown key or a value out of range is named before any work is done.
 
 How its blocks take over from each other is in `inheritance`; what they hold, in `schema` and in the settings of `gan`.
-`parzen`, `monitor` and `assess` may also hold `datasets: {name: overrides}`: what the scale of a data set's images changes there;
+`parzen`, `monitor` and `assess` may also hold `datasets: {name: overrides}`: what a data set's images change there;
 an experiment may override the block `figures`.
 """
 

@@ -1,7 +1,8 @@
 """Stage `assess`: what other measures than the Parzen estimate say of the samples that it scored.
 
 Every variant of every seed is compared with real images in features (`gan.evaluation.assessment`). Of the seed that
-validation chose, models that have a decoder also get a likelihood proper (`gan.evaluation.annealed_importance_sampling`).
+validation chose, models that have a decoder also get a likelihood proper
+(`gan.evaluation.annealed_importance_sampling`).
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ def main(name: str) -> None:
     content["checks"] = [{
         "samples": check.samples, "measure": check.measure, "claim": check.claim, "images": len(few),
         "held_out": yardstick[check.measure], "bad": measured[check.samples][check.measure],
-        "caught": is_caught(check, measured[check.samples], yardstick)} for check in CHECKS if check.samples in measured]
+        "caught": is_caught(check, measured[check.samples], yardstick)}
+        for check in CHECKS if check.samples in measured]
     files.write_json(references_file(name), content)
     for check in content["checks"]:
         word = {True: "catches", False: "does not catch", None: "has nothing to say of"}[check["caught"]]

@@ -17,7 +17,8 @@ DIGEST = "ab" * 32
 FEATURES = {"digest": DIGEST, "kind": "classifier", "test_accuracy": 0.9934}
 LIKELIHOOD = {
     "bandwidth": 0.12, "narrowest": False, "validation": 310.0, "test": {"value": 321.5, "standard_error": 8.5},
-    "simulated_below": {"value": 400.0, "standard_error": 6.0}, "simulated_above": {"value": 404.5, "standard_error": 6.0},
+    "simulated_below": {"value": 400.0, "standard_error": 6.0},
+    "simulated_above": {"value": 404.5, "standard_error": 6.0},
     "gap": {"value": 4.5, "standard_error": 0.5}, "images": 8, "chains": 4, "temperatures": 100, "leapfrogs": 5}
 
 

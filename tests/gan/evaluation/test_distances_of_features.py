@@ -92,7 +92,7 @@ def test_the_jackknife_of_a_mean_is_its_standard_error():
 
 def test_the_error_of_a_chain_is_wider_than_that_of_independent_values():
     steps = normal(20_000, 1, 3)[:, 0]
-    chain = torch.stack([steps[i:i + 200].mean() for i in range(0, 19_800)])
+    chain = torch.stack([steps[i:i + 200].mean() for i in range(19_800)])
     assert mean_of_states(chain).value == pytest.approx(mean(chain).value)
     assert mean_of_states(chain).standard_error > 4 * mean(chain).standard_error
 

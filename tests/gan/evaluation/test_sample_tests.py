@@ -173,10 +173,9 @@ def test_real_images_do_not_copy_copies_do_and_bad_fits_lie_far():
 
 
 def test_copying_in_one_region_is_seen_although_samples_elsewhere_lie_far():
-    held_out = copying.Placed(torch.cat((torch.full((500,), 1.0), torch.full((500,), 9.0))) + normal(1000, 1, 1)[:, 0] / 9,
-                              torch.arange(1000) // 500)
-    samples = copying.Placed(torch.cat((torch.full((500,), 0.0), torch.full((500,), 9.0))) + normal(1000, 1, 2)[:, 0] / 9,
-                             torch.arange(1000) // 500)
+    cells = torch.arange(1000) // 500
+    held_out = copying.Placed(torch.tensor([1.0, 9.0])[cells] + normal(1000, 1, 1)[:, 0] / 9, cells)
+    samples = copying.Placed(torch.tensor([0.0, 9.0])[cells] + normal(1000, 1, 2)[:, 0] / 9, cells)
     assert copying.copying(held_out, samples, 2).value < COPIES
 
 

@@ -39,7 +39,7 @@ def test_three_sentences_tell_what_the_measures_find(assessed: Path) -> None:
     assert "real training images score 244.0 nats, and the same images made less sharp 321.0" in parzen
     assert f"{len(MEASURES)} measures" in first
     assert first.endswith(f"{len(MEASURES)} of them do.")
-    assert best.startswith("Of the models, Adversarial nets, averaged weights (EMA), not in the paper does best by them")
+    assert "Adversarial nets, averaged weights (EMA), not in the paper does best by them" in best
     assert best.endswith("as it does by the paper’s number.")
 
 
@@ -91,7 +91,8 @@ def test_the_page_shows_all_of_it(assessed: Path) -> None:
 def test_a_measure_that_fails_its_check_is_said_to(assessed: Path) -> None:
     assert opinion().failing == ""
     refer(caught=False)
-    better = measured(0.5, precision={"value": 1.5, "standard_error": 0.01}, density={"value": 9.0, "standard_error": 0.1})
+    better = measured(0.5, precision={"value": 1.5, "standard_error": 0.01},
+                      density={"value": 9.0, "standard_error": 0.1})
     assess("mnist_kmeans", {"raw": {1: better}})
     assert opinion().failing.startswith("These measures fail the test that held-out real images come first")
     assert opinion().failing.count("precision") == opinion().failing.count("density") == 1
@@ -106,7 +107,8 @@ def test_the_closed_form_stands_beside_the_curve(assessed: Path) -> None:
     curve, form = one.chart.lines
     assert (curve.name, form.name) == ("the estimate", "by the nearest sample alone")
     for sigma, value in zip(form.x, form.y, strict=True):
-        assert value == pytest.approx(-2.5 / (2 * sigma**2) - math.log(60) - 64 * math.log(sigma * math.sqrt(2 * math.pi)))
+        assert value == pytest.approx(
+            -2.5 / (2 * sigma**2) - math.log(60) - 64 * math.log(sigma * math.sqrt(2 * math.pi)))
     assert "r² = 2.50" in one.chart_said
 
 

@@ -111,16 +111,17 @@ def test_parzen_puts_blurred_images_first(assessed: Path) -> None:
 
 
 @pytest.mark.parametrize(("measure", "bad", "caught"), [
-    ("recall", {"value": 0.2, "standard_error": 0.01}, True), ("recall", {"value": 0.88, "standard_error": 0.01}, False),
-    ("recall", {"value": 0.99, "standard_error": 0.01}, False), ("recall", {"why": "too few"}, None),
-    ("copying", {"value": -3.5, "standard_error": 9.0}, True), ("copying", {"value": 50.0, "standard_error": 1.0}, False)])
+    ("recall", {"value": 0.2, "standard_error": 0.01}, True), ("recall", {"value": 0.99, "standard_error": 0}, False),
+    ("recall", {"value": 0.88, "standard_error": 0.01}, False), ("recall", {"why": "too few"}, None),
+    ("copying", {"value": -3.5, "standard_error": 9}, True), ("copying", {"value": 50, "standard_error": 1}, False)])
 def test_bad_samples_are_caught_beyond_both_errors_and_copies_by_their_own_bound(measure, bad, caught) -> None:
     check = next(check for check in CHECKS if check.measure == measure)
     assert is_caught(check, {measure: bad}, {measure: {"value": 0.9, "standard_error": 0.01}}) is caught
 
 
 def test_another_data_set_has_rows_of_its_own(assessed: Path) -> None:
-    assess("digits", {"raw": {1: measured(0.1), 2: measured(0.1)}, "ema": {1: measured(0.1), 2: measured(0.1)}}, "digits")
+    seeds = {1: measured(0.1), 2: measured(0.1)}
+    assess("digits", {"raw": seeds, "ema": seeds}, "digits")
     assert {one.experiment for one in rows("digits", gather([*NAMES, "digits"]))} == {"digits"}
     write_json(references_file("digits"), {"rows": {}})
     assert len(rows("digits", gather([*NAMES, "digits"]))) == 2
