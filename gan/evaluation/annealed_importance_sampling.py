@@ -31,7 +31,7 @@ from gan.evaluation.estimates import Estimate, mean, require
 
 ACCEPTANCE = 0.65
 """share of moves to be accepted (as in the paper)"""
-_GAIN, _FIRST_LENGTH, _LONGEST = 0.3, 0.3, 1.0
+_GAIN, _FIRST_LENGTH, _LONGEST, _SPREAD = 0.5, 0.3, 1.0, 0.3
 _POWER = 4  # λ_t = (t/T)⁴/σ²: most steps where the posterior is still wide (Friel, Pettitt 2008, section 3.1)
 
 
@@ -192,21 +192,27 @@ class _State:
 
 def _move(decode: Decoder, targets: Tensor, state: _State, precision: float, length: float, leapfrogs: int,
           stream: torch.Generator) -> tuple[_State, float]:
-    """One move of Hamiltonian Monte Carlo within f_t (Neal 2011), and the share of chains that accepted theirs."""
+    """One move of Hamiltonian Monte Carlo within f_t (Neal 2011), and the mean probability that it was accepted.
+
+    Each chain has steps of a length of its own around `length`, or all would come back to where they began where that
+    is a multiple of a period.
+    """
     momentum = torch.randn(state.codes.shape, generator=stream, device=stream.device)
+    lengths = length * (1 - _SPREAD + 2 * _SPREAD * torch.rand(len(targets), 1, generator=stream, device=stream.device))
 
     def level(at: _State, momentum: Tensor) -> Tensor:
         return (at.codes.square().sum(1, dtype=torch.float64) + momentum.square().sum(1, dtype=torch.float64)
                 ) / 2 + precision * at.energy
 
     start, new = level(state, momentum), state
-    momentum = momentum - length / 2 * (new.codes + precision * new.slope)
+    momentum = momentum - lengths / 2 * (new.codes + precision * new.slope)
     for step in range(leapfrogs):
-        new = _State.of(decode, targets, new.codes + length * momentum)
+        new = _State.of(decode, targets, new.codes + lengths * momentum)
         share = 1.0 if step < leapfrogs - 1 else 0.5
-        momentum = momentum - share * length * (new.codes + precision * new.slope)
+        momentum = momentum - share * lengths * (new.codes + precision * new.slope)
+    odds = (start - level(new, momentum)).exp().clamp(max=1).nan_to_num(0)  # a move that ran away is refused
     chance = torch.rand(len(targets), generator=stream, device=stream.device, dtype=torch.float64)
-    accepted = chance.log() < start - level(new, momentum)  # false for NaN: a move that ran away is refused
+    accepted = chance < odds
     rows = accepted.unsqueeze(1)
     return _State(torch.where(rows, new.codes, state.codes), torch.where(accepted, new.energy, state.energy),
-                  torch.where(rows, new.slope, state.slope)), float(accepted.double().mean())
+                  torch.where(rows, new.slope, state.slope)), float(odds.mean())

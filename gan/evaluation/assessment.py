@@ -8,7 +8,7 @@ want of samples or of labels, leaves a reason in its place.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
@@ -66,12 +66,24 @@ class Reference:
     held_out_pixel_distances: Tensor
     """the same in pixels, of some test images"""
 
+    _radii: dict[tuple[int, ...], Tensor] = field(default_factory=dict, repr=False)
+    """of balls around test images, squared: by how many there are, and k"""
+
+    def radii(self, n: int, *k: int) -> Tensor:
+        """Of balls around n of the test images to their k-th nearest: `neighbours.radii`, computed once."""
+        if (n, *k) not in self._radii:
+            self._radii[n, *k] = neighbours.radii(some_of(self.test, n), k)
+        return self._radii[n, *k]
+
     def tensors(self) -> dict[str, Tensor]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in _TENSORS}
 
     @classmethod
     def of(cls, tensors: Mapping[str, Tensor], device: torch.device | str = "cpu") -> Reference:
-        return cls(**{field.name: tensors[field.name].to(device) for field in fields(cls)})
+        return cls(**{name: tensors[name].to(device) for name in _TENSORS})
+
+
+_TENSORS = [each.name for each in fields(Reference) if not each.name.startswith("_")]
 
 
 def reference(images: Images, labels: Tensor | None, features: Features, settings: MeasureSettings,
@@ -114,7 +126,7 @@ def measure(samples: Tensor, images: Images, real: Reference, features: Features
     found: dict[str, Any] = {"samples": n}
     found |= _taken(("frechet_distance",), lambda: [frechet.frechet_distance(test, seen.features)])
     found |= _taken(("kernel_distance",), lambda: [kernel_distance.kernel_distance(test, seen.features)])
-    found |= _taken(("precision", "recall", "density", "coverage"), lambda: _in_balls(test, seen.features, settings))
+    found |= _taken(("precision", "recall", "density", "coverage"), lambda: _in_balls(real, test, seen.features, settings))
     found |= _classes(seen, real, settings)
     halves = _halves_of_real_images(real, n) if held_out else (
         two_sample.Halves(some_of(real.validation, n)[:n // 2], test[:n // 2]),
@@ -137,8 +149,8 @@ def _plain(estimate: Estimate) -> dict[str, float]:
     return {"value": estimate.value, "standard_error": estimate.standard_error}
 
 
-def _in_balls(test: Tensor, samples: Tensor, settings: MeasureSettings) -> list[Estimate]:
-    of_real = neighbours.radii(test, [settings.precision_neighbours, settings.density_neighbours])
+def _in_balls(real: Reference, test: Tensor, samples: Tensor, settings: MeasureSettings) -> list[Estimate]:
+    of_real = real.radii(len(test), settings.precision_neighbours, settings.density_neighbours)
     of_samples = neighbours.radii(samples, [settings.precision_neighbours])
     near = precision_recall.in_balls(test, samples, of_real[:, 0], of_samples[:, 0])
     dense = density_coverage.in_balls(test, samples, of_real[:, 1], settings.density_neighbours)

@@ -24,12 +24,15 @@ _CRITICAL = 1.959963984540054
 def fit_bins(images: Tensor, bins: int, seed: int = 0, iterations: int = 30) -> Tensor:
     """Centres [bins, d] of k-means on images [n, d], float32, by scikit-learn on the CPU.
 
-    Raises TooFew for fewer images than bins.
+    On one thread: of several, each adds its sums when it is done, and the order shows in the last digits. Raises TooFew
+    for fewer images than bins.
     """
     from sklearn.cluster import KMeans  # here because importing it takes seconds
+    from threadpoolctl import threadpool_limits
 
     require(len(images), bins, f"k-means with {bins} bins")
-    fitted = KMeans(bins, n_init=1, max_iter=iterations, random_state=seed, init="random").fit(images.cpu().numpy())
+    with threadpool_limits(1):
+        fitted = KMeans(bins, n_init=1, max_iter=iterations, random_state=seed, init="random").fit(images.cpu().numpy())
     return torch.from_numpy(fitted.cluster_centers_).float().to(images.device)
 
 

@@ -39,7 +39,7 @@ class Placed:
 
 
 def copying(held_out: Placed, samples: Placed, cells: int) -> Estimate:
-    """C_T. Its error comes from leaving out blocks of samples in turn.
+    """C_T. Its error, that of the samples alone, comes from leaving out blocks of them in turn.
 
     Raises TooFew where no cell has enough of both, as where all samples are one image that lies by itself.
     """

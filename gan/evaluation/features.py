@@ -132,6 +132,7 @@ def _fit(network: Network, images: Tensor, labels: Tensor, settings: FeatureSett
         for _ in range(settings.epochs):
             order = torch.randperm(len(images), generator=stream)
             for rows in order.split(settings.batch_size):
+                advance(len(rows))
                 if len(rows) < min(settings.batch_size, len(images)):
                     continue  # a last, smaller one would be normalised by too few
                 for group in sgd.param_groups:
@@ -141,7 +142,6 @@ def _fit(network: Network, images: Tensor, labels: Tensor, settings: FeatureSett
                 cross_entropy(network(batch), labels[rows].to(device), label_smoothing=_SMOOTHING).backward()
                 sgd.step()
                 step += 1
-                advance(len(rows))
 
 
 def one_cycle(done: float) -> float:

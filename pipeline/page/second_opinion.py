@@ -365,8 +365,8 @@ def _closed_form_of(dataset: str, row: Row, curve: BandwidthCurves, near: Mappin
              Line("by the nearest sample alone", 2, x, form, dashed=True)]
     at_best = window.log_likelihood(window.best_bandwidth)
     chart = Chart(f"Validation log-likelihood against σ, {label(row)}, in nats",
-                  f"Log-likelihood of validation images on {dataset_name(dataset)} against the bandwidth: the estimate, "
-                  f"best {with_error(best, None)}, and what the distance to the nearest sample alone gives, "
+                  f"Log-likelihood of validation images on {dataset_name(dataset)} against the bandwidth: the "
+                  f"estimate, best {with_error(best, None)}, and what the distance to the nearest sample alone gives, "
                   f"best {with_error(at_best, None)}.",
                   Axis("bandwidth σ", min(x), max(x), log=True),
                   Axis("log-likelihood", *around([*points.values(), *form], 0.05)), lines, unit=" nats", decimals=1)

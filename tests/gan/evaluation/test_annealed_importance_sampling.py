@@ -44,14 +44,15 @@ def stream(seed: int = 0) -> torch.Generator:
 def test_both_bounds_are_the_closed_form_to_half_a_nat_and_lie_on_their_sides():
     linear, sigma = Linear(), 0.2
     _, others = linear.draw(40, sigma, 1)
-    schedule, _ = tuned(linear, others, sigma, 150, 8, 4, stream())
+    schedule, _ = tuned(linear, others, sigma, 500, 8, 4, stream())
     codes, images = linear.draw(40, sigma, 2)
     exact = linear.log_likelihood(images, sigma)
     below = forward(linear, images, schedule, 8, stream(1))[-1]
     above = backward(linear, codes, images, schedule, 8, stream(2))
-    assert float((below - exact).abs().max()) < 0.5
-    assert float((above - exact).abs().max()) < 0.5
-    assert float((above - below).mean()) > -0.05
+    for bound in (below, above):
+        assert float((bound - exact).abs().mean()) < 0.5
+        assert abs(float((bound - exact).mean())) < 0.3
+    assert float((above - below).mean()) > 0
 
 
 def test_with_few_steps_the_bounds_part_and_still_enclose_the_truth():
@@ -68,8 +69,8 @@ def test_with_few_steps_the_bounds_part_and_still_enclose_the_truth():
 def test_one_run_gives_the_likelihood_at_every_wider_sigma():
     linear, narrowest = Linear(), 0.1
     _, images = linear.draw(30, 0.3, 3)
-    schedule, curve = tuned(linear, images, narrowest, 200, 8, 4, stream())
-    for t in (60, 100, 150, 199):
+    schedule, curve = tuned(linear, images, narrowest, 600, 8, 4, stream())
+    for t in (200, 300, 450, 599):
         sigma = 1 / math.sqrt(schedule.precisions[t])
         exact = float(linear.log_likelihood(images, sigma).mean())
         assert float(curve[t]) == pytest.approx(exact, abs=0.5 + 0.01 * abs(exact)), sigma
@@ -79,11 +80,11 @@ def test_validation_images_choose_sigma_near_the_true_one():
     linear, sigma = Linear(), 0.3
     (_, validation), (_, test) = linear.draw(60, sigma, 1), linear.draw(60, sigma, 2)
     done = []
-    found = likelihood(linear, validation, test, narrowest=0.1, temperatures=120, leapfrogs=8, chains=4,
+    found = likelihood(linear, validation, test, narrowest=0.1, temperatures=400, leapfrogs=8, chains=4,
                        stream=stream(), advance=done.append)
     assert found.bandwidth == pytest.approx(sigma, rel=0.1)
     assert not found.narrowest
-    assert sum(done) == 4 * 120
+    assert sum(done) == 4 * 400
     exact = linear.log_likelihood(test, found.bandwidth)
     assert found.test.value == pytest.approx(float(exact.mean()), abs=0.5)
     assert found.test.standard_error == pytest.approx(float(exact.std()) / math.sqrt(60), rel=0.1)

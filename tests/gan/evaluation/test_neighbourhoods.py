@@ -98,7 +98,7 @@ def test_samples_far_away_have_nothing_of_any_and_one_point_over_and_over_has_no
     one = real[:1].expand(200, -1)
     near, dense = precision_and_recall(real, one), density_and_coverage(real, one)
     assert near.precision.value == 1
-    assert near.recall.value == pytest.approx(1 / 200)  # the point itself
+    assert near.recall.value <= 1 / 200  # at most the point itself
     assert dense.coverage.value < 0.1
 
 

@@ -32,7 +32,7 @@ def certain(classes: torch.Tensor, count: int, probability: float = 1.0) -> torc
 def test_every_class_equally_often_is_balanced_and_one_left_out_is_missed_by_its_share():
     even = classes_drawn(certain(torch.arange(1000) % 10, 10), torch.full((10,), 0.1))
     assert even.entropy.value == pytest.approx(math.log(10))
-    assert even.imbalance.value == pytest.approx(0)
+    assert even.imbalance.value == pytest.approx(0, abs=1e-6)
     left_out = classes_drawn(certain(torch.arange(900) % 9, 10), torch.full((10,), 0.1))
     assert left_out.imbalance.value == pytest.approx(0.1)
     assert left_out.entropy.value == pytest.approx(math.log(9))
@@ -155,7 +155,7 @@ def placed(distances: torch.Tensor, cells: int = 1) -> copying.Placed:
 def test_mann_whitney_is_scipys_with_ties_by_halves(m, n, levels, seed):
     stream = torch.Generator().manual_seed(seed)
     ours, theirs = (torch.randint(levels, (k,), generator=stream).float() for k in (m, n))
-    u = scipy.stats.mannwhitneyu(ours.numpy(), theirs.numpy()).statistic
+    u = scipy.stats.mannwhitneyu(ours.double().numpy(), theirs.double().numpy()).statistic
     z = (u - m * n / 2) / math.sqrt(m * n * (m + n + 1) / 12)
     assert copying.mann_whitney(ours, theirs) == pytest.approx(z, abs=1e-9)
 
@@ -164,7 +164,7 @@ def test_real_images_do_not_copy_copies_do_and_bad_fits_lie_far():
     held_out = normal(2000, 1, 1)[:, 0].abs()
     fresh = copying.copying(placed(held_out, 4), placed(normal(2000, 1, 2)[:, 0].abs(), 4), 4)
     assert abs(fresh.value) < 3
-    assert 0.3 < fresh.standard_error < 2  # Z has variance 1 in each of four cells
+    assert 0.15 < fresh.standard_error < 1  # Z has variance 1 in each of four cells, half of it by the samples
     copies = copying.copying(placed(held_out, 4), placed(torch.zeros(2000), 4), 4)
     assert copies.value < -20
     half = torch.cat((torch.zeros(500), normal(1500, 1, 3)[:, 0].abs()))
@@ -207,6 +207,6 @@ def test_at_the_best_bandwidth_the_estimate_is_the_mean_squared_distance_to_the_
     assert sigma == pytest.approx(math.sqrt(float(squares.mean()) / 300))
     for bandwidth in (0.9 * sigma, 1.1 * sigma):
         assert window.log_likelihood(bandwidth) < window.log_likelihood(sigma)
-    narrow = sigma / 4  # one window counts
+    narrow = sigma / 10  # one window counts
     estimate = float(parzen.log_likelihood(images, samples, [narrow])[0].mean())
     assert window.log_likelihood(narrow) == pytest.approx(estimate, rel=1e-6)
