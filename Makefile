@@ -13,6 +13,7 @@
 # make compare     a page with two revisions side by side: make compare A=HEAD~1 B=workspace
 # make experiments DVC's experiments and their results, with the parameters in which they differ
 # make record      keep an experiment's finished results in git: make record EXPERIMENT=mnist; FROM=folder of a bare run
+# make assess-folder  the measures of samples of your own: make assess-folder FROM=samples.npz DATASET=mnist
 # make ui          the MLflow UI on this checkout's runs
 # make mlflow-gc   what in MLflow's store nothing needs any more; YES=1 removes it for good
 # make report      the page again
@@ -54,8 +55,8 @@ export GAN_EXPERIMENTS := $(or $(EXPERIMENTS),$(GAN_EXPERIMENTS))
 export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-TARGETS := help setup plan reproduce sweep cancel scaling lessons table settings report record compare experiments search ui \
-  mlflow-gc who verify faults test bench test-postgresql test-slurm lint types lock bare-run
+TARGETS := help setup plan reproduce sweep cancel scaling lessons table settings report record assess-folder compare experiments \
+  search ui mlflow-gc who verify faults test bench test-postgresql test-slurm lint types lock bare-run
 .PHONY: $(TARGETS) typed
 
 help:
@@ -81,7 +82,8 @@ $(VENV)/.complete: requirements.lock | typed
 	@$(VENV)/bin/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
 	@touch $@
 
-plan reproduce lessons table settings report sweep search cancel scaling compare experiments record ui mlflow-gc who verify: setup
+plan reproduce lessons table settings report sweep search cancel scaling compare experiments record assess-folder ui mlflow-gc \
+  who verify: setup
 	@python -m pipeline $@ $(WORDS_$@)
 
 WORDS_reproduce = $(if $(CLUSTER),--cluster $(CLUSTER) $(OPTIONS))
@@ -89,6 +91,7 @@ WORDS_sweep = '$(GRID)' $(if $(CLUSTER),--cluster $(CLUSTER)) $(OPTIONS)
 WORDS_settings = $(EXPERIMENT)
 WORDS_search = $(EXPERIMENT)
 WORDS_record = $(if $(FROM),--from '$(FROM)',$(EXPERIMENT))
+WORDS_assess-folder = '$(FROM)' '$(DATASET)'
 WORDS_compare = '$(A)' '$(B)'
 WORDS_ui = $(PORT)
 WORDS_mlflow-gc = $(if $(YES),--yes)

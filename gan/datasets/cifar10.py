@@ -3,7 +3,8 @@
 As in the paper, training images 0–39,999 are trained on and 40,000–49,999 are for validation. The raw files are two
 arrays and where their order comes from. The official archive has the official order. PNGs, as other sites pack them,
 have lost it; they are sorted by the SHA-256 of their pixels, so that the split depends on neither names, archives nor
-the file system. It is then another split of the same 50,000 images.
+the file system. It is then another split of the same 50,000 images. Beside the arrays are the classes, numbered by the
+alphabet, as officially.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ PNG = re.compile(r"(?:^|/)(train|test)/([^/]+)/([^/]+)\.png$", re.IGNORECASE)
 NAMED_CIFAR10 = re.compile(r"cifar(?![-_ ]?100)", re.IGNORECASE)
 
 SOURCE_FILE = "source.json"
+_LABELS = "-labels.npy"
 _NAMED_TROUBLES = 6
 _BLOCK = 1000  # images, between steps of the progress bar
 REMEDY = (f"connect to a network, or put {ARCHIVE.name}, unpacked or not, or PNGs named train/<class>/<name>.png and "
@@ -108,26 +110,42 @@ class Cifar10(ParameterBlock):
         return {"train": training[:-VALIDATION_IMAGES], "validation": training[-VALIDATION_IMAGES:],
                 "test": images["test"]}
 
+    def labels(self, folder: Path) -> dict[str, torch.Tensor]:
+        """The classes; see `gan.datasets.loader.Labelled`."""
+        import torch
+
+        classes = {split: torch.from_numpy(values).long() for split, values in _read_labels(folder).items()}
+        training = classes["train"]
+        return {"train": training[:-VALIDATION_IMAGES], "validation": training[-VALIDATION_IMAGES:],
+                "test": classes["test"]}
+
 
 # --- Raw files ---
 
 
-def _write(folder: Path, images: Mapping[str, np.ndarray], order: Literal["official", "content"]) -> None:
-    """`images` are uint8 [n, 3072] for training and for testing. DataError if PNGs are not CIFAR-10's.
+Split = tuple[np.ndarray, np.ndarray]
+"""Images, uint8 [n, 3072], and their classes, uint8 [n]"""
+
+
+def _write(folder: Path, splits: Mapping[str, Split], order: Literal["official", "content"]) -> None:
+    """`splits` are for training and for testing. DataError if PNGs are not CIFAR-10's.
 
     For what is in the official order the digests of the official files vouch.
     """
+    images = {split: values for split, (values, _) in splits.items()}
     if order == "content":
         _check_content(images, "these PNGs")
-    for split, values in images.items():
+    for split, (values, classes) in splits.items():
         np.save(folder / f"{split}.npy", values, allow_pickle=False)
+        np.save(folder / f"{split}{_LABELS}", classes, allow_pickle=False)
     origin = {"order": order, "sha256": _sha256(images)}
     (folder / SOURCE_FILE).write_text(json.dumps(origin, indent=2) + "\n")
 
 
 def _read(folder: Path) -> dict[str, np.ndarray]:
-    """What `_write` wrote, checked."""
-    sources.verify_names(folder, {SOURCE_FILE, *(f"{split}.npy" for split in IMAGES)})
+    """The images that `_write` wrote, all of it checked."""
+    sources.verify_names(folder, {SOURCE_FILE, *(f"{split}{end}" for split in IMAGES for end in (".npy", _LABELS))})
+    _read_labels(folder)
     try:
         origin = json.loads((folder / SOURCE_FILE).read_text())
         images: dict[str, np.ndarray] = {split: np.load(folder / f"{split}.npy", allow_pickle=False)
@@ -147,6 +165,24 @@ def _read(folder: Path) -> dict[str, np.ndarray]:
     if origin["order"] == "content":
         _check_content(images, str(folder), redo(folder))
     return images
+
+
+def _read_labels(folder: Path) -> dict[str, np.ndarray]:
+    """The classes that `_write` wrote, checked: as many images of each."""
+    found: dict[str, np.ndarray] = {}
+    for split, images in IMAGES.items():
+        path = folder / f"{split}{_LABELS}"
+        try:
+            found[split] = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{path} cannot be read", expected="an array in NumPy's format", found=reason(error),
+                            remedy=redo(folder)) from error
+        values, each = found[split], images // len(CLASSES)
+        fits = values.dtype == np.uint8 and values.shape == (images,)
+        if not fits or np.bincount(values).tolist() != [each] * len(CLASSES):
+            raise DataError(f"{path} does not hold CIFAR-10's classes", expected=f"{each:,} of each of {len(CLASSES)}",
+                            found=f"{values.dtype} {values.shape}", remedy=redo(folder))
+    return found
 
 
 def _sha256(images: Mapping[str, np.ndarray]) -> dict[str, str]:
@@ -255,7 +291,7 @@ def _fetch_verified_archive(path: Path, folder: Path) -> None:
         raise DataError(f"{ARCHIVE.name} cannot be read ({reason(error)})") from error
     if missing := sorted({batch.name for batch in pinned.values()} - set(contents)):
         raise DataError(f"{ARCHIVE.name} lacks {', '.join(missing)}")
-    _write(folder, _images_of_batches(contents), "official")
+    _write(folder, _splits_of_batches(contents), "official")
 
 
 def _check_batches(place: Path) -> None:
@@ -271,15 +307,16 @@ def _read_batches(place: Path) -> dict[str, bytearray]:
 
 
 def _fetch_batches(place: Path, folder: Path, progress: StartProgress) -> None:
-    _write(folder, _images_of_batches(_read_batches(place)), "official")
+    _write(folder, _splits_of_batches(_read_batches(place)), "official")
 
 
-def _images_of_batches(contents: Mapping[str, bytearray]) -> dict[str, np.ndarray]:
-    """uint8 [n, 3072] of the pinned batches, in their order."""
-    def images(batch: PinnedFile) -> np.ndarray:
-        return np.frombuffer(contents[batch.name], np.uint8).reshape(-1, RECORD)[:, 1:]
-    return {"train": np.concatenate([images(batch) for batch in TRAINING_BATCHES]),
-            "test": np.ascontiguousarray(images(TEST_BATCH))}
+def _splits_of_batches(contents: Mapping[str, bytearray]) -> dict[str, Split]:
+    """Of the pinned batches, in their order."""
+    def split(batches: Sequence[PinnedFile]) -> Split:
+        records = np.concatenate([np.frombuffer(contents[batch.name], np.uint8).reshape(-1, RECORD)
+                                  for batch in batches])
+        return np.ascontiguousarray(records[:, 1:]), np.ascontiguousarray(records[:, 0])
+    return {"train": split(TRAINING_BATCHES), "test": split([TEST_BATCH])}
 
 
 # --- PNGs ---
@@ -291,20 +328,22 @@ def _check_pngs(places: Sequence[Path]) -> None:
 
 
 def _fetch_pngs(places: Sequence[Path], folder: Path, progress: StartProgress) -> None:
-    images = {}
+    splits = {}
     with open_members(places) as members, progress("cifar10: PNGs", sum(IMAGES.values()), "image") as meter:
-        for split, selected in _select(members).items():
+        for split, (selected, classes) in _select(members).items():
             values = np.empty((len(selected), RECORD - 1), np.uint8)
             for start in range(0, len(selected), _BLOCK):
                 block = selected[start:start + _BLOCK]
                 values[start:start + len(block)] = [_pixels(member) for member in block]
                 meter.advance(len(block))
-            images[split] = values[content_order(digests(values))]
-    _write(folder, images, "content")
+            order = content_order(digests(values))
+            splits[split] = values[order], classes[order]
+    _write(folder, splits, "content")
 
 
-def _select(members: Sequence[Member]) -> dict[str, list[Member]]:
-    """The PNGs of each split. DataError, by names and numbers alone, if they cannot be all of CIFAR-10's.
+def _select(members: Sequence[Member]) -> dict[str, tuple[list[Member], np.ndarray]]:
+    """The PNGs of each split and their classes, uint8 [n]. DataError, by names and numbers alone, if they cannot be all
+    of CIFAR-10's.
 
     An image that is there twice, packed and unpacked, is taken once.
     """
@@ -318,7 +357,14 @@ def _select(members: Sequence[Member]) -> dict[str, list[Member]]:
     if troubles:
         more = "; …" if len(troubles) > _NAMED_TROUBLES else ""
         raise DataError(f"not the {sum(IMAGES.values()):,} images: {'; '.join(troubles[:_NAMED_TROUBLES])}{more}")
-    return {split: list(images.values()) for split, images in selected.items()}
+    return {split: (list(images.values()), _numbered([category for category, _ in images]))
+            for split, images in selected.items()}
+
+
+def _numbered(categories: Sequence[str]) -> np.ndarray:
+    """The place of each among all of them by the alphabet, which is the official order, uint8 [n]."""
+    place = {category: number for number, category in enumerate(sorted(set(categories), key=str.lower))}
+    return np.array([place[category] for category in categories], np.uint8)
 
 
 def _troubles(split: str, counts: Mapping[str, int]) -> Iterator[str]:

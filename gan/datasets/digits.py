@@ -70,6 +70,17 @@ class Digits(ParameterBlock):
         train, validation, test = torch.split(shuffled, list(SIZES.values()))
         return {"train": train, "validation": validation, "test": test}
 
+    def labels(self, folder: Path) -> dict[str, torch.Tensor]:
+        """The digits, which come with scikit-learn, too; see `gan.datasets.loader.Labelled`."""
+        import torch
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        _check(digits.data.astype(np.uint8), _SOURCE, "install scikit-learn in the version of the lock file")
+        order = np.random.RandomState(SHUFFLE_SEED).permutation(len(digits.target))
+        shuffled = torch.from_numpy(digits.target[order]).long()
+        return dict(zip(SIZES, torch.split(shuffled, list(SIZES.values())), strict=True))
+
 
 def _read(folder: Path) -> np.ndarray:
     """uint8 [1797, 64], checked."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gan.datasets.sources import Availability, Say, StartProgress
 
@@ -63,3 +63,14 @@ class Loader(Protocol):
 
         With several folds also `validation_fold` and `test_fold`, see `Dataset`.
         """
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """What a data set whose raw files say what each image shows can do beside: `isinstance` tells whether it does.
+
+    No model sees labels. They serve the features in which samples are assessed.
+    """
+
+    def labels(self, folder: Path) -> Mapping[str, torch.Tensor]:
+        """The class of each image, int64 [n] from 0, for each of `SPLITS` in the order of `splits`."""

@@ -82,6 +82,14 @@ class Mnist(ParameterBlock):
                             expected=f"more than {VALIDATION_IMAGES:,}", found=f"{len(training):,}")
         return {"train": training[:-VALIDATION_IMAGES], "validation": training[-VALIDATION_IMAGES:], "test": test}
 
+    def labels(self, folder: Path) -> dict[str, torch.Tensor]:
+        """The digits; see `gan.datasets.loader.Labelled`."""
+        import torch
+
+        training, test = (torch.from_numpy(read_idx(folder / name)).long()
+                          for name in (TRAINING_LABELS_FILE, TEST_LABELS_FILE))
+        return {"train": training[:-VALIDATION_IMAGES], "validation": training[-VALIDATION_IMAGES:], "test": test}
+
 
 def _flat_images(path: Path) -> torch.Tensor:
     import torch

@@ -1,4 +1,4 @@
-"""What the lessons on MNIST share: the digits with their labels, a judge of digits, and a small GAN."""
+"""What the lessons on MNIST share: the digits, a judge of them, and a small GAN."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, softplus
+from torch.nn.functional import softplus
 
+from gan.evaluation.features import Features
 from gan.lessons.batched import Adam, Discriminator, Mlp, Noise, gradient
 
 CLASSES = 10
@@ -16,38 +17,31 @@ BLUR = 0.3
 """Standard deviation of the noise on what D sees; pixels run from 0 to 1"""
 
 
-@dataclass(frozen=True, eq=False)
-class Digits:
-    """MNIST: images float32 [n, 784] in [0, 1], and which digit each shows, int64 [n]."""
-
-    train: Tensor
-    train_labels: Tensor
-    test: Tensor
-    test_labels: Tensor
-
-
 class Judge:
-    """A small classifier of digits, trained on real ones: it says what a sample shows, and how sure it is."""
+    """Says what a sample shows, and how sure it is: the classifier in whose features samples are assessed."""
 
-    def __init__(self, digits: Digits, steps: int, seed: int, units: int = 128, batch: int = 128) -> None:
-        self._network = Mlp((digits.train.shape[1], units, CLASSES), "relu")
-        adam, noise = Adam(0.002, beta1=0.9), Noise([seed], "judge data")
-        theta = self._network.initial([seed], "judge")
-        moments = adam.start(theta)
-        for step in range(steps):
-            index = noise.integers(len(digits.train), batch)
-            logits = self._network(theta.requires_grad_(), digits.train[index])
-            slope = gradient(cross_entropy(logits[0], digits.train_labels[index[0]]), theta)
-            with torch.no_grad():
-                theta, moments = adam.step(theta.detach(), slope, moments, 1 - step / steps)
-        self._theta = theta
-        self.accuracy = float((self(digits.test).argmax(1) == digits.test_labels).float().mean())
+    def __init__(self, features: Features, accuracy: float) -> None:
+        """ValueError where the features are those of data without labels."""
+        if not features.classes:
+            raise ValueError("the features are of data without labels: nothing says what a sample shows")
+        self._features = features
+        self.accuracy = accuracy
         """on test images"""
 
-    @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         """Probabilities [n, 10] for images [n, 784]."""
-        return self._network(self._theta, images.unsqueeze(0))[0].softmax(1)
+        probabilities = self._features(images).probabilities
+        assert probabilities is not None  # there are classes
+        return probabilities
+
+
+@dataclass(frozen=True, eq=False)
+class Digits:
+    """MNIST: images float32 [n, 784] in [0, 1], and a judge of them that was trained on real ones."""
+
+    train: Tensor
+    test: Tensor
+    judge: Judge
 
 
 class DigitsGame:

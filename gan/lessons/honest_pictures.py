@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gan.datasets.sources import StartProgress
 from gan.lessons.batched import Mlp, Noise
-from gan.lessons.digits import Digits, DigitsGame, Judge, entropy, mean_distance
+from gan.lessons.digits import Digits, DigitsGame, entropy, mean_distance
 from gan.lessons.lesson import Criterion, Outcome, Table
 from gan.lessons.minibatch_features import histogram
 from gan.lessons.settings import HonestPictures
@@ -35,7 +35,7 @@ TAKEAWAY = (
 
 def run(settings: HonestPictures, start: StartProgress, digits: Digits) -> Outcome:
     samples, scores = _train(settings, digits, start)
-    judge = Judge(digits, settings.judge_steps, seed=0)
+    judge = digits.judge
     order = scores.argsort(descending=True, stable=True)
     grids = {"first": torch.arange(settings.shown), "best": order[:settings.shown], "worst": order[-settings.shown:]}
     probabilities = judge(samples)

@@ -12,7 +12,7 @@ from torch import Tensor
 from gan.datasets.sources import StartProgress
 from gan.evaluation.subsets import evenly_spaced
 from gan.lessons.batched import Adam, Mlp, Noise
-from gan.lessons.digits import CLASSES, Digits, DigitsGame, Judge, entropy, mean_distance
+from gan.lessons.digits import CLASSES, Digits, DigitsGame, entropy, mean_distance
 from gan.lessons.lesson import Criterion, Outcome, Rows
 from gan.lessons.ring import RingGame, coverage
 from gan.lessons.settings import MinibatchFeatures
@@ -92,7 +92,7 @@ def run(settings: MinibatchFeatures, start: StartProgress, digits: Digits) -> Ou
     with start("minibatch features", 2 * (settings.ring_steps + settings.digit_steps), "round") as meter:
         on_ring = _ring(settings, meter.advance)
         samples = _samples(settings, digits, meter.advance)
-    judge = Judge(digits, settings.judge_steps, seed=0)
+    judge = digits.judge
     of_data = judge(evenly_spaced(digits.test, settings.judged))
     real = float(mean_distance(evenly_spaced(digits.test, settings.judged).unsqueeze(0)))
     on_digits = Rows("game", "seed", "diversity", "entropy", *map(str, range(CLASSES)))

@@ -131,7 +131,6 @@ class MinibatchFeatures(LessonSettings):
     digit_discriminator_rate: float = 0.001
     digit_generator_rate: float = 0.003
     digit_steps: int = 1500
-    judge_steps: int = 800
     judged: int = 1000
 
 
@@ -161,7 +160,6 @@ class HonestPictures(LessonSettings):
     steps: int = 4000
     drawn: int = 1000
     shown: int = 40
-    judge_steps: int = 800
 
     def __post_init__(self) -> None:
         super().__post_init__()

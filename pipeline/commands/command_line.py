@@ -144,6 +144,10 @@ VERBS = {
         click.Argument(["note"], required=False, default=""),
         click.Option(["--from", "source"], type=click.Path(path_type=Path), multiple=True,
                      help="The results of a bare run instead, from its folder; may be given several times."))),
+    "assess-folder": Verb("pipeline.commands.assess_folder:main", "Compare samples of your own with a data set.", (
+        click.Argument(["source"], type=click.Path(path_type=Path)), click.Argument(["dataset"]),
+        click.Option(["--write"], type=click.Path(path_type=Path), help="Also as JSON, to this file.")),
+        "SOURCE is a folder or zip archive of images, or an array as .npy or .npz; DATASET has been prepared here."),
     "compare": Verb("pipeline.commands.compare:main", "Write a page with two revisions side by side; nothing is run.", (
         click.Argument(["a"], required=False, default="HEAD"),
         click.Argument(["b"], required=False, default="workspace")),

@@ -42,7 +42,8 @@ CLUSTER = ("CLUSTER", "OPTIONS")
 TARGETS = {
     "plan": CHOICES, "reproduce": (*CHOICES, *CLUSTER), "lessons": CHOICES, "verify": CHOICES,
     "sweep": ("GRID", *CLUSTER), "search": ("EXPERIMENT",), "settings": ("EXPERIMENT", "PROFILE"),
-    "record": ("EXPERIMENT", "FROM"), "compare": ("A", "B"), "ui": ("PORT",), "mlflow-gc": ("YES",),
+    "record": ("EXPERIMENT", "FROM"), "assess-folder": ("FROM", "DATASET"), "compare": ("A", "B"),
+    "ui": ("PORT",), "mlflow-gc": ("YES",),
     "bench": ("QUICK",),
     "bare-run": ("MINUTES", "DATA", "WHEELS", "OUT", "OPTIONS"),
 }

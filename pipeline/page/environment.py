@@ -32,7 +32,7 @@ def style_and_script(*more: str) -> tuple[Markup, Markup, str]:
     other."""
     script = _text("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return Markup().join(map(_text, ("page.css", "lessons.css", *more))), script, digest
+    return Markup().join(map(_text, ("page.css", "lessons.css", "second_opinion.css", *more))), script, digest
 
 
 def _text(name: str) -> Markup:

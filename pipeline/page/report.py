@@ -19,6 +19,7 @@ from pipeline.page.long_run import long_run_sections
 from pipeline.page.pictures import Numbering
 from pipeline.page.provenance import Provenance, reduced
 from pipeline.page.scores import Estimate, dot_plots, measurements, not_measured, reference_sentence
+from pipeline.page.second_opinion import second_opinions
 from pipeline.page.sizes import sample_sizes
 from pipeline.results.long_run import LongRun
 from pipeline.results.metrics import UNIT_SCALE, Entry
@@ -37,6 +38,7 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
     `long_runs` are what bare runs measured beside their scores.
     """
     numbers = Numbering()
+    opinions = second_opinions(metrics, numbers)
     runs = long_run_sections(long_runs, recorded, numbers)
     sizes = sample_sizes(plan, numbers)
     experiments = [Section.read(name, metrics.get(name), numbers) for name in plan.experiments]
@@ -54,4 +56,4 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
         provenance=provenance, reduced=reduced(metrics), parzen=Estimate.of(experiments),
         profiles=list(dict.fromkeys(entry["profile"] for entry in metrics.values())),
         paper_source=PAPER_SOURCE, style=style, script=script, script_digest=script_digest, lessons=shown,
-        long_runs=runs)
+        long_runs=runs, opinions=opinions)

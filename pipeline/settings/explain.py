@@ -43,12 +43,13 @@ def settings(known: Parameters, experiment: str, profile: str = "") -> list[Sett
 
 
 def shared_settings(known: Parameters, experiment: str, profile: str = "") -> list[Setting]:
-    """As `settings`, of the blocks that experiments share: `parzen` and `monitor` for its data set, which are changed
-    for whoever reads them there; and `figures`, of which an experiment may have values of its own."""
+    """As `settings`, of the blocks that experiments share: `parzen`, `monitor` and `assess` for its data set, which
+    are changed for whoever reads them there; and `figures`, of which an experiment may have values of its own."""
     profile = profile or known.profile_of(experiment)
     dataset = known.dataset_of(experiment)
     rows = [Setting(name, leaf.value, leaf.path, leaf.path, not _is_found(known.raw, leaf.path))
-            for block in ("parzen", "monitor") for name, leaf in _leaves(known.shared(block, profile, dataset), block)]
+            for block in ("parzen", "monitor", "assess")
+            for name, leaf in _leaves(known.shared(block, profile, dataset), block)]
     return rows + [_setting(known, experiment, profile, name, leaf)
                    for name, leaf in _leaves(known.figures_tree(experiment, profile), "figures")]
 

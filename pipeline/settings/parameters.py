@@ -1,7 +1,7 @@
 """params.yaml, read and checked: an unknown key or a value out of range is named before any work is done.
 
 How its blocks take over from each other is in `inheritance`; what they hold, in `schema` and in the settings of `gan`.
-`parzen` and `monitor` may also hold `datasets: {name: overrides}`: what the scale of a data set's images changes there;
+`parzen`, `monitor` and `assess` may also hold `datasets: {name: overrides}`: what a data set's images change there;
 an experiment may override the block `figures`.
 """
 
@@ -24,6 +24,7 @@ from ruamel.yaml.tokens import AliasToken, AnchorToken
 
 from gan.datasets.registry import DatasetSettings
 from gan.errors import ParameterError
+from gan.evaluation.assessment_settings import AssessmentSettings
 from gan.evaluation.settings import Monitor
 from gan.lessons.catalogue import LESSONS
 from gan.lessons.settings import LessonSettings
@@ -35,7 +36,7 @@ from pipeline.settings.schema import Experiment, Figures, Parzen
 from pipeline.settings.validation import read_block, require_keys, require_mapping, require_names
 
 FILE = Path("params.yaml")
-KEYS = ("profile", "datasets", "parzen", "monitor", "figures", "experiments", "lessons")
+KEYS = ("profile", "datasets", "parzen", "monitor", "assess", "figures", "experiments", "lessons")
 MNIST = "mnist"
 """The data set that lessons on images are about"""
 AnyDataset = Annotated[DatasetSettings, Field(discriminator="loader")]
@@ -84,8 +85,11 @@ class Parameters:
     def monitor(self, profile: str, dataset: str) -> Monitor:
         return read_block(Monitor, "monitor", self.for_dataset("monitor", profile, dataset), profile)
 
+    def assess(self, profile: str, dataset: str) -> AssessmentSettings:
+        return read_block(AssessmentSettings, "assess", self.for_dataset("assess", profile, dataset), profile)
+
     def for_dataset(self, name: str, profile: str, dataset: str) -> dict[str, Any]:
-        """The block `parzen` or `monitor` as `profile` has it for a data set's images."""
+        """The block `parzen`, `monitor` or `assess` as `profile` has it for a data set's images."""
         block: dict[str, Any] = plain(self.shared(name, profile, dataset))
         return block
 
@@ -133,7 +137,20 @@ class Parameters:
             "sample_size": {**shared, "profile": profile, **parzen["sample_sizes"],
                             "refined_grid": parzen["refined_grid"]},
             "figures": {**shared, "profile": profile, "title": entry["title"], **figures},
+            "assess": {**shared, "profile": profile, "assess": {
+                # Rows are compared with each other: features and measures are those of the data set, whatever profile
+                # an experiment has of its own.
+                **self.for_dataset("assess", self.profile, dataset),
+                "likelihood": self.for_dataset("assess", profile, dataset)["likelihood"]}},
         }
+
+    def dataset_configuration(self, name: str) -> dict[str, dict[str, Any]]:
+        """What each stage of a data set reads, by stage."""
+        shared = {"name": name, "settings": self.raw["datasets"][name]}
+        assess = {"profile": self.profile, "assess": self.for_dataset("assess", self.profile, name)}
+        parzen = self.for_dataset("parzen", self.profile, name)
+        return {"download": shared, "prepare": shared, "features": shared | assess, "references": {
+            "name": name, **assess, **{key: parzen[key] for key in ("samples", "validation_images", "refined_grid")}}}
 
     def lesson_configuration(self, name: str) -> dict[str, Any]:
         """What the stage of a lesson reads."""
@@ -241,6 +258,7 @@ def check(raw: Any) -> Parameters:
     for profile, dataset in itertools.product(PROFILES, parameters.datasets):
         parameters.parzen(profile, dataset)
         parameters.monitor(profile, dataset)
+        parameters.assess(profile, dataset)
     for profile, name in itertools.product(PROFILES, LESSONS):
         lesson_settings(raw, name, profile)
     return parameters

@@ -1,7 +1,8 @@
 """Stage `collect`: what DVC's own commands show, gathered over experiments.
 
 reports/summary/, the metrics of `dvc metrics show`, `dvc metrics diff` and `dvc exp show`: a file for each experiment,
-because DVC prints a row for each file, with one number for each variant.
+because DVC prints a row for each file, with one number for each variant. reports/assessment/, likewise, what other
+measures say.
 reports/plots/, what `dvc plots show` and `dvc plots diff` draw: curves in long form, one row for each point, so that
 dvc.yaml need not know which experiments there are; and the pictures of all experiments in one folder, at the size at
 which they are to be seen, as DVC shows each pixel as one.
@@ -18,8 +19,10 @@ from typing import Any
 
 from PIL import Image
 
+from pipeline.artifacts import assessments
 from pipeline.artifacts.paths import ARTIFACTS, FIGURES, PLOTS, SUMMARY
 from pipeline.artifacts.tables import write_csv
+from pipeline.results import assessment
 from pipeline.results.bandwidth import BandwidthCurves
 from pipeline.results.curves import DISCRIMINATOR, FIT, LOSSES, VALIDATION, TrainingCurves
 from pipeline.results.metrics import Entry, by_variant, gather
@@ -46,21 +49,29 @@ Row = tuple[str, int, str, float, float]
 
 def main() -> None:
     experiments = Plan.read().experiments
-    shutil.rmtree(SUMMARIES, ignore_errors=True)
-    SUMMARIES.mkdir(parents=True)
-    for name, scores in summary(gather(experiments)).items():
-        files.write_json(SUMMARIES / f"{name}.json", scores)
+    metrics = gather(experiments)
+    _write_each(SUMMARIES, summary(metrics))
+    _write_each(assessments.SUMMARIES, assessment.summary(metrics))
     shutil.rmtree(PLOTS, ignore_errors=True)
     curves = {name: TrainingCurves.read_if_there(ARTIFACTS / name / "curves.csv") for name in experiments}
     for table, columns in CURVES.items():
         _write(table, "epoch", (row for name in experiments for row in training_curve(name, curves[name], columns)))
     _write("bandwidth", "bandwidth", (row for name in experiments for row in bandwidths(name)))
     _write("sample_sizes", "log10_samples", (row for name in experiments for row in sample_sizes(name)))
+    _write("ranks", "measure", ranks(metrics))
     PICTURES.mkdir()
     for experiment in experiments:
         for path in sorted((FIGURES / experiment).glob("*.png")):
             if (image := picture(path)) is not None:
                 files.write_bytes(PICTURES / f"{experiment}-{path.name}", image)
+
+
+def _write_each(folder: Path, contents: Mapping[str, Mapping[str, Any]]) -> None:
+    """A file for each experiment, in place of all that were there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, content in contents.items():
+        files.write_json(folder / f"{name}.json", content)
 
 
 def summary(metrics: Mapping[str, Entry]) -> dict[str, dict[str, float]]:
@@ -126,6 +137,18 @@ def sample_sizes(experiment: str) -> Iterator[Row]:
     for variant, row in _read(experiment, "sample_sizes.json").get("variants", {}).items():
         yield from ((experiment, row["seed"], variant, math.log10(size["samples"]), size["test_log_likelihood"])
                     for size in row["sizes"])
+
+
+def ranks(metrics: Mapping[str, Entry]) -> Iterator[Row]:
+    """By the number of the measure, from 1 in the order of `assessment.COLUMNS`, the place of each variant among the
+    rows of its data set."""
+    for dataset in dict.fromkeys(entry["dataset"] for entry in metrics.values()):
+        rows = assessment.rows(dataset, metrics)
+        for number, measure in enumerate(assessment.COLUMNS, 1):
+            for row, place in zip(rows, assessment.ranks(rows, measure), strict=True):
+                if place is not None and row.experiment:
+                    seed = by_variant(metrics[row.experiment])[row.variant]["seed"]
+                    yield row.experiment, seed, row.variant, float(number), float(place)
 
 
 def _read(experiment: str, name: str) -> dict[str, Any]:

@@ -18,16 +18,18 @@ from pipeline.settings import parameters
 
 FITTED = ("train", "sample", "sample_size")
 """Stages that run the model's own code"""
+FROM_RAW = ("download", "prepare", "features")
+"""Stages that run the data set's own code"""
 
 
 def main() -> None:
     known = parameters.load()
     shutil.rmtree(FOLDER, ignore_errors=True)
     for name in known.plan.datasets:
-        content = {"name": name, "settings": known.raw["datasets"][name]}
-        for stage_name in ("download", "prepare"):
+        loader = dataset_module(known.datasets[name].loader)
+        for stage_name, content in known.dataset_configuration(name).items():
             write_configuration(name, stage_name, content, [
-                f"pipeline.stages.{stage_name}", dataset_module(known.datasets[name].loader)])
+                f"pipeline.stages.{stage_name}", *([loader] if stage_name in FROM_RAW else [])])
     for name in known.plan.experiments:
         model = registry.module_of(known.experiment(name).train.model.kind)
         for stage_name, content in known.configuration(name).items():

@@ -16,17 +16,17 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
-from gan.datasets.mnist import TEST_LABELS_FILE, TRAINING_LABELS_FILE, read_idx
 from gan.errors import DataError
 from gan.lessons import catalogue
 from gan.lessons.catalogue import LESSONS
-from gan.lessons.digits import Digits
+from gan.lessons.digits import Digits, Judge
 from gan.lessons.lesson import Criterion, Lesson, Outcome, texts
 from gan.lessons.settings import LessonSettings
+from pipeline.artifacts.assessed import read_features
+from pipeline.artifacts.assessments import features_file
 from pipeline.artifacts.configuration import configuration
 from pipeline.artifacts.paths import LESSON_FIGURES, PAGE, prepared_file
 from pipeline.artifacts.prepared import read_dataset
-from pipeline.artifacts.raw import raw_folder
 from pipeline.artifacts.tables import write_csv
 from pipeline.figures import lessons as drawings
 from pipeline.figures.files import save_figure
@@ -101,17 +101,14 @@ def read_settings(name: str) -> tuple[LessonSettings, str]:
 
 
 def read_digits() -> Digits:
-    """MNIST as it was prepared, with the labels of its raw files, which the paper's experiments have no use for."""
-    dataset, folder = read_dataset(prepared_file(MNIST)), raw_folder(MNIST)
-    train, test = (torch.from_numpy(read_idx(folder / name)).long()
-                   for name in (TRAINING_LABELS_FILE, TEST_LABELS_FILE))
-    train = train[:len(dataset.train)]
-    for images, of, name in ((dataset.train, train, TRAINING_LABELS_FILE), (dataset.test, test, TEST_LABELS_FILE)):
-        if of.shape != (len(images),):
-            raise DataError(f"{folder / name} does not fit {prepared_file(MNIST)}",
-                            expected=f"{len(images):,} labels", found=str(list(of.shape)),
-                            remedy="run `dvc repro`, which prepares the data anew")
-    return Digits(dataset.train, train, dataset.test, test)
+    """MNIST as it was prepared, with the classifier that the stage `features` has trained on its labels."""
+    dataset = read_dataset(prepared_file(MNIST))
+    features, about = read_features(MNIST, torch.device("cpu"))
+    try:
+        return Digits(dataset.train, dataset.test, Judge(features, about["test_accuracy"]))
+    except ValueError as error:
+        raise DataError(f"{features_file(MNIST)} cannot judge digits", found=str(error),
+                        remedy=f"delete {features_file(MNIST)} and run `dvc repro`") from error
 
 
 # What is written.

@@ -7,6 +7,7 @@ from pipeline.artifacts.paths import METRICS, PAGE
 from pipeline.page.lessons import chapter
 from pipeline.page.provenance import Provenance
 from pipeline.page.report import render
+from pipeline.results.assessment import with_assessments
 from pipeline.results.long_run import long_runs
 from pipeline.results.metrics import gather
 from pipeline.results.plan import Plan
@@ -19,7 +20,7 @@ def main() -> None:
     plan = Plan.read()
     metrics = gather(plan.experiments)
     page = render(metrics, plan, recorded_runs(), Provenance.read(plan), chapter(), long_runs())
-    write_json(METRICS, metrics)
+    write_json(METRICS, with_assessments(metrics))
     write_text(PAGE, page)
 
 

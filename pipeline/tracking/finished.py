@@ -8,8 +8,9 @@ from typing import Any
 
 from pipeline.artifacts.configuration import inputs_digest
 from pipeline.artifacts.paths import ARTIFACTS, prepared_file
+from pipeline.results.assessment import of_seed, read_assessment
 from pipeline.results.metrics import best_seed, variants_of
-from pipeline.tracking import logged_model, runs
+from pipeline.tracking import assessments, logged_model, runs
 
 
 def log(name: str, training: Mapping[str, Any], evaluation: Mapping[str, Any], figures: Iterable[Path]) -> None:
@@ -33,6 +34,9 @@ def log(name: str, training: Mapping[str, Any], evaluation: Mapping[str, Any], f
                   for variant, scores in of_headline.items()}
     measured = {key: value for variant, scores in of_headline.items()
                 for key, value in _scores(variant, scores).items()}
+    if (assessment := read_assessment(name)) is not None:  # where `assess` came first
+        for variant, seed in shown.items():
+            measured |= assessments.metrics(variant, of_seed(assessment, seed, variant))
     measured["validation_score"] = max(validation.values(), default=None)
     files = list(figures)
     best_first = sorted(validation, key=lambda variant: -validation[variant])

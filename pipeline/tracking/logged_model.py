@@ -125,6 +125,14 @@ def log(client: Any, run_id: str, generator: GeneratorFiles, scores: Mapping[str
         _register(client, run, model_id, generator)
 
 
+def log_metrics(client: Any, run_id: str, values: Mapping[str, float]) -> None:
+    """Add `values` to the run's generator, by which its page sorts models; nothing where it has none yet."""
+    outputs = client.get_run(run_id).outputs
+    for model in (outputs.model_outputs if outputs else [])[-1:]:
+        for name, value in values.items():
+            client.log_metric(run_id, name, value, model_id=model.model_id)
+
+
 def _logged(client: Any, run: Any, digest: str) -> str:
     """The id of this generator in a run; empty if it is not there whole."""
     from mlflow.exceptions import MlflowException

@@ -155,6 +155,11 @@ class Tracker:
         self._add(lambda client, run_id: logged_model.log(client, run_id, generator, scores),
                   seconds=generator.size / SLOWEST_UPLOAD)
 
+    def model_metrics(self, values: Mapping[str, float | None]) -> None:
+        """Add metrics to the generator that the run has, if any, so that models can be sorted by them."""
+        known = {point.name: point.value for point in points(values, 0, 0)}
+        self._add(lambda client, run_id: logged_model.log_metrics(client, run_id, known))
+
     def show(self, picture: str) -> None:
         """Have the run's description show a picture that was attached to it, by its path there; not in place of a
         description that a reader wrote."""

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = ("digits", "digits_training_images", "digits_kmeans", "digits_deep_gsn")
 """Those of the profile `smoke`"""
-STAGES = ("train", "sample", "bandwidth", "evaluate", "sample_size", "figures")
+STAGES = ("train", "sample", "bandwidth", "evaluate", "sample_size", "figures", "assess")
 """Those of each experiment"""
 GATHERED = {"collect", "report"}
 LESSONS = ("convergence", "non_convergence")
@@ -38,8 +38,8 @@ def stages(names: Sequence[str], experiments: Sequence[str] = EXPERIMENTS) -> se
     return {f"{name}@{experiment}" for name in names for experiment in experiments}
 
 
-WHOLE_GRAPH = {"configure", "download@digits", "prepare@digits"} | GATHERED | stages(STAGES) | stages(
-    ("lesson",), LESSONS)
+WHOLE_GRAPH = {"configure", *stages(("download", "prepare", "features", "references"), ["digits"])} | GATHERED | stages(
+    STAGES) | stages(("lesson",), LESSONS)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from clone import IN_GIT, STAGES, Clone
 from ruamel.yaml import YAML
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
-OF_DIGITS = {"download@digits", "prepare@digits", *(f"{stage}@digits" for stage in STAGES)}
+OF_DATA = ("download", "prepare", "features", "references")
+OF_DIGITS = {f"{stage}@digits" for stage in (*OF_DATA, *STAGES)}
 DONE_BY_WORKERS = OF_DIGITS | {"configure"}
 CLUSTER = ("reproduce", "--planned", "--cluster", "local")
 
@@ -35,7 +36,7 @@ def test_local_workers_give_the_bytes_of_one_machine_and_do_nothing_twice(finish
         stage: finished_graph.locked(stage) for stage in OF_DIGITS}
     told = other.configurations()  # of `digits` alone
     assert told.items() <= finished_graph.configurations().items()
-    assert {f"digits/{stage}" for stage in ("download", "prepare", *STAGES)} <= told.keys()
+    assert {f"digits/{stage}" for stage in (*OF_DATA, *STAGES)} <= told.keys()
     assert set(re.findall(r"^Running stage '(.+?)':$", said, re.M)) == {"collect", "report"}
     done = [(event["stage"], event["seed"]) for event in history(other.root) if event["event"] == "done"]
     assert sorted(done, key=str) == sorted([*((stage, None) for stage in DONE_BY_WORKERS),

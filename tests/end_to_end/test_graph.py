@@ -182,10 +182,11 @@ def test_another_number_of_samples_runs_scoring_again_and_no_training_and_the_di
     trained = other_clone.locked("train@digits_kmeans")
     said = other_clone.run("dvc", "exp", "run", "-S", "parzen.profiles.smoke.samples=250", "configure")
     assert stages_run(said) == {"configure"}
-    assert differing(told, other_clone.configurations()) == {f"{name}/sample" for name in EXPERIMENTS}
+    assert differing(told, other_clone.configurations()) == {f"{name}/sample" for name in EXPERIMENTS} | {
+        "digits/references"}
     other_clone.plan_for(["digits_kmeans"])
-    assert other_clone.repro() == {"configure"} | stages(
-        ("sample", "bandwidth", "evaluate", "sample_size", "figures"), ["digits_kmeans"]) | GATHERED
+    assert other_clone.repro() == {"configure", "references@digits"} | stages(
+        ("sample", "bandwidth", "evaluate", "sample_size", "figures", "assess"), ["digits_kmeans"]) | GATHERED
     assert other_clone.locked("train@digits_kmeans") == trained
     rows = [line.split() for line in other_clone.run("dvc", "params", "diff", "HEAD").splitlines()[1:]]
     assert [row for row in rows if row[0] != "plan.yaml"] == [

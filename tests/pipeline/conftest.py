@@ -76,6 +76,7 @@ def small_parameters() -> dict[str, Any]:
     for block, images in (("parzen", "validation_images"), ("monitor", "images")):
         del content[block]["profiles"], content[block]["datasets"]
         content[block] |= {"samples": 60, images: 40}
+    del content["assess"]["datasets"]
     content["parzen"]["sample_sizes"] = {"sizes": [20, 60], "validation_images": 30, "test_images": 50}
     content["monitor"]["every"] = 2
     del content["experiments"]["digits"]["profiles"]

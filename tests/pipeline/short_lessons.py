@@ -20,9 +20,9 @@ SHORT = {
     "non_convergence": {"steps": 300},
     "mode_collapse": {"seeds": [1, 2], "batch": 32, "steps": 6, "unrolled": 2, "inner": 2},
     "minibatch_features": {"ring_seeds": [1, 2], "batch": 16, "ring_steps": 6, "digit_seeds": [1], "digit_batch": 16,
-                           "digit_steps": 4, "judge_steps": 10, "judged": 50},
+                           "digit_steps": 4, "judged": 50},
     "many_answers": {"seeds": [1, 2], "steps": 20, "judged": 100},
-    "honest_pictures": {"batch": 16, "steps": 4, "drawn": 60, "shown": 10, "judge_steps": 10},
+    "honest_pictures": {"batch": 16, "steps": 4, "drawn": 60, "shown": 10},
 }
 ALL = {name: dataclasses.asdict(entry.settings()) for name, entry in LESSONS.items()}
 

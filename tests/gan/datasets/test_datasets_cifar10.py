@@ -28,13 +28,14 @@ PIXELS = {split: np.random.default_rng(len(split)).integers(0, 256, (n, 3072), n
 ROOT = "cifar-10-batches-bin"
 
 
-def batch(images: np.ndarray) -> bytes:
-    labels = np.arange(len(images), dtype=np.uint8)[:, None] % 10
-    return np.hstack([labels, images]).tobytes()
+def batch(split: str, rows: slice) -> bytes:
+    """Images with their classes, which are their places modulo 10."""
+    labels = np.arange(len(PIXELS[split]), dtype=np.uint8)[rows, None] % 10
+    return np.hstack([labels, PIXELS[split][rows]]).tobytes()
 
 
-BATCHES = {f"data_batch_{i + 1}.bin": batch(PIXELS["train"][4 * i:4 * i + 4]) for i in range(5)}
-BATCHES["test_batch.bin"] = batch(PIXELS["test"])
+BATCHES = {f"data_batch_{i + 1}.bin": batch("train", slice(4 * i, 4 * i + 4)) for i in range(5)}
+BATCHES["test_batch.bin"] = batch("test", slice(None))
 
 
 def tar_bytes(files: dict[str, bytes]) -> bytes:
@@ -117,6 +118,8 @@ def assert_official(raw: Path) -> None:
     assert np.array_equal(splits["train"], PIXELS["train"][:16])
     assert np.array_equal(splits["validation"], PIXELS["train"][16:])
     assert np.array_equal(splits["test"], PIXELS["test"])
+    assert {split: labels.tolist() for split, labels in CIFAR10.labels(raw).items()} == {
+        "train": [row % 10 for row in range(16)], "validation": [6, 7, 8, 9], "test": list(range(10))}
 
 
 def assert_by_content(raw: Path) -> None:
@@ -125,6 +128,10 @@ def assert_by_content(raw: Path) -> None:
     assert np.array_equal(splits["train"], training[:16])
     assert np.array_equal(splits["validation"], training[16:])
     assert [len(splits[split]) for split in SPLITS] == [16, 4, 10]
+    own = {image.tobytes(): row % 10 for images in PIXELS.values() for row, image in enumerate(images)}
+    labels = CIFAR10.labels(raw)
+    for split in SPLITS:
+        assert labels[split].tolist() == [own[image.numpy().tobytes()] for image in splits[split]]
 
 
 # --- The official archive ---
@@ -412,6 +419,10 @@ def spoil(raw: Path, case: str) -> None:
             (raw / "source.json").write_text(json.dumps({**about, "order": "mine"}))
         case "missing":
             (raw / "test.npy").unlink()
+        case "labels missing":
+            (raw / "train-labels.npy").unlink()
+        case "labels of one class":
+            np.save(raw / "test-labels.npy", np.zeros(10, np.uint8))
         case "stray":
             (raw / "notes.txt").write_text("")
 
@@ -421,6 +432,7 @@ def spoil(raw: Path, case: str) -> None:
     ("another order, with its digest", "not CIFAR-10's images"), ("cut off", "cannot be read"),
     ("other shape", "does not hold CIFAR-10"), ("floats", "does not hold CIFAR-10"), ("no origin", "was altered"),
     ("no JSON", "cannot be read"), ("another origin", "was altered"), ("missing", "lacks test.npy"),
+    ("labels missing", "lacks train-labels.npy"), ("labels of one class", "does not hold CIFAR-10's classes"),
     ("stray", "holds more than"),
 ])
 def test_altered_raw_files_are_refused(raw, case, complaint):

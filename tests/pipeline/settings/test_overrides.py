@@ -151,7 +151,7 @@ def shared(known: Parameters) -> dict[tuple[str, str], Any]:
         return known.shared(block, profile, dataset)
 
     return {(name, profile): {**{block: of_data(block, profile, tree["dataset"].value) for block in (
-        "parzen", "monitor")}, "figures": known.figures_tree(name, profile)} for (name, profile), tree in own(
+        "parzen", "monitor", "assess")}, "figures": known.figures_tree(name, profile)} for (name, profile), tree in own(
             known).items()}
 
 

@@ -35,13 +35,14 @@ FEW: dict[str, Any] = RAW | {
         "mnist_kmeans": RAW["experiments"]["mnist_kmeans"],
         "digits": RAW["experiments"]["digits"] | {"figures": {"rows": 3, "steps": 5}}},
     "parzen": RAW["parzen"] | {"datasets": {"digits": {"samples": 200, "refined_grid": {"points": 71}}}},
-    "monitor": RAW["monitor"] | {"datasets": {"digits": {"grid": {"lowest": 0.2}}}}}
+    "monitor": RAW["monitor"] | {"datasets": {"digits": {"grid": {"lowest": 0.2}}}},
+    "assess": RAW["assess"] | {"datasets": {"digits": {"features": {"units": 16}}}}}
 """Every kind of block, and quicker to check"""
 
-STAGES = {"train", "sample", "bandwidth", "evaluate", "sample_size", "figures"}
+STAGES = {"train", "sample", "bandwidth", "evaluate", "sample_size", "figures", "assess"}
 
 # Blocks whose keys are names that the user chooses, and profiles: neither belongs to a dataclass.
-NAMES = re.compile(r"((parzen\.|monitor\.)?datasets|experiments)(\.\w+)?"
+NAMES = re.compile(r"((parzen\.|monitor\.|assess\.)?datasets|experiments)(\.\w+)?"
                    r"|(.*\.)?profiles(\.\w+)?")
 
 KeyPath = tuple[str | int, ...]

@@ -13,7 +13,8 @@ from pipeline.runtime import code
 from pipeline.settings.plan import Plan
 from pipeline.stages import configure
 
-STAGES = ("bandwidth", "evaluate", "figures", "sample", "sample_size", "train")
+STAGES = ("assess", "bandwidth", "evaluate", "figures", "sample", "sample_size", "train")
+OF_DATA = ("download", "features", "prepare", "references")
 RECIPE = "experiments.digits.train.model.recipe"
 
 
@@ -21,7 +22,7 @@ def configured(experiment: str) -> dict[str, bytes]:
     """By stage, the bytes that `configure` writes."""
     configure.main()
     return {path.stem: path.read_bytes() for path in sorted((FOLDER / experiment).iterdir())
-            if path.stem not in ("download", "prepare")}  # of the data set of that name
+            if path.stem not in OF_DATA}  # of the data set of that name
 
 
 @pytest.mark.parametrize("experiment", ["digits", "digits_training_images", "digits_kmeans"])
@@ -39,7 +40,7 @@ def test_everything_that_the_plan_names_is_configured_and_nothing_else(digits):
     Plan(["digits"], {"digits_kmeans": "digits"}, ["convergence"]).write()
     configure.main()
     assert {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.json")} == {
-        "digits/download.json", "digits/prepare.json", "lessons/convergence.json", "all/collect.json",
+        *(f"digits/{stage}.json" for stage in OF_DATA), "lessons/convergence.json", "all/collect.json",
         "all/report.json", *(f"digits_kmeans/{stage}.json" for stage in STAGES)}
     Plan(["digits"], {"digits": "digits"}).write()
     configure.main()
@@ -51,6 +52,11 @@ def test_data_sets_and_lessons_get_what_they_read(digits):
     configure.main()
     for stage in ("download", "prepare"):
         assert configuration("digits", stage) == {"name": "digits", "settings": {"loader": "digits"}}
+    features, references = configuration("digits", "features"), configuration("digits", "references")
+    assert (features["settings"], features["profile"]) == ({"loader": "digits"}, "smoke")
+    assert features["assess"] == references["assess"]
+    assert features["assess"]["features"]["units"] == 32
+    assert (references["samples"], references["validation_images"]) == (60, 40)
     lesson = configuration("lessons", "convergence")
     assert (lesson["lesson"], lesson["profile"], lesson["settings"]["rounds"]) == ("convergence", "smoke", 40)
     assert configuration("all", "report") == {}
@@ -68,6 +74,9 @@ def test_the_roots_of_the_code_are_the_stage_and_what_it_is_about(digits):
     assert modules("digits_kmeans", "sample")[1].startswith("gan.baselines.")
     assert modules("digits", "evaluate") == ["pipeline.stages.evaluate"]
     assert modules("digits", "prepare") == ["pipeline.stages.prepare", "gan.datasets.digits"]
+    assert modules("digits", "features") == ["pipeline.stages.features", "gan.datasets.digits"]
+    assert modules("digits", "references") == ["pipeline.stages.references"]
+    assert modules("digits", "assess") == ["pipeline.stages.assess"]
     assert modules("lessons", "convergence") == [
         "pipeline.stages.lesson", "gan.lessons.convergence", "pipeline.figures.lessons.convergence"]
     assert modules("all", "collect") == ["pipeline.stages.collect"]
@@ -121,7 +130,9 @@ def test_a_second_run_gives_the_same_bytes(digits):
     ({"experiments.digits.figures.columns": 3}, {"figures"}),
     ({"experiments.digits.figures.steps": 3}, {"sample", "figures"}),
     ({"experiments.digits.title": "Another"}, {"evaluate", "figures"}),
-    ({"profile": "cpu"}, {"train", "evaluate", "sample_size", "figures"}),  # which name it
+    ({"profile": "cpu"}, {"train", "assess", "evaluate", "sample_size", "figures"}),  # which name it
+    ({"assess.measures.sure": 0.8}, {"assess"}),
+    ({"assess.profiles.smoke.likelihood.chains": 3}, {"assess"}),
     ({"figures.rows": 3}, {"figures"}),
     ({"figures.interpolations": 3}, {"sample", "figures"}),
     ({"experiments.digits_kmeans.train.seeds": [3], "experiments.digits.runs_in": ["cpu"]}, set()),

@@ -8,14 +8,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import jinja2
-import numpy as np
 import pytest
 import torch
 from short_lessons import ALL, SHORT, write_parameters
 
-from gan.datasets.mnist import TEST_LABELS_FILE, TRAINING_LABELS_FILE, idx_bytes
 from gan.errors import DataError, ParameterError
+from gan.evaluation.assessment_settings import FeatureSettings
+from gan.evaluation.features import train
 from gan.lessons.catalogue import LESSONS
+from pipeline.artifacts.assessments import features_file
 from pipeline.artifacts.paths import prepared_file
 from pipeline.page.environment import TEMPLATES
 from pipeline.page.lessons import chapter, typeset
@@ -30,13 +31,16 @@ from pipeline.tracking import runs
 TEMPLATE = TEMPLATES / "lessons.html"
 
 
-def write_digits(labels=(200, 60)):
+def write_digits(classes=10):
+    """Prepared images, and a judge that knows nothing of them."""
     stream = torch.Generator().manual_seed(0)
     images = {name: torch.randint(256, (n, 784), dtype=torch.uint8, generator=stream)
               for name, n in (("train", 180), ("validation", 20), ("test", 60))}
     files.write_tensors(prepared_file("mnist"), images, {"name": "mnist", "shape": [1, 28, 28], "divisor": 255})
-    for name, n in zip((TRAINING_LABELS_FILE, TEST_LABELS_FILE), labels, strict=True):
-        files.write_bytes(Path("data/raw/mnist") / name, idx_bytes(np.arange(n, dtype=np.uint8) % 10))
+    settings = FeatureSettings([4], 8, 1, 60, 0.1, 0, False)
+    network = train(settings, (1, 28, 28), images["train"] / 255, torch.arange(180) % classes if classes else None, 1)
+    files.write_tensors(features_file("mnist"), {f"network/{name}": tensor for name, tensor in network.items()}, {
+        "settings": dataclasses.asdict(settings), "shape": [1, 28, 28], "classes": classes, "test_accuracy": 0.125})
 
 
 @pytest.fixture(scope="module")
@@ -269,10 +273,19 @@ def test_an_unknown_lesson_is_refused(short_lessons):
         lesson.main("convergense")
 
 
-def test_labels_that_do_not_fit_the_images_are_refused(short_lessons):
-    write_digits(labels=(200, 59))
-    with pytest.raises(DataError, match="does not fit"):
+def test_a_judge_without_labels_and_a_missing_one_are_refused(short_lessons):
+    write_digits(classes=0)
+    with pytest.raises(DataError, match=r"cannot judge digits[\s\S]*without labels"):
         lesson.main("honest_pictures")
+    features_file("mnist").unlink()
+    with pytest.raises(DataError, match=r"features\.safetensors is missing"):
+        lesson.main("honest_pictures")
+
+
+def test_the_accuracy_told_is_that_of_the_judge_that_samples_are_assessed_by(short_lessons):
+    lesson.main("honest_pictures")
+    numbers = json.loads(Path("artifacts/lessons/honest_pictures/lesson.json").read_text())["numbers"]
+    assert numbers["accuracy of the judge on test images"] == 0.125
 
 
 def test_missing_digits_are_named(short_lessons):

@@ -15,17 +15,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from finished_assessment import assess, measured
 from PIL import Image
 
 from gan.generator import Generator
 from gan.linear_algebra import random_stream
 from gan.registry import create
 from pipeline.artifacts.configuration import inputs_digest
+from pipeline.artifacts.paths import prepared_file
 from pipeline.commands import mlflow_gc
 from pipeline.results.metrics import best_seed
 from pipeline.runtime import checkpoints, code, files, run_log
 from pipeline.stages import figures, train
-from pipeline.tracking import gan_generator, logged_model, media, runs, store, unneeded, untrained
+from pipeline.tracking import assessments, gan_generator, logged_model, media, runs, store, unneeded, untrained
 
 store.prepare_environment()  # MLflow reads some of it when it is imported
 import mlflow  # noqa: E402
@@ -399,6 +401,31 @@ def test_drawing_again_logs_no_second_generator_unless_it_is_another_one(client,
     assert len(client.search_logged_models([drawn.info.experiment_id])) == 2
     images = mlflow.pyfunc.load_model(uri(drawn)).predict(4)
     assert images.mean() > 0.95  # of the newer one: all sums are far above 0
+
+
+def test_measures_are_on_the_runs_and_on_the_generator_whichever_stage_comes_first(client, digits, drawn):
+    """So that models can be sorted by them."""
+    values = {"raw": {1: measured(0.3), 2: measured(0.4)}, "ema": {1: measured(0.1), 2: measured(0.2)}}
+    assess("digits", values, "digits")
+    content, training = (files.read_json(Path(f"artifacts/digits/{name}.json")) for name in ("assessment", "training"))
+    dataset = runs.describe(prepared_file("digits"))
+    assessments.log("digits", content, inputs_digest("digits", "digits"), dataset, training, {"raw": 2, "ema": 1})
+    everything = seed_runs(client)
+    assert everything["digits · seed 1 · smoke"].data.metrics["frechet_distance"] == 0.3
+    assert everything["digits · seed 2 · smoke"].data.metrics["frechet_distance_ema"] == 0.2
+    assert everything["digits · smoke"].data.metrics["frechet_distance"] == 0.4
+    (model,) = client.search_logged_models([drawn.info.experiment_id])
+    of_model = {metric.key: metric.value for metric in model.metrics}
+    assert (of_model["frechet_distance"], of_model["frechet_distance_ema"], of_model["copying_ema"]) == (0.4, 0.1, 1.0)
+    path = Path("artifacts/digits/models/seed-1.safetensors")
+    tensors, about = files.read_tensors(path)
+    for seed in (1, 2):
+        files.write_tensors(path.with_name(f"seed-{seed}.safetensors"), {
+            name: tensor + 1 for name, tensor in tensors.items()}, about)
+    figures.main("digits")  # another generator, and the measures are there already
+    newer = next(one for one in client.search_logged_models([drawn.info.experiment_id])
+                 if one.model_id != model.model_id)
+    assert {"frechet_distance", "recall_ema"} <= {metric.key for metric in newer.metrics}
 
 
 def uri(run: Any) -> str:

@@ -1,0 +1,104 @@
+"""Stage `assess`: what other measures than the Parzen estimate say of the samples that it scored.
+
+Every variant of every seed is compared with real images in features (`gan.evaluation.assessment`). Of the seed that
+validation chose, models that have a decoder also get a likelihood proper
+(`gan.evaluation.annealed_importance_sampling`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gan.adversarial.decoder import Decoder
+from gan.adversarial.settings import AdversarialNets
+from gan.errors import DataError
+from gan.evaluation.annealed_importance_sampling import Likelihood, likelihood
+from gan.evaluation.assessment import measure, some_of
+from gan.evaluation.assessment_settings import LikelihoodSettings
+from gan.evaluation.estimates import Estimate
+from gan.linear_algebra import random_stream
+from gan.weights import read_weights
+from pipeline.artifacts.assessed import Yardstick, assessment_settings
+from pipeline.artifacts.assessments import assessment_file
+from pipeline.artifacts.configuration import configuration, folder, inputs_digest
+from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.trained import model_settings, scored_rows, weights_file
+from pipeline.runtime import files, machine, stage
+from pipeline.runtime.progress import Progress
+from pipeline.tracking import assessments, runs
+
+
+def main(experiment: str) -> None:
+    device = machine.choose_device()
+    settings = configuration(experiment, "assess")
+    assess = assessment_settings(settings["assess"])
+    training = files.read_json(folder(experiment) / "training.json")
+    searches = files.read_json(folder(experiment) / "bandwidth.json")["seeds"]
+    real = Yardstick.read(settings["dataset"], assess, device)
+    rows = scored_rows(experiment)
+    model = model_settings(training["settings"]["model"])
+    seeds: list[dict[str, Any]] = []
+    with Progress(f"{experiment}, measures", sum(map(len, rows.values())), "set") as progress:
+        for seed, variants in rows.items():
+            path = folder(experiment) / "samples" / f"seed-{seed}.safetensors"
+            samples, _ = files.read_tensors(path)
+            measured = {}
+            for variant in variants:
+                measured[variant] = _measure(path, variant, samples[variant].to(device), real)
+                progress.advance(1, f"seed {seed}, {variant}")
+            seeds.append({"seed": seed, "variants": measured})
+    chosen = {variant: _chosen_seed(searches, variant) for variant in seeds[0]["variants"]}
+    if isinstance(model, AdversarialNets) and assess.likelihood.images:
+        _add_likelihoods(experiment, seeds, chosen, model, real, assess.likelihood, device)
+    content = {"dataset": settings["dataset"], "profile": settings["profile"], "features": real.described,
+               "seeds": seeds}
+    files.write_json(assessment_file(experiment), content)
+    dataset = settings["dataset"]
+    assessments.log(experiment, content, inputs_digest(experiment, dataset), runs.describe(prepared_file(dataset)),
+                    training, chosen)
+
+
+def _chosen_seed(searches: list[dict[str, Any]], variant: str) -> int:
+    """The one with the highest validation log-likelihood, the first of equal ones: that of the headline."""
+    best = max(searches, key=lambda entry: entry["variants"][variant]["refined"]["validation_log_likelihood"])
+    return int(best["seed"])
+
+
+def _measure(path: Path, variant: str, samples: torch.Tensor, real: Yardstick) -> dict[str, Any]:
+    try:
+        return measure(samples, real.images, real.reference, real.features, real.settings.measures)
+    except ValueError as error:
+        raise DataError(f"{path}: the samples of {variant} cannot be compared with the data", found=str(error),
+                        remedy=f"delete {path} and run `dvc repro`") from error
+
+
+def _add_likelihoods(experiment: str, seeds: list[dict[str, Any]], chosen: dict[str, int], model: AdversarialNets,
+                     real: Yardstick, settings: LikelihoodSettings, device: torch.device) -> None:
+    """To each variant of the seed that validation chose for it."""
+    with Progress(f"{experiment}, likelihood", 4 * settings.temperatures * len(chosen), "move") as progress:
+        for variant, seed in chosen.items():
+            weights = read_weights(weights_file(experiment, seed), variant)
+            decoder = Decoder(model, real.dataset.shape, weights, device)
+            found = likelihood(
+                decoder, some_of(real.images.validation, settings.images), some_of(real.images.test, settings.images),
+                narrowest=settings.narrowest, temperatures=settings.temperatures, leapfrogs=settings.leapfrogs,
+                chains=settings.chains, stream=random_stream(seed, "annealed importance sampling", device),
+                advance=progress.advance)
+            row = next(entry for entry in seeds if entry["seed"] == seed)["variants"][variant]
+            row["likelihood"] = _plain(found, settings)
+
+
+def _plain(found: Likelihood, settings: LikelihoodSettings) -> dict[str, Any]:
+    def estimate(one: Estimate) -> dict[str, float]:
+        return {"value": one.value, "standard_error": one.standard_error}
+    return {"bandwidth": found.bandwidth, "narrowest": found.narrowest, "validation": found.validation,
+            "test": estimate(found.test), "simulated_below": estimate(found.below),
+            "simulated_above": estimate(found.above), "gap": estimate(found.gap), "images": settings.images,
+            "chains": settings.chains, "temperatures": settings.temperatures, "leapfrogs": settings.leapfrogs}
+
+
+if __name__ == "__main__":
+    stage.run(main, "experiment")
