@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import _signal  # of which `signal` makes enumerations, for as long as all of Python needs to start
+import _signal  # type: ignore[import-not-found]  # the slow part of `signal` are its enumerations
 import sys
 
 if __name__ == "__main__":
