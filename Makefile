@@ -68,17 +68,10 @@ typed:
 .DEFAULT:
 	@$(PYTHON) -m pipeline.commands.typed target '$@' $(TARGETS)
 
-setup: typed $(VENV)/.complete
-
-# The lock's digest is in the stamp's content, so that a checkout with another lock is set up anew. Bytecode is left to the
-# first import: most of what is installed is never imported.
-$(VENV)/.complete: requirements.lock | typed
+# Made anew when the lock's digest is another than the one that it was made from (pipeline/commands/setup.py).
+setup: typed
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 …")'
-	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@echo "making the environment in $(VENV), from requirements.lock (about 5 GB with torch's CUDA libraries, some minutes)"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
-	@touch $@
+	@$(PYTHON) -m pipeline.commands.setup '$(VENV)'
 
 plan reproduce lessons table settings sweep search cancel scaling compare experiments record ui who verify: setup
 	@python -m pipeline $@ $(WORDS_$@)

@@ -128,6 +128,9 @@ VERBS = {
     "lessons": Verb("pipeline.commands.reproduce:lessons", "Plan and run the lessons alone.", (CHOICES[0], CHOICES[2]),
                     "They are the paper's theory and the slides of 2016 as experiments.", alone=True),
     "table": Verb("pipeline.commands.table:main", "Print the results beside the paper's."),
+    "page": Verb("pipeline.commands.page:main", "Write the page with these experiments, others as still to come.", (
+        click.Argument(["experiments"], nargs=-1),
+        click.Option(["--failed"], multiple=True, metavar="NAME", help="One that is not to come, as it has failed."))),
     "settings": Verb("pipeline.settings.explain:main", "Print what holds for an experiment, and where it comes from.",
                      (EXPERIMENT, choice("--profile", "GAN_PROFILE", "paper, cpu or smoke, instead of its own",
                                          given=True))),
@@ -137,7 +140,15 @@ VERBS = {
         click.Argument(["experiment"], required=False, default="", callback=_is_experiment),
         click.Argument(["note"], required=False, default=""),
         click.Option(["--from", "source"], type=click.Path(path_type=Path), multiple=True,
-                     help="The results of a bare run instead, from its folder; may be given several times."))),
+                     help="The results of a bare run instead, from its folder; may be given several times."),
+        click.Option(["--weights"], is_flag=True, help="The generator too, in float16, for `samples`."))),
+    "samples": Verb("pipeline.commands.samples:main", "Draw a picture of samples from a trained generator, at once.", (
+        click.Option(["--from", "source"], type=click.Path(path_type=Path), metavar="FILE",
+                     help="A file of weights, instead of the best generator that is recorded in git."),
+        click.Option(["--count"], type=click.IntRange(1, 10_000), default=100, show_default=True),
+        click.Option(["--seed"], type=int, default=0, show_default=True, help="Of the noise."),
+        click.Option(["--variant"], default="", metavar="NAME", help="ema or raw, instead of ema where there is one."),
+        click.Option(["--out"], type=click.Path(path_type=Path), default=Path("samples.png"), show_default=True))),
     "compare": Verb("pipeline.commands.compare:main", "Write a page with two revisions side by side; nothing is run.", (
         click.Argument(["a"], required=False, default="HEAD"),
         click.Argument(["b"], required=False, default="workspace")),

@@ -9,11 +9,8 @@ experiments).
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -33,14 +30,15 @@ from gan.evaluation.settings import Grid
 from gan.lessons.catalogue import LESSONS
 from gan.registry import create
 from pipeline.artifacts.raw import data_availability, local_folders, raw_folder
+from pipeline.commands.unfinished import changed_stages, unfinished
 from pipeline.runtime import machine
 from pipeline.runtime.names import require_known
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
 from pipeline.settings.inheritance import PROFILES
 from pipeline.settings.parameters import MNIST, Parameters
+from pipeline.settings.plan import COMMITTED, REPORTS, Plan
 from pipeline.settings.plan import FILE as PLAN
-from pipeline.settings.plan import Plan
 from pipeline.settings.schema import Experiment
 from pipeline.stages import sample_size
 
@@ -79,7 +77,8 @@ def main() -> None:
         left_out[f"lesson {name}"] = f"no data set {MNIST}: {data[MNIST].remedy or data[MNIST].detail}"
     plan = Plan(_datasets(current, experiments), {name: current.dataset_of(name) for name in experiments},
                 [name for name in lessons if not LESSONS[name].needs_digits],
-                [name for name in lessons if LESSONS[name].needs_digits], left_out)
+                [name for name in lessons if LESSONS[name].needs_digits], left_out,
+                REPORTS.get(profile, COMMITTED))
     if plan.lessons_on_mnist and MNIST not in plan.datasets:
         plan = replace(plan, datasets=[*plan.datasets, MNIST])
     planned = replace(current, profile=profile, plan=plan)
@@ -190,14 +189,6 @@ def _print_experiments(planned: Parameters, device: torch.device) -> None:
           else "time         everything is done")
 
 
-def unfinished(plan: Plan, changed: set[str] | None) -> set[str]:
-    """The experiments of which DVC has a stage to run, or of whose data; all where it cannot say what has `changed`."""
-    if changed is None:
-        return set(plan.experiments)
-    owners = {stage.partition("@")[2] for stage in changed if not stage.startswith("lesson")}
-    return {name for name, dataset in plan.experiments.items() if {name, dataset} & owners}
-
-
 def unfinished_lessons(plan: Plan, changed: set[str] | None) -> list[str]:
     """The lessons that DVC has to run, or for whose data; all where it cannot say."""
     if changed is None:
@@ -205,18 +196,6 @@ def unfinished_lessons(plan: Plan, changed: set[str] | None) -> list[str]:
     data = {f"download@{MNIST}", f"prepare@{MNIST}"} & changed
     return [name for name, stage in plan.lesson_stages.items()
             if stage in changed or (data and name in plan.lessons_on_mnist)]
-
-
-def changed_stages() -> set[str] | None:
-    """What `dvc status` names; None where nothing has run yet, or DVC fails (it will say why when it is to run)."""
-    if not Path("dvc.lock").exists():
-        return None
-    try:
-        status = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], capture_output=True, text=True,
-                                timeout=300, check=True)
-        return {name for name in json.loads(status.stdout) if ":" not in name}  # without searches
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return None
 
 
 _CHAINS, _STATES = 1000, 50  # of which a few steps are timed

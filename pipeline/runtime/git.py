@@ -16,6 +16,8 @@ from pipeline.runtime import machine
 from pipeline.runtime.inputs import PARAMETERS
 
 CODE = ("gan", "pipeline")
+RESULTS = (*machine.RESULTS, "reports/smoke")
+"""What a run rewrites, if git has it"""
 WRITTEN_BY_PLAN = ("profile",)
 
 
@@ -35,7 +37,7 @@ def clean_commit(what: str) -> str:
     `make plan` and runs write into them."""
     head = git("rev-parse", "HEAD")
     changes = git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(top,exclude){PARAMETERS}",
-                  *(f":(top,exclude){name}" for name in machine.RESULTS)).splitlines()
+                  *(f":(top,exclude){name}" for name in RESULTS)).splitlines()
     if _claims(Path(PARAMETERS).read_text()) != _claims(git("show", f"HEAD:{PARAMETERS}")):
         changes.append(f" M {PARAMETERS}")
     if changes:

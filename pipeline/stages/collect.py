@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pipeline.artifacts.paths import ARTIFACTS, FIGURES, PLOTS, SUMMARY
+from pipeline.artifacts.paths import ARTIFACTS, FIGURES, PLOTS
 from pipeline.artifacts.tables import write_csv
 from pipeline.results.bandwidth import BandwidthCurves
 from pipeline.results.curves import DISCRIMINATOR, FIT, LOSSES, VALIDATION, TrainingCurves
@@ -35,8 +35,9 @@ Row = tuple[str, int, str, float, float]
 
 
 def main() -> None:
-    experiments = Plan.read().experiments
-    files.write_json(SUMMARY, summary(gather(experiments)))
+    plan = Plan.read()
+    experiments = plan.experiments
+    files.write_json(plan.summary, summary(gather(experiments)))
     shutil.rmtree(PLOTS, ignore_errors=True)
     curves = {name: TrainingCurves.read_if_there(ARTIFACTS / name / "curves.csv") for name in experiments}
     for table, columns in CURVES.items():

@@ -21,7 +21,7 @@ from typing import Any
 import networkx
 import pytest
 import torch
-from clone import EXPERIMENTS, GATHERED, IN_GIT, LESSONS, OFFLINE, ROOT, differing, stages, stages_run
+from clone import EXPERIMENTS, GATHERED, IN_GIT, LESSONS, OFFLINE, REPORTS, ROOT, differing, stages, stages_run
 from documentation import blocks
 from ruamel.yaml import YAML
 
@@ -109,7 +109,7 @@ def test_real_images_score_above_a_generator_that_has_hardly_trained(clone):
 
 
 def test_the_page_stands_alone_and_shows_every_number(clone):
-    page = (clone.root / "reports/index.html").read_text()
+    page = (clone.root / f"{REPORTS}/index.html").read_text()
     for name, entry in clone.metrics().items():
         assert name in page
         assert with_error(entry["test_log_likelihood"], entry["standard_error"]) in page
@@ -121,7 +121,7 @@ def test_the_table_is_printed_with_the_place_of_the_report(clone):
     table = clone.verb("table")
     for entry in clone.metrics().values():
         assert with_error(entry["test_log_likelihood"], entry["standard_error"]) in table
-    assert table.rstrip().endswith("report: reports/index.html")
+    assert table.rstrip().endswith(f"report: {REPORTS}/index.html")
 
 
 def test_the_picture_of_the_graph_in_the_readme_is_what_dvc_says(clone):
@@ -209,7 +209,7 @@ def test_another_number_of_rows_draws_that_figure_again_and_reaches_the_tracking
     said = other_clone.run("python", "-c", f"{snippet}\nprint(samples.dtype, list(samples.shape))")
     assert said.splitlines()[-1] == "float32 [16, 1, 8, 8]"
     assert set(other_clone.run("git", "status", "--porcelain").split()[1::2]) == {
-        "dvc.lock", "params.yaml", "reports/index.html"}
+        "dvc.lock", "params.yaml", f"{REPORTS}/index.html"}
 
 
 def test_an_experiment_left_out_changes_the_report_alone_and_comes_back_without_work(other_clone):
@@ -217,7 +217,7 @@ def test_an_experiment_left_out_changes_the_report_alone_and_comes_back_without_
     other_clone.verb("plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits digits_kmeans")
     assert other_clone.repro() == {"configure"} | GATHERED
     assert other_clone.metrics() == {name: metrics[name] for name in ("digits", "digits_kmeans")}
-    assert "GAN_EXPERIMENTS" in (other_clone.root / "reports/index.html").read_text()
+    assert "GAN_EXPERIMENTS" in (other_clone.root / f"{REPORTS}/index.html").read_text()
     other_clone.run("git", "checkout", "--quiet", "params.yaml", "plan.yaml")
     assert other_clone.repro() <= {"configure"} | GATHERED
     assert other_clone.metrics() == metrics
@@ -302,7 +302,7 @@ def test_without_a_network_and_without_data_what_can_be_run_is_and_the_report_sa
     assert other_clone.repro(**OFFLINE) == {"configure", "download@digits", "prepare@digits",
                                             "train@digits_training_images"} | GATHERED
     assert other_clone.metrics().keys() == {"digits_training_images"}
-    page = (other_clone.root / "reports/index.html").read_text()
+    page = (other_clone.root / f"{REPORTS}/index.html").read_text()
     table = other_clone.verb("table")
     for experiment, dataset in missing.items():
         for text in (page, table):
