@@ -1,5 +1,6 @@
 # make reproduce   from nothing to the table and the report; CLUSTER=slurm or CLUSTER=local runs stages side by side
 # make lessons     only the lessons: the theory and the 2016 slides as experiments, each criterion with its verdict
+# make samples     a picture of samples from a trained generator that is in git, at once; FROM=file of other weights
 # make plan        say what this machine can do, and keep it as the plan; runs nothing
 # make table       the table again
 # make settings    what holds for an experiment, and where each value comes from: make settings EXPERIMENT=mnist
@@ -12,7 +13,10 @@
 #
 # make compare     a page with two revisions side by side: make compare A=HEAD~1 B=workspace
 # make experiments DVC's experiments and their results, with the parameters in which they differ
-# make record      keep an experiment's finished results in git: make record EXPERIMENT=mnist; FROM=folder of a bare run
+# make record      keep an experiment's finished results in git: make record EXPERIMENT=mnist; FROM=folder of a bare run;
+#                  WEIGHTS=1 for its generator too
+# make crate       the results for an archive, as a Workflow Run RO-Crate, crate.zip; MODELS=1 with the weights
+# make pdf         the page as PDF, beside it; needs Chromium
 # make ui          the MLflow UI on this checkout's runs
 # make report      the page again
 # make who         which run works in this checkout, on which stage and since when
@@ -31,6 +35,7 @@
 #
 # Settings, all optional: PROFILE=paper|cpu|smoke  EXPERIMENTS="mnist mnist_kmeans"  LESSONS="figure_1 convergence"|all|none
 # GAN_DATA=/folders:of/your/own  GAN_DEVICE=cpu|cuda|cuda:1  MLFLOW_TRACKING_URI=http://…  PYTHON=python3.12
+# COUNT=100 (of samples)  OUT=file (of samples, crate, pdf)
 # PORT=5000 (of the UI)  CLUSTER=slurm|local  OPTIONS="--partition gpu --gpus 1" (python -m pipeline reproduce --help)
 # A and B: git commits, branches or tags, DVC experiments, or workspace. One that is misspelt is refused.
 
@@ -54,7 +59,7 @@ export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 TARGETS := help setup plan reproduce sweep cancel scaling lessons table settings report record compare experiments search ui \
-  who verify faults test bench test-postgresql test-slurm lint types lock bare-run
+  who verify faults test bench test-postgresql test-slurm lint types lock bare-run samples crate pdf
 .PHONY: $(TARGETS) typed
 
 help:
@@ -76,11 +81,17 @@ setup: typed
 plan reproduce lessons table settings sweep search cancel scaling compare experiments record ui who verify: setup
 	@python -m pipeline $@ $(WORDS_$@)
 
+samples crate pdf: setup
+	@python -m pipeline $@ $(WORDS_$@)
+
 WORDS_reproduce = $(if $(CLUSTER),--cluster $(CLUSTER) $(OPTIONS))
 WORDS_sweep = '$(GRID)' $(if $(CLUSTER),--cluster $(CLUSTER)) $(OPTIONS)
 WORDS_settings = $(EXPERIMENT)
 WORDS_search = $(EXPERIMENT)
-WORDS_record = $(if $(FROM),--from '$(FROM)',$(EXPERIMENT))
+WORDS_record = $(if $(FROM),--from '$(FROM)',$(EXPERIMENT)) $(if $(WEIGHTS),--weights)
+WORDS_samples = $(if $(FROM),--from '$(FROM)') $(if $(COUNT),--count '$(COUNT)') $(if $(OUT),--out '$(OUT)')
+WORDS_crate = $(if $(MODELS),--models) $(if $(OUT),--out '$(OUT)')
+WORDS_pdf = $(if $(OUT),--out '$(OUT)')
 WORDS_compare = '$(A)' '$(B)'
 WORDS_ui = $(PORT)
 

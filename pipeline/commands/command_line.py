@@ -131,6 +131,11 @@ VERBS = {
     "page": Verb("pipeline.commands.page:main", "Write the page with these experiments, others as still to come.", (
         click.Argument(["experiments"], nargs=-1),
         click.Option(["--failed"], multiple=True, metavar="NAME", help="One that is not to come, as it has failed."))),
+    "pdf": Verb("pipeline.commands.pdf:main", "Print the page to a PDF by a browser.", (
+        click.Option(["--out"], type=click.Path(path_type=Path), metavar="FILE", help="Default: beside the page."),)),
+    "crate": Verb("pipeline.commands.crate:main", "Pack the results for an archive, as a Workflow Run RO-Crate.", (
+        click.Option(["--models"], is_flag=True, help="With the weights, which are hundreds of megabytes."),
+        click.Option(["--out"], type=click.Path(path_type=Path), default=Path("crate.zip"), show_default=True))),
     "settings": Verb("pipeline.settings.explain:main", "Print what holds for an experiment, and where it comes from.",
                      (EXPERIMENT, choice("--profile", "GAN_PROFILE", "paper, cpu or smoke, instead of its own",
                                          given=True))),

@@ -40,7 +40,8 @@ CLUSTER = ("CLUSTER", "OPTIONS")
 TARGETS = {
     "plan": CHOICES, "reproduce": (*CHOICES, *CLUSTER), "lessons": CHOICES, "verify": CHOICES,
     "sweep": ("GRID", *CLUSTER), "search": ("EXPERIMENT",), "settings": ("EXPERIMENT", "PROFILE"),
-    "record": ("EXPERIMENT", "FROM"), "compare": ("A", "B"), "ui": ("PORT",), "bench": ("QUICK",),
+    "record": ("EXPERIMENT", "FROM", "WEIGHTS"), "samples": ("FROM", "COUNT", "OUT"), "crate": ("MODELS", "OUT"),
+    "pdf": ("OUT",), "compare": ("A", "B"), "ui": ("PORT",), "bench": ("QUICK",),
     "bare-run": ("MINUTES", "DATA", "WHEELS", "OUT", "OPTIONS"),
 }
 """The variables of make that a target heeds, beside EVERY_TARGET and ENVIRONMENT"""
