@@ -7,9 +7,11 @@ page, numbers and figures. Data sets are named by the digest that dvc.lock has o
 
 from __future__ import annotations
 
+import json
 import shutil
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from rocrate.model import ContextEntity
     from rocrate.rocrate import ROCrate
 
+METADATA = "ro-crate-metadata.json"
 WORKFLOW = Path("dvc.yaml")
 PROFILES = {"https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
             "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
@@ -119,6 +122,7 @@ def _all_but_numbers(folder: str, names: list[str]) -> set[str]:
 
 def write_about(crate: ROCrate, root: Path, results: list[Path], plan: Plan, metrics: Mapping[str, Any], commit: str
                 ) -> None:
+    from rocrate.model.computerlanguage import ComputerLanguage
     from rocrate.model.contextentity import ContextEntity
 
     def entity(identifier: str, kind: str, **properties: Any) -> ContextEntity:
@@ -137,8 +141,9 @@ def write_about(crate: ROCrate, root: Path, results: list[Path], plan: Plan, met
     crate.root_dataset["conformsTo"] = [entity(identifier, "CreativeWork", name=name, version=version)
                                         for identifier, (name, version) in PROFILES.items()]
     crate.metadata.extra_contexts.append(CONTEXT)
-    language = entity("https://dvc.org", "ComputerLanguage", name="DVC", url="https://dvc.org/doc",
-                      identifier="https://dvc.org/doc/user-guide/project-structure/dvcyaml-files")
+    language = crate.add(ComputerLanguage(crate, "https://dvc.org", properties={
+        "name": "DVC", "url": {"@id": "https://dvc.org"},
+        "identifier": {"@id": "https://dvc.org/doc/user-guide/project-structure/dvcyaml-files"}}))
     workflow = crate.add_workflow(root / WORKFLOW, WORKFLOW, main=True, lang=language, properties={
         "name": NAMES[WORKFLOW.name], "encodingFormat": FORMATS[".yaml"], "version": commit,
         "license": {"@id": LICENSE}, "creator": {"@id": authors.id}, "dateModified": _date(commit)})
@@ -210,3 +215,44 @@ def _machines(metrics: Mapping[str, Any]) -> str:
 
 def _date(commit: str) -> str:
     return git.git("show", "--no-patch", "--format=%cI", commit)
+
+
+# Whether it fits.
+
+def validate(packed: Path) -> None:
+    """ReproductionError unless everything that is named is there, and the root, the workflow and the run say what the
+    profiles demand of them."""
+    with zipfile.ZipFile(packed) as file:
+        names = set(file.namelist())
+        graph = {entity["@id"]: entity for entity in json.loads(file.read(METADATA))["@graph"]}
+    wrong = [f"{one} is named and not there" for one in sorted(_named(graph) - graph.keys()) if "://" not in one]
+    wrong += [f"{name} is not in the zip" for name, entity in graph.items()
+              if {"File", "Dataset"} & set(_list(entity.get("@type"))) and "://" not in name and name != "./"
+              and name not in names and not any(one.startswith(name) for one in names)]
+    root, workflow = graph["./"], graph.get(WORKFLOW.as_posix(), {})
+    runs = [graph.get(one, {}) for one in _ids(root.get("mentions"))]
+    for what, entity, keys in (("the root", root, ("name", "description", "datePublished", "license", "mentions")),
+                               ("the workflow", workflow, ("programmingLanguage", "input", "output")),
+                               *(("the run", run, ("instrument", "object", "result", "agent")) for run in runs)):
+        wrong += [f"{what} has no {key}" for key in keys if not entity.get(key)]
+    wrong += [f"the root does not conform to {one}" for one in PROFILES if one not in _ids(root.get("conformsTo"))]
+    if _ids(root.get("mainEntity")) != [WORKFLOW.as_posix()] or "ComputationalWorkflow" not in workflow["@type"]:
+        wrong.append(f"{WORKFLOW} is not the main entity and a workflow")
+    wrong += ["the run is of something else than the workflow" for run in runs
+              if _ids(run.get("instrument")) != [WORKFLOW.as_posix()]]
+    if wrong:
+        raise ReproductionError("the crate does not fit the profile Workflow Run Crate", found="; ".join(wrong[:6]),
+                                remedy="this is a defect of pipeline/commands/crate.py, or of the rocrate installed")
+
+
+def _named(graph: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Everything that some entity refers to."""
+    return {one for entity in graph.values() for key, value in entity.items() if key != "@id" for one in _ids(value)}
+
+
+def _ids(value: Any) -> list[str]:
+    return [one["@id"] for one in _list(value) if isinstance(one, dict) and "@id" in one]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -252,17 +252,22 @@ def _stop(signum: int, frame: FrameType | None) -> None:
     sys.exit(128 + signum)
 
 
-if __name__ == "__main__":
+def command(words: list[str]) -> None:
+    """Exits with 1 and one error, or as the signal that stopped it says."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
-        main(Path(sys.argv[1]))
+        main(Path(words[0]))
     except ReproductionError as error:
         sys.exit(f"\nerror: {error}")
     except OSError as error:
-        sys.exit(f"\nerror: {sys.argv[1]} cannot be made: {error.strerror}: {error.filename or ''}\n"
+        sys.exit(f"\nerror: {words[0]} cannot be made: {error.strerror}: {error.filename or ''}\n"
                  "  what to do: mend that (permissions, room on the disk), then run the same command again")
     except (KeyboardInterrupt, SystemExit) as stop:
         status = stop.code if isinstance(stop, SystemExit) else INTERRUPTED
         print("\nstopped; the same command begins the set-up anew", file=sys.stderr, flush=True)
         sys.exit(status)
+
+
+if __name__ == "__main__":
+    command(sys.argv[1:])
