@@ -13,10 +13,9 @@ import pytest
 
 from gan.errors import DataError, ReproductionError
 from pipeline.commands import crate as crates
-from pipeline.results.metrics import read_metrics
-from pipeline.runtime import run_log
+from pipeline.results.metrics import gather, read_metrics
+from pipeline.runtime import files, run_log
 from pipeline.runtime.git import git
-from pipeline.stages import report
 
 pytest.importorskip("rocrate")
 
@@ -25,9 +24,14 @@ RUN_LOG = {"seconds": 60.0, "started": "2026-11-25T10:00:00+00:00", "host": "0",
 
 
 @pytest.fixture
-def here(place, own_git):
-    """A repository with finished experiments and a page; the commit."""
-    report.main()
+def here(empty, tmp_path, own_git):
+    """A repository with a finished experiment, its numbers and a page; the commit."""
+    empty.add("mnist")
+    empty.finish()
+    files.write_json(Path("reports/metrics.json"), gather(["mnist"]))
+    files.write_text(Path("reports/index.html"), "<p>a page</p>")
+    files.write_bytes(Path("reports/figures/mnist/training.png"), b"a picture")
+    place = tmp_path
     for name in ("README.md", "LICENSE", "CITATION.cff", "requirements.lock", "searches.yaml"):
         shutil.copy(ROOT / name, place)
     for name in ("gan/a.py", "pipeline/b.py", "reports/searches/c.csv", ".dvc/config"):
@@ -89,10 +93,10 @@ def test_everything_that_is_named_is_there(packed):
 
 def test_parameters_of_the_workflow_are_tied_to_files(packed):
     _, graph = packed()
-    for key, files in (("input", {"params.yaml", "plan.yaml"}),
+    for key, paths in (("input", {"params.yaml", "plan.yaml"}),
                        ("output", {"reports/index.html", "reports/metrics.json"})):
         parameters = [graph[one] for one in ids(graph["dvc.yaml"][key])]
-        assert {one for parameter in parameters for one in ids(parameter["workExample"])} == files
+        assert {one for parameter in parameters for one in ids(parameter["workExample"])} == paths
         for parameter in parameters:
             assert parameter["@type"] == "FormalParameter"
             assert ids(graph[ids(parameter["workExample"])[0]]["exampleOfWork"]) == [parameter["@id"]]
