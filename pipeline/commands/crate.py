@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -88,10 +87,10 @@ def main(models: bool = False, out: Path = Path("crate.zip")) -> None:
 def export(commit: str, root: Path) -> None:
     """The tracked files of a commit; those that a plan and a run write as they are here."""
     root.mkdir()
-    archive = root.with_suffix(".tar")
-    git.git("archive", "--format=tar", f"--output={archive}", commit)
-    with tarfile.open(archive) as packed:
-        packed.extractall(root, filter="data")
+    archive = root.with_suffix(".zip")
+    git.git("archive", "--format=zip", f"--output={archive}", commit)
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(root)
     for path in (PARAMETERS, PLAN, LOCK):
         if path.is_file():
             shutil.copyfile(path, root / path)

@@ -24,7 +24,10 @@ from pipeline.runtime import files, machine
 
 
 def main(experiment: str = "", note: str = "", source: Sequence[Path] = (), weights: bool = False) -> None:
-    """Of what the graph made, or of the folders of bare runs in `source`."""
+    """Of what the graph made, with its generator's `weights` if wanted, or of the folders of bare runs in `source`."""
+    if source and weights:
+        raise ReproductionError("a bare run keeps no weights", expected="an experiment of this checkout with --weights",
+                                remedy="record it without --weights")
     if source:
         for path in record.record(source):
             print(f"{path} holds results of a bare run; add it to git")

@@ -22,14 +22,17 @@ LONGEST_SIDE, COLUMNS = 1000, 10
 def main(source: Path | None = None, count: int = 100, seed: int = 0, variant: str = "",
          out: Path = Path("samples.png")) -> None:
     """ReproductionError if there are no weights, or none of this variant."""
-    recorded = None if source is not None else _recorded()
-    path = source or recorded.weights  # type: ignore[union-attr]  # one of the two is there
+    if source is None:
+        recorded = _recorded()
+        source, about = recorded.weights, recorded.text()
+    else:
+        about = ""
     from gan.generator import Generator  # which imports torch
     from gan.weights import read_description
 
-    has = read_description(path).variants
+    has = read_description(source).variants
     variant = variant or ("ema" if "ema" in has else has[0])
-    generator = Generator.load(path, variant)
+    generator = Generator.load(source, variant)
     images = generator.sample(count, seed).reshape(count, -1)
     lowest, highest = images.min().item(), images.max().item()
     if lowest < 0:  # normalised data: black to white is the largest value shown
@@ -40,9 +43,9 @@ def main(source: Path | None = None, count: int = 100, seed: int = 0, variant: s
     enlarged = max(1, LONGEST_SIDE // (columns * generator.shape[2]))
     files.write_bytes(out, sheet(pixels, generator.shape, columns, enlarged))
     names = {"ema": "averaged weights (EMA)", "raw": "trained weights"}
-    print(f"weights      {path}, {names.get(variant, variant)}")
-    if recorded is not None:
-        print(f"             {recorded.text()}")
+    print(f"weights      {source}, {names.get(variant, variant)}")
+    if about:
+        print(f"             {about}")
     print(f"{out} shows {count} samples, none picked, of noise from seed {seed}", flush=True)
 
 
