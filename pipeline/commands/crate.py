@@ -42,6 +42,7 @@ PROFILES = {"https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"
             "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
             "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0")}
 CONTEXT = "https://w3id.org/ro/terms/workflow-run/context"
+COMPUTATIONAL_WORKFLOW = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 FORMAL_PARAMETER = "https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"
 LICENSE = "https://spdx.org/licenses/MIT"
 FORMATS = {".html": "text/html", ".json": "application/json", ".csv": "text/csv", ".yaml": "application/yaml",
@@ -75,6 +76,7 @@ def main(models: bool = False, out: Path = Path("crate.zip")) -> None:
         write_about(crate, root, results, plan, metrics, commit)
         packed = Path(folder) / "crate.zip"
         crate.write_zip(packed)
+        _name_folders(packed, crate)
         validate(packed)
         with files.writing(out) as temporary:
             shutil.copyfile(packed, temporary)
@@ -133,6 +135,7 @@ def write_about(crate: ROCrate, root: Path, results: list[Path], plan: Plan, met
     crate.license = entity(LICENSE, "CreativeWork", name="MIT License")
     authors = entity("#authors", "Organization", name="The authors of the reproduction")
     crate.root_dataset["author"] = authors
+    crate.root_dataset["publisher"] = authors
     crate.root_dataset["version"] = commit
     paper = entity("https://arxiv.org/abs/1406.2661", "ScholarlyArticle", datePublished="2014",
                    name="Generative Adversarial Nets")
@@ -145,7 +148,8 @@ def write_about(crate: ROCrate, root: Path, results: list[Path], plan: Plan, met
         "identifier": {"@id": "https://dvc.org/doc/user-guide/project-structure/dvcyaml-files"}}))
     workflow = crate.add_workflow(root / WORKFLOW, WORKFLOW, main=True, lang=language, properties={
         "name": NAMES[WORKFLOW.name], "encodingFormat": FORMATS[".yaml"], "version": commit,
-        "license": {"@id": LICENSE}, "creator": {"@id": authors.id}, "dateModified": _date(commit)})
+        "license": {"@id": LICENSE}, "creator": {"@id": authors.id}, "dateModified": _date(commit),
+        "conformsTo": entity(COMPUTATIONAL_WORKFLOW, "CreativeWork", name="ComputationalWorkflow", version="1.0")})
     described = {path: _add(crate, root, path) for path in [*_of_the_repository(root), *results]
                  if path != WORKFLOW}
     inputs = {"parameters": described[PARAMETERS], "plan": described[PLAN]}
@@ -165,7 +169,9 @@ def write_about(crate: ROCrate, root: Path, results: list[Path], plan: Plan, met
                     object=[{"@id": one.id} for one in (*inputs.values(), *data)],
                     result=[{"@id": described[path].id} for path in results], **times,
                     actionStatus="http://schema.org/CompletedActionStatus", description=_machines(metrics))
-    crate.root_dataset.append_to("mentions", action)
+    crate.root_dataset["mentions"] = action
+    if Path("README.md") in described:
+        described[Path("README.md")]["about"] = {"@id": "./"}
 
 
 def _of_the_repository(root: Path) -> Iterator[Path]:
@@ -181,10 +187,17 @@ def _add(crate: ROCrate, root: Path, path: Path) -> Any:
     properties = {"name": NAMES.get(path.as_posix(), path.as_posix())}
     if (root / path).is_dir():
         return crate.add_directory(root / path, path, properties=properties)
-    if path.suffix in FORMATS:
-        properties["encodingFormat"] = FORMATS[path.suffix]
     return crate.add_file(root / path, path, properties=properties | {
-        "contentSize": str((root / path).stat().st_size)})
+        "encodingFormat": FORMATS.get(path.suffix, "text/plain"), "contentSize": str((root / path).stat().st_size)})
+
+
+def _name_folders(packed: Path, crate: ROCrate) -> None:
+    """An entry of its own for each folder that is described: rocrate packs the files in it alone."""
+    with zipfile.ZipFile(packed, "a") as file:
+        there = set(file.namelist())
+        for entity in crate.data_entities:
+            if entity.id.endswith("/") and entity.id not in there:
+                file.mkdir(entity.id)
 
 
 def _datasets(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
@@ -227,7 +240,7 @@ def validate(packed: Path) -> None:
     wrong = [f"{one} is named and not there" for one in sorted(_named(graph) - graph.keys()) if "://" not in one]
     wrong += [f"{name} is not in the zip" for name, entity in graph.items()
               if {"File", "Dataset"} & set(_list(entity.get("@type"))) and "://" not in name and name != "./"
-              and name not in names and not any(one.startswith(name) for one in names)]
+              and name not in names]
     root, workflow = graph["./"], graph.get(WORKFLOW.as_posix(), {})
     runs = [graph.get(one, {}) for one in _ids(root.get("mentions"))]
     for what, entity, keys in (("the root", root, ("name", "description", "datePublished", "license", "mentions")),
