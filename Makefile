@@ -88,10 +88,13 @@ WORDS_reproduce = $(if $(CLUSTER),--cluster $(CLUSTER) $(OPTIONS))
 WORDS_sweep = '$(GRID)' $(if $(CLUSTER),--cluster $(CLUSTER)) $(OPTIONS)
 WORDS_settings = $(EXPERIMENT)
 WORDS_search = $(EXPERIMENT)
-WORDS_record = $(if $(FROM),--from '$(FROM)',$(EXPERIMENT)) $(if $(WEIGHTS),--weights)
-WORDS_samples = $(if $(FROM),--from '$(FROM)') $(if $(COUNT),--count '$(COUNT)') $(if $(OUT),--out '$(OUT)')
-WORDS_crate = $(if $(MODELS),--models) $(if $(OUT),--out '$(OUT)')
-WORDS_pdf = $(if $(OUT),--out '$(OUT)')
+WORDS_record = $(if $(FROM),--from '$(FROM)',$(EXPERIMENT)) $(if $(call given,WEIGHTS),--weights)
+WORDS_samples = $(call option,--from,FROM) $(call option,--count,COUNT) $(call option,--out,OUT)
+WORDS_crate = $(if $(call given,MODELS),--models) $(call option,--out,OUT)
+WORDS_pdf = $(call option,--out,OUT)
+# Of make's command line alone: these are names that other programs' environments have, too.
+given = $(if $(findstring command line,$(origin $1)),$($1))
+option = $(if $(call given,$2),$1 '$(call given,$2)')
 WORDS_compare = '$(A)' '$(B)'
 WORDS_ui = $(PORT)
 
