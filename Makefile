@@ -1,5 +1,6 @@
 # make reproduce   from nothing to the table and the report; CLUSTER=slurm or CLUSTER=local runs stages side by side
 # make lessons     only the lessons: the theory and the 2016 slides as experiments, each criterion with its verdict
+# make samples     a picture of samples from a trained generator that is in git, at once; FROM=file of other weights
 # make plan        say what this machine can do, and keep it as the plan; runs nothing
 # make table       the table again
 # make settings    what holds for an experiment, and where each value comes from: make settings EXPERIMENT=mnist
@@ -12,8 +13,11 @@
 #
 # make compare     a page with two revisions side by side: make compare A=HEAD~1 B=workspace
 # make experiments DVC's experiments and their results, with the parameters in which they differ
-# make record      keep an experiment's finished results in git: make record EXPERIMENT=mnist; FROM=folder of a bare run
 # make assess-folder  the measures of samples of your own: make assess-folder FROM=samples.npz DATASET=mnist
+# make record      keep an experiment's finished results in git: make record EXPERIMENT=mnist; FROM=folder of a bare run;
+#                  WEIGHTS=1 for its generator too
+# make crate       the results for an archive, as a Workflow Run RO-Crate, crate.zip; MODELS=1 with the weights
+# make pdf         the page as PDF, beside it; needs Chromium
 # make ui          the MLflow UI on this checkout's runs
 # make mlflow-gc   what in MLflow's store nothing needs any more; YES=1 removes it for good
 # make report      the page again
@@ -33,6 +37,7 @@
 #
 # Settings, all optional: PROFILE=paper|cpu|smoke  EXPERIMENTS="mnist mnist_kmeans"  LESSONS="figure_1 convergence"|all|none
 # GAN_DATA=/folders:of/your/own  GAN_DEVICE=cpu|cuda|cuda:1  MLFLOW_TRACKING_URI=http://…  PYTHON=python3.12
+# COUNT=100 (of samples)  OUT=file (of samples, crate, pdf)
 # PORT=5000 (of the UI)  CLUSTER=slurm|local  OPTIONS="--partition gpu --gpus 1" (python -m pipeline reproduce --help)
 # A and B: git commits, branches or tags, DVC experiments, or workspace. One that is misspelt is refused.
 
@@ -56,7 +61,7 @@ export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 TARGETS := help setup plan reproduce sweep cancel scaling lessons table settings report record assess-folder compare experiments \
-  search ui mlflow-gc who verify faults test bench test-postgresql test-slurm lint types lock bare-run
+  search ui mlflow-gc who verify faults test bench test-postgresql test-slurm lint types lock bare-run samples crate pdf
 .PHONY: $(TARGETS) typed
 
 help:
@@ -70,27 +75,29 @@ typed:
 .DEFAULT:
 	@$(PYTHON) -m pipeline.commands.typed target '$@' $(TARGETS)
 
-setup: typed $(VENV)/.complete
-
-# The lock's digest is in the stamp's content, so that a checkout with another lock is set up anew. Bytecode is left to the
-# first import: most of what is installed is never imported.
-$(VENV)/.complete: requirements.lock | typed
+# Made anew when the lock's digest is another than the one that it was made from (pipeline/commands/setup.py).
+setup: typed
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 …")'
-	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@echo "making the environment in $(VENV), from requirements.lock (about 5 GB with torch's CUDA libraries, some minutes)"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
-	@touch $@
+	@$(PYTHON) -m pipeline.commands.setup '$(VENV)'
 
 plan reproduce lessons table settings report sweep search cancel scaling compare experiments record assess-folder ui mlflow-gc \
   who verify: setup
+	@python -m pipeline $@ $(WORDS_$@)
+
+samples crate pdf: setup
 	@python -m pipeline $@ $(WORDS_$@)
 
 WORDS_reproduce = $(if $(CLUSTER),--cluster $(CLUSTER) $(OPTIONS))
 WORDS_sweep = '$(GRID)' $(if $(CLUSTER),--cluster $(CLUSTER)) $(OPTIONS)
 WORDS_settings = $(EXPERIMENT)
 WORDS_search = $(EXPERIMENT)
-WORDS_record = $(if $(FROM),--from '$(FROM)',$(EXPERIMENT))
+WORDS_record = $(if $(FROM),--from '$(FROM)',$(EXPERIMENT)) $(if $(call given,WEIGHTS),--weights)
+WORDS_samples = $(call option,--from,FROM) $(call option,--count,COUNT) $(call option,--out,OUT)
+WORDS_crate = $(if $(call given,MODELS),--models) $(call option,--out,OUT)
+WORDS_pdf = $(call option,--out,OUT)
+# Of make's command line alone: these are names that other programs' environments have, too.
+given = $(if $(findstring command line,$(origin $1)),$($1))
+option = $(if $(call given,$2),$1 '$(call given,$2)')
 WORDS_assess-folder = '$(FROM)' '$(DATASET)'
 WORDS_compare = '$(A)' '$(B)'
 WORDS_ui = $(PORT)

@@ -39,7 +39,7 @@ class Generator:
 
     @classmethod
     def load(cls, path: Path | str, variant: str = "ema") -> Generator:
-        """From a file of weights, `artifacts/<experiment>/models/seed-<n>.safetensors`.
+        """From a file of weights, `artifacts/<experiment>/models/seed-<n>.safetensors`, in float32 or in less.
 
         `variant` is `raw` for the trained weights or `ema` for their exponential moving average. DataError if the file
         is missing, damaged, not a file of weights or of a model without a generator; ReproductionError for another
@@ -49,7 +49,7 @@ class Generator:
         if (kind := description.model["kind"]) != "adversarial_nets":
             raise DataError(f"{path} holds no generator", expected="weights of adversarial_nets", found=kind,
                             remedy="name a file of an experiment with adversarial nets")
-        weights = read_weights(path, variant)
+        weights = {name: tensor.float() for name, tensor in read_weights(path, variant).items()}
         try:
             nets = TypeAdapter(AdversarialNets).validate_python(description.model)
             return cls(nets, description.shape, weights)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from pipeline.artifacts.paths import ARTIFACTS
 
-SUMMARIES = Path("reports/assessment")
-"""What `dvc metrics` shows of the measures, a file for each experiment"""
 MEASURES = ARTIFACTS / "measures"
 """A folder for each data set"""
 

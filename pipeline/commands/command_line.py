@@ -134,6 +134,14 @@ VERBS = {
                     "They are the paper's theory and the slides of 2016 as experiments.", alone=True),
     "table": Verb("pipeline.commands.table:main", "Print the results beside the paper's."),
     "report": Verb("pipeline.commands.reproduce:report", "Make the page again.", by_dvc=True),
+    "page": Verb("pipeline.commands.page:main", "Write the page with these experiments, others as still to come.", (
+        click.Argument(["experiments"], nargs=-1),
+        click.Option(["--failed"], multiple=True, metavar="NAME", help="One that is not to come, as it has failed."))),
+    "pdf": Verb("pipeline.commands.pdf:main", "Print the page to a PDF by a browser.", (
+        click.Option(["--out"], type=click.Path(path_type=Path), metavar="FILE", help="Default: beside the page."),)),
+    "crate": Verb("pipeline.commands.crate:main", "Pack the results for an archive, as a Workflow Run RO-Crate.", (
+        click.Option(["--models"], is_flag=True, help="With the weights, which are hundreds of megabytes."),
+        click.Option(["--out"], type=click.Path(path_type=Path), default=Path("crate.zip"), show_default=True))),
     "settings": Verb("pipeline.settings.explain:main", "Print what holds for an experiment, and where it comes from.",
                      (EXPERIMENT, choice("--profile", "GAN_PROFILE", "paper, cpu or smoke, instead of its own",
                                          given=True))),
@@ -143,11 +151,15 @@ VERBS = {
         click.Argument(["experiment"], required=False, default="", callback=_is_experiment),
         click.Argument(["note"], required=False, default=""),
         click.Option(["--from", "source"], type=click.Path(path_type=Path), multiple=True,
-                     help="The results of a bare run instead, from its folder; may be given several times."))),
-    "assess-folder": Verb("pipeline.commands.assess_folder:main", "Compare samples of your own with a data set.", (
-        click.Argument(["source"], type=click.Path(path_type=Path)), click.Argument(["dataset"]),
-        click.Option(["--write"], type=click.Path(path_type=Path), help="Also as JSON, to this file.")),
-        "SOURCE is a folder or zip archive of images, or an array as .npy or .npz; DATASET has been prepared here."),
+                     help="The results of a bare run instead, from its folder; may be given several times."),
+        click.Option(["--weights"], is_flag=True, help="The generator too, in float16, for `samples`."))),
+    "samples": Verb("pipeline.commands.samples:main", "Draw a picture of samples from a trained generator, at once.", (
+        click.Option(["--from", "source"], type=click.Path(path_type=Path), metavar="FILE",
+                     help="A file of weights, instead of the best generator that is recorded in git."),
+        click.Option(["--count"], type=click.IntRange(1, 10_000), default=100, show_default=True),
+        click.Option(["--seed"], type=int, default=0, show_default=True, help="Of the noise."),
+        click.Option(["--variant"], default="", metavar="NAME", help="ema or raw, instead of ema where there is one."),
+        click.Option(["--out"], type=click.Path(path_type=Path), default=Path("samples.png"), show_default=True))),
     "compare": Verb("pipeline.commands.compare:main", "Write a page with two revisions side by side; nothing is run.", (
         click.Argument(["a"], required=False, default="HEAD"),
         click.Argument(["b"], required=False, default="workspace")),

@@ -98,8 +98,17 @@ class Revision:
         except FileNotFoundError:
             return ""
 
+    @property
+    def metrics_file(self) -> str:
+        """Where the plan of this revision has it."""
+        try:
+            folder = YAML(typ="safe").load(self.text("plan.yaml"))["run"]["reports"]
+            return (Path(folder) / METRICS.name).as_posix()
+        except (YAMLError, KeyError, TypeError):  # none, or one of before there was a choice
+            return METRICS.as_posix()
+
     def metrics(self) -> dict[str, Entry]:
-        path = METRICS.as_posix()
+        path = self.metrics_file
         try:
             return {str(name): with_defaults(entry) for name, entry in json.loads(self.text(path) or "{}").items()}
         except (ValueError, AttributeError, TypeError) as error:
@@ -270,7 +279,8 @@ def compare(a: Revision, b: Revision, say: Callable[[str], None] = lambda text: 
                for key in dict.fromkeys([*outputs_a, *outputs_b])]
     differing = [out for out in outputs if out.a != out.b or not out.a]
     say("metrics and parameters, as `dvc metrics diff` and `dvc params diff` find them")
-    changed = dvc_diff("metrics", a, b, targets=[METRICS.as_posix()]) if metrics_a and metrics_b else {}
+    changed = dvc_diff("metrics", a, b, targets=sorted({a.metrics_file, b.metrics_file})) if (
+        metrics_a and metrics_b) else {}
     parameters = dvc_diff("params", a, b)
     drawn = [{path for _, path in found} for found in (outputs_a, outputs_b)]
     return Comparison(

@@ -9,16 +9,13 @@ experiments).
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -33,14 +30,17 @@ from gan.evaluation.settings import Grid
 from gan.lessons.catalogue import LESSONS
 from gan.registry import create
 from pipeline.artifacts.raw import data_availability, local_folders, raw_folder
+from pipeline.commands import timing
+from pipeline.commands.timing import Seconds, on_an_idle_machine, rounds, span
+from pipeline.commands.unfinished import changed_stages, unfinished
 from pipeline.runtime import machine, site_cache
 from pipeline.runtime.names import require_known
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
 from pipeline.settings.inheritance import PROFILES
 from pipeline.settings.parameters import MNIST, Parameters
+from pipeline.settings.plan import COMMITTED, REPORTS, Plan
 from pipeline.settings.plan import FILE as PLAN
-from pipeline.settings.plan import Plan
 from pipeline.settings.schema import Experiment
 from pipeline.stages import sample_size
 
@@ -80,7 +80,8 @@ def main() -> None:
         left_out[f"lesson {name}"] = f"no data set {MNIST}: {data[MNIST].remedy or data[MNIST].detail}"
     plan = Plan(_datasets(current, experiments), {name: current.dataset_of(name) for name in experiments},
                 [name for name in lessons if not LESSONS[name].needs_digits],
-                [name for name in lessons if LESSONS[name].needs_digits], left_out)
+                [name for name in lessons if LESSONS[name].needs_digits], left_out,
+                REPORTS.get(profile, COMMITTED))
     if plan.lessons_on_mnist and MNIST not in plan.datasets:
         plan = replace(plan, datasets=[*plan.datasets, MNIST])
     planned = replace(current, profile=profile, plan=plan)
@@ -167,36 +168,37 @@ def _datasets(current: Parameters, experiments: Iterable[str]) -> list[str]:
 
 
 def _print_experiments(planned: Parameters, device: torch.device) -> None:
-    total = 0.0
+    total: Seconds = np.zeros(2)
     speeds: dict[tuple[int, ...], Speed] = {}
+    machine.reuse_freed_memory()  # as trainings do
     changed = changed_stages()
     todo, lessons = unfinished(planned.plan, changed), unfinished_lessons(planned.plan, changed)
+    others = timing.Others()
     for name in planned.plan.experiments:
         experiment = planned.experiment(name)
-        seconds = estimate(planned, name, experiment, device, speeds) if name in todo else 0.0
-        total += seconds
+        seconds: Seconds = np.zeros(2)
+        if name in todo:
+            seconds = on_an_idle_machine(estimate(planned, name, experiment, device, speeds), others.share())
+        total = total + seconds
         own = f", profile {experiment.profile}" if experiment.profile else ""
         seeds = f"{len(experiment.train.seeds)} seed{'s' if len(experiment.train.seeds) != 1 else ''}"
-        state = f"about {duration(seconds)}" if name in todo else "done"
+        state = f"about {span(seconds)}" if name in todo else "done"
         print(f"experiment   {name}: {experiment.title}, {seeds}{own}, {state}", flush=True)
-    seconds = sum(5 if planned.profile == SMOKE else LESSON_SECONDS[name] for name in lessons)
-    total += seconds
+    share = others.share()
+    of_lessons = sum(5 if planned.profile == SMOKE else LESSON_SECONDS[name] for name in lessons)
+    total = total + of_lessons
     if planned.plan.lessons or planned.plan.lessons_on_mnist:
-        state = f"{len(lessons)} to do, about {duration(seconds)}" if lessons else "done"
+        state = f"{len(lessons)} to do, about {duration(of_lessons)}" if lessons else "done"
         print(f"lessons      {len(planned.plan.lessons) + len(planned.plan.lessons_on_mnist)}: {state}")
     for name, reason in planned.plan.left_out.items():
         print(f"left out     {name}: {reason.partition(':')[0]}")
-    print(f"time         about {duration(total)} on this machine for what is not done yet, measured just now"
+    if todo and share > timing.BUSY:
+        count = len(others.processors)
+        print(f"busy machine other programs use {share * count:.1f} of {count} processor{'s' if count != 1 else ''}: "
+              "the lower ends are for an idle machine, the upper ones for one as busy as this")
+    print(f"time         about {span(total)} on this machine for what is not done yet, measured just now"
           f"{' (lessons: as measured on two cores of an AMD EPYC)' if lessons else ''}" if todo or lessons
           else "time         everything is done")
-
-
-def unfinished(plan: Plan, changed: set[str] | None) -> set[str]:
-    """The experiments of which DVC has a stage to run, or of whose data; all where it cannot say what has `changed`."""
-    if changed is None:
-        return set(plan.experiments)
-    owners = {stage.partition("@")[2] for stage in changed if not stage.startswith("lesson")}
-    return {name for name, dataset in plan.experiments.items() if {name, dataset} & owners}
 
 
 def unfinished_lessons(plan: Plan, changed: set[str] | None) -> list[str]:
@@ -208,18 +210,6 @@ def unfinished_lessons(plan: Plan, changed: set[str] | None) -> list[str]:
             if stage in changed or (data and name in plan.lessons_on_mnist)]
 
 
-def changed_stages() -> set[str] | None:
-    """What `dvc status` names; None where nothing has run yet, or DVC fails (it will say why when it is to run)."""
-    if not Path("dvc.lock").exists():
-        return None
-    try:
-        status = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], capture_output=True, text=True,
-                                timeout=300, check=True)
-        return {name for name in json.loads(status.stdout) if ":" not in name}  # without searches
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return None
-
-
 _CHAINS, _STATES = 1000, 50  # of which a few steps are timed
 
 
@@ -227,12 +217,12 @@ _CHAINS, _STATES = 1000, 50  # of which a few steps are timed
 class Speed:
     """Of this machine, on images of one size: seconds per pair of image and sample, in k-means and in Parzen."""
 
-    centroid_pair: float
-    parzen_pair: float
+    centroid_pair: Seconds | float
+    parzen_pair: Seconds | float
 
 
 def estimate(planned: Parameters, name: str, experiment: Experiment, device: torch.device,
-             speeds: dict[tuple[int, ...], Speed]) -> float:
+             speeds: dict[tuple[int, ...], Speed]) -> Seconds | float:
     """Seconds that the stages of an experiment will take, from a few steps of each kind timed on random images."""
     loader = planned.datasets[experiment.dataset]
     sizes = loader.sizes(raw_folder(experiment.dataset), local_folders())
@@ -243,7 +233,7 @@ def estimate(planned: Parameters, name: str, experiment: Experiment, device: tor
     speed = speeds[loader.shape]
     seeds, variants = len(experiment.train.seeds), 1
     model = experiment.train.model
-    fitting = 0.0
+    fitting: Seconds | float = 0.0
     if isinstance(model, KMeans):
         fitting = model.iterations * model.clusters * sizes["train"] * speed.centroid_pair
     elif isinstance(model, ChainModel):
@@ -252,7 +242,8 @@ def estimate(planned: Parameters, name: str, experiment: Experiment, device: tor
         drawing, fitting = seconds_of_chains(model, sizes["train"], loader.shape, device)
         sampling = drawing * (parzen.samples + max(sample_size.available(
             parzen.sample_sizes.sizes, model.kind, sizes["train"], chains=True), default=0) / seeds)
-        fitting += sampling + looks * monitor.samples * (drawing + variants * monitor.images * speed.parzen_pair)
+        scored = variants * monitor.images * speed.parzen_pair
+        fitting = fitting + sampling + looks * monitor.samples * (drawing + scored)
     elif isinstance(model, AdversarialNets):
         variants = len(AdversarialNetsModel.variants)
         checks = model.recipe.epochs / monitor.every * variants
@@ -278,15 +269,10 @@ def games_apart(model: AdversarialNets) -> list[AdversarialNets]:
     return [first, replace(last, generator=whole, pretraining=None)]
 
 
-def seconds_per_update(model: AdversarialNets, shape: tuple[int, int, int], device: torch.device) -> float:
-    """Of one game: as many updates as take a second, after one to get started."""
+def seconds_per_update(model: AdversarialNets, shape: tuple[int, int, int], device: torch.device) -> Seconds:
+    """Of one game, of whose images there is one minibatch."""
     training = create(model, torch.rand(model.recipe.batch_size, math.prod(shape)), 0, device, shape)
-    training.fit_epoch()
-    start, updates = time.perf_counter(), 0
-    while updates < 20 and (updates == 0 or time.perf_counter() - start < 1):
-        training.fit_epoch()
-        updates += 1
-    return (time.perf_counter() - start) / updates
+    return rounds(training.fit_epoch)
 
 
 def fitted_epochs(model: ChainModel) -> int:
@@ -294,42 +280,34 @@ def fitted_epochs(model: ChainModel) -> int:
 
 
 def seconds_of_chains(model: ChainModel, images: int, shape: tuple[int, int, int], device: torch.device
-                      ) -> tuple[float, float]:
-    """Of one sample by each variant, and of fitting: one update of each layer timed, and a few steps of the chains."""
-    twice: ChainModel
+                      ) -> tuple[Seconds, Seconds]:
+    """Of one sample by each variant, and of fitting: updates of each layer timed, and a few steps of the chains."""
+    few, repeated = 2, 4
+    short: ChainModel
     match model:
         case DeepGSN():
-            twice, epochs = replace(model, epochs=2), [model.epochs]
+            short, epochs = replace(model, epochs=repeated + 1), [model.epochs]
         case StackedCAE():
-            twice = replace(model, layers=[replace(layer, epochs=2) for layer in model.layers])
+            short = replace(model, layers=[replace(layer, epochs=repeated + 1) for layer in model.layers])
             epochs = [layer.epochs for layer in model.layers]
         case DeepBeliefNet():
-            twice = replace(model, layers=[replace(layer, epochs=2) for layer in model.layers])
+            short = replace(model, layers=[replace(layer, epochs=repeated + 1) for layer in model.layers])
             epochs = [layer.epochs for layer in model.layers]
-    batch = torch.rand(twice.batch_size, math.prod(shape))
-    fitted = create(twice, batch, 0, device, shape)
-    fitting = 0.0
+    batch = torch.rand(short.batch_size, math.prod(shape))
+    fitted = create(short, batch, 0, device, shape)
+    fitting: Seconds = np.zeros(2)
     for number in epochs:
-        fitted.fit_epoch()  # to get started
-        start = time.perf_counter()
-        fitted.fit_epoch()
-        fitting += (time.perf_counter() - start) * number * math.ceil(images / twice.batch_size)
-    stream, few = torch.Generator(device).manual_seed(0), 2
+        update = rounds(fitted.fit_epoch, least=repeated, most=repeated)
+        fitting = fitting + update * number * math.ceil(images / short.batch_size)
+    stream = torch.Generator(device).manual_seed(0)
     weights = fitted.weights("parallel") | {"burn_in": torch.tensor(few)}
-    start = time.perf_counter()
-    fitted.sample(weights, _CHAINS, stream)
-    middle = time.perf_counter()
-    fitted.sample(fitted.weights("raw"), _STATES, stream)
-    end = time.perf_counter()
-    return (middle - start) / _CHAINS * model.burn_in / few + (end - middle) / _STATES, fitting
+    parallel = rounds(lambda: fitted.sample(weights, _CHAINS, stream), most=5)
+    one_chain = rounds(lambda: fitted.sample(fitted.weights("raw"), _STATES, stream), most=5)
+    return parallel / _CHAINS * model.burn_in / few + one_chain / _STATES, fitting
 
 
 def measure(d: int, bandwidths: int, device: torch.device) -> Speed:
     images, samples = torch.rand(256, d, device=device), torch.rand(2048, d, device=device)
     kmeans = create(KMeans("kmeans", clusters=1000, iterations=2), samples, 0, device)
-    start = time.perf_counter()
-    kmeans.fit_epoch()
-    middle = time.perf_counter()
-    search(images, samples, [Grid(0.1, 0.5, bandwidths)])
-    end = time.perf_counter()
-    return Speed((middle - start) / (2048 * 1000), (end - middle) / (256 * 2048))
+    return Speed(rounds(kmeans.fit_epoch, most=5) / (2048 * 1000),
+                 rounds(lambda: search(images, samples, [Grid(0.1, 0.5, bandwidths)]), most=5) / (256 * 2048))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from pipeline.cluster.options import ClusterOptions
-from pipeline.commands import table
+from pipeline.commands import graph, table
 from pipeline.results.lessons import table as table_of_lessons
 from pipeline.runtime import process
 from pipeline.settings import parameters
@@ -20,7 +20,7 @@ def reproduce(cluster: ClusterOptions | None, planned: bool) -> None:
     if not planned:
         process.verb("plan")
     if cluster is None:
-        process.dvc("repro", "--keep-going")
+        graph.run()
     else:
         from pipeline.cluster import run as clusters  # which imports torch and DVC
 

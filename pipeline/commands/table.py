@@ -9,4 +9,5 @@ from pipeline.results.table import print_table
 
 
 def main() -> None:
-    print_table(read_metrics(), Plan.read(), recorded_runs())
+    plan = Plan.read()
+    print_table(read_metrics(plan.metrics), plan, recorded_runs())

@@ -42,8 +42,9 @@ CLUSTER = ("CLUSTER", "OPTIONS")
 TARGETS = {
     "plan": CHOICES, "reproduce": (*CHOICES, *CLUSTER), "lessons": CHOICES, "verify": CHOICES,
     "sweep": ("GRID", *CLUSTER), "search": ("EXPERIMENT",), "settings": ("EXPERIMENT", "PROFILE"),
-    "record": ("EXPERIMENT", "FROM"), "assess-folder": ("FROM", "DATASET"), "compare": ("A", "B"),
-    "ui": ("PORT",), "mlflow-gc": ("YES",),
+    "record": ("EXPERIMENT", "FROM", "WEIGHTS"), "assess-folder": ("FROM", "DATASET"), "compare": ("A", "B"),
+    "samples": ("FROM", "COUNT", "OUT"), "crate": ("MODELS", "OUT"), "pdf": ("OUT",), "ui": ("PORT",),
+    "mlflow-gc": ("YES",),
     "bench": ("QUICK",),
     "bare-run": ("MINUTES", "DATA", "WHEELS", "OUT", "OPTIONS"),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gan.errors import ParameterError
-from pipeline.artifacts.paths import PARAMETERS, PLAN
+from pipeline.artifacts.paths import METRICS, PAGE, PARAMETERS, PLAN, SUMMARY
 from pipeline.runtime.files import read_yaml
 from pipeline.settings.inheritance import PROFILES, plain, resolve
 
@@ -25,6 +25,26 @@ class Plan:
     kinds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Model and data set of every experiment that there could be"""
     lessons: tuple[str, ...] = ()
+    reports: Path = METRICS.parent
+    """The folder of the page and the numbers: a profile that measures nothing has one beside those that git has"""
+
+    @property
+    def metrics(self) -> Path:
+        return self.reports / METRICS.name
+
+    @property
+    def summary(self) -> Path:
+        """A folder: DVC prints a row for each file of metrics."""
+        return self.reports / SUMMARY.stem
+
+    @property
+    def assessment(self) -> Path:
+        """A folder, likewise."""
+        return self.reports / "assessment"
+
+    @property
+    def page(self) -> Path:
+        return self.reports / PAGE.name
 
     @classmethod
     def read(cls, path: Path = PARAMETERS) -> Plan:
@@ -35,7 +55,8 @@ class Plan:
                    experiments=tuple(str(name) for name in run.get("experiments") or ()),
                    left_out={str(name): str(reason) for name, reason in (chosen.get("left_out") or {}).items()},
                    kinds=_kinds(parameters),
-                   lessons=tuple(str(name) for key in ("lessons", "lessons_on_mnist") for name in run.get(key) or ()))
+                   lessons=tuple(str(name) for key in ("lessons", "lessons_on_mnist") for name in run.get(key) or ()),
+                   reports=Path(str(run.get("reports") or METRICS.parent)))
 
     @property
     def left_out_together(self) -> dict[str, list[str]]:

@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.artifacts.paths import PAGE
 from pipeline.results.metrics import UNIT_SCALE, Entry, by_variant, models_first
 from pipeline.results.plan import Plan
 from pipeline.results.published import (
@@ -46,7 +45,7 @@ def table_text(metrics: Mapping[str, Any], plan: Plan, recorded: Sequence[Record
         lines += _note("recorded", f"{run.path}: commit {run.commit[:10]}, {run.date}, {run.hardware}")
     lines += _remark_lines(metrics, recorded)
     lines += _missing_lines(metrics, plan)
-    return "\n".join([*(line.rstrip() for line in lines), "", f"report: {PAGE}"])
+    return "\n".join([*(line.rstrip() for line in lines), "", f"report: {plan.page}"])
 
 
 def _note(label: str, text: str) -> list[str]:
@@ -58,6 +57,13 @@ def _note(label: str, text: str) -> list[str]:
 def _indented(text: str) -> list[str]:
     return textwrap.wrap(text, LINE_WIDTH, initial_indent="  ", subsequent_indent="    ", break_long_words=False,
                          break_on_hyphens=False)
+
+
+def rows_text(metrics: Mapping[str, Entry]) -> str:
+    """The rows of these experiments alone, under the table's heading."""
+    lines = [text for name, entry in metrics.items() for line in _experiment_lines(name, entry)
+             for text in _aligned(line)]
+    return "\n".join(line.rstrip() for line in [*_aligned(_COLUMNS), *lines])
 
 
 def print_table(metrics: Mapping[str, Any], plan: Plan, recorded: Sequence[Recorded] = ()) -> None:

@@ -17,9 +17,9 @@ from pipeline.runtime import machine
 from pipeline.runtime.inputs import PARAMETERS
 
 CODE = ("gan", "pipeline")
+MORE_RESULTS = ("reports/summary", "reports/assessment", "reports/smoke")
+"""What a run rewrites beside `machine.RESULTS`, which is code of every training and is left as it is"""
 WRITTEN_BY_PLAN = ("profile",)
-SUMMARIES = "reports/summary/"
-"""what a run rewrites beside `machine.RESULTS`, which is code of every training and is left as it is"""
 
 
 def git(*words: str, environment: Mapping[str, str] | None = None) -> str:
@@ -34,14 +34,14 @@ def git(*words: str, environment: Mapping[str, str] | None = None) -> str:
 
 
 def checkout() -> tuple[str, str]:
-    """As `machine.checkout`, without SUMMARIES."""
+    """As `machine.checkout`, without MORE_RESULTS."""
     identity, changes = machine.checkout()
     return identity, "\n".join(line for line in changes.splitlines()
-                               if not line.split(maxsplit=1)[-1].startswith(SUMMARIES))
+                               if not line.split(maxsplit=1)[-1].startswith(tuple(f"{name}/" for name in MORE_RESULTS)))
 
 
 def commit() -> tuple[str, bool]:
-    """As `machine.commit`, to which SUMMARIES do not matter."""
+    """As `machine.commit`, to which MORE_RESULTS do not matter."""
     identity, clean = machine.commit()
     if identity and not clean:
         with contextlib.suppress(OSError, subprocess.SubprocessError, UnicodeDecodeError):
@@ -54,7 +54,7 @@ def clean_commit(what: str) -> str:
     `make plan` and runs write into them."""
     head = git("rev-parse", "HEAD")
     changes = git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(top,exclude){PARAMETERS}",
-                  *(f":(top,exclude){name}" for name in (*machine.RESULTS, SUMMARIES))).splitlines()
+                  *(f":(top,exclude){name}" for name in (*machine.RESULTS, *MORE_RESULTS))).splitlines()
     if _claims(Path(PARAMETERS).read_text()) != _claims(git("show", f"HEAD:{PARAMETERS}")):
         changes.append(f" M {PARAMETERS}")
     if changes:

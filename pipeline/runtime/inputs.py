@@ -108,7 +108,8 @@ def _reads(stage: str) -> tuple[list[Path], list[tuple[str, str]]]:
     name, _, key = address.partition("@")
     graph = _yaml(Path(definition or DEFINITION))
     entry = _mapping(_mapping(graph.get("stages")).get(name))
-    words = {"key": key, "item": key}
+    words = {"key": key, "item": key} | {f"run.{name}": value for name, value in _mapping(
+        _variables(graph).get("run")).items() if isinstance(value, str)}
     if "foreach" in entry:
         items = entry["foreach"]
         if isinstance(items, str):

@@ -24,6 +24,9 @@ HEAD = """# What `make plan` chose on this machine: dvc.yaml has stages for it. 
 
 """
 REMEDY = "run `make plan`, which writes it"
+COMMITTED = "reports"
+REPORTS = {"smoke": "reports/smoke"}
+"""Where the page and the numbers of a profile go that measures nothing, beside those that git has in COMMITTED"""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Plan(ParameterBlock):
     lessons_on_mnist: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     """the reason, by name"""
+    reports: str = COMMITTED
+    """the folder of the page and the numbers"""
 
     @classmethod
     def read(cls, path: Path = FILE) -> Plan:
@@ -58,7 +63,7 @@ class Plan(ParameterBlock):
         yaml.width = 4096
         yaml.dump({"run": {"datasets": _in_one_line(self.datasets), "experiments": self.experiments,
                            "lessons": _in_one_line(self.lessons),
-                           "lessons_on_mnist": _in_one_line(self.lessons_on_mnist)},
+                           "lessons_on_mnist": _in_one_line(self.lessons_on_mnist), "reports": self.reports},
                    "left_out": self.left_out}, stream)
         new = HEAD + stream.getvalue()
         if path.is_file() and path.read_text() == new:

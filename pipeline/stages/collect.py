@@ -19,8 +19,7 @@ from typing import Any
 
 from PIL import Image
 
-from pipeline.artifacts import assessments
-from pipeline.artifacts.paths import ARTIFACTS, FIGURES, PLOTS, SUMMARY
+from pipeline.artifacts.paths import ARTIFACTS, FIGURES, PLOTS
 from pipeline.artifacts.tables import write_csv
 from pipeline.results import assessment
 from pipeline.results.bandwidth import BandwidthCurves
@@ -29,7 +28,6 @@ from pipeline.results.metrics import Entry, by_variant, gather
 from pipeline.results.plan import Plan
 from pipeline.runtime import files, stage
 
-SUMMARIES = SUMMARY.with_suffix("")  # that file once held all; paths.py is code of every training and is left as it is
 PICTURES = PLOTS / "pictures"
 REDUCED = 2  # figures have twice the pixels that a page shows
 WIDEST = 620  # pixels across of what is enlarged
@@ -48,10 +46,11 @@ Row = tuple[str, int, str, float, float]
 
 
 def main() -> None:
-    experiments = Plan.read().experiments
+    plan = Plan.read()
+    experiments = plan.experiments
     metrics = gather(experiments)
-    _write_each(SUMMARIES, summary(metrics))
-    _write_each(assessments.SUMMARIES, assessment.summary(metrics))
+    _write_each(plan.summary, summary(metrics))
+    _write_each(plan.assessment, assessment.summary(metrics))
     shutil.rmtree(PLOTS, ignore_errors=True)
     curves = {name: TrainingCurves.read_if_there(ARTIFACTS / name / "curves.csv") for name in experiments}
     for table, columns in CURVES.items():

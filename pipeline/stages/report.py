@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts.paths import METRICS, PAGE
 from pipeline.page.lessons import chapter
 from pipeline.page.provenance import Provenance
 from pipeline.page.report import render
@@ -17,11 +16,15 @@ from pipeline.runtime.stage import run
 
 
 def main() -> None:
-    plan = Plan.read()
+    write(Plan.read())
+
+
+def write(plan: Plan) -> None:
+    """Of what `plan` names and has been measured."""
     metrics = gather(plan.experiments)
     page = render(metrics, plan, recorded_runs(), Provenance.read(plan), chapter(), long_runs())
-    write_json(METRICS, with_assessments(metrics))
-    write_text(PAGE, page)
+    write_json(plan.metrics, with_assessments(metrics))
+    write_text(plan.page, page)
 
 
 if __name__ == "__main__":

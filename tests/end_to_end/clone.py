@@ -27,11 +27,10 @@ OFFLINE = {name: "http://127.0.0.1:9" for word in ("http_proxy", "https_proxy", 
            for name in (word, word.upper())} | {"no_proxy": "", "NO_PROXY": "", "PIP_NO_INDEX": "1",
                                                 "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}
 """No network: whoever asks for a file from elsewhere gets none"""
-IN_GIT = {"params.yaml", "plan.yaml", "dvc.lock", "reports/index.html", "reports/metrics.json",
-          *(f"reports/summary/{name}.json" for name in EXPERIMENTS)}
+REPORTS = "reports/smoke"
+IN_GIT = {"params.yaml", "plan.yaml", "dvc.lock", *(f"{REPORTS}/{name}" for name in ("index.html", "metrics.json")),
+          *(f"{REPORTS}/{folder}/{name}.json" for folder in ("summary", "assessment") for name in EXPERIMENTS)}
 """All that a plan and a run of `smoke` write of it"""
-COMMITTED_SUMMARY = {f"reports/summary/{path.name}" for path in (ROOT / "reports/summary").glob("*.json")}
-"""What the committed results have in the folder that such a run writes anew"""
 
 
 def stages(names: Sequence[str], experiments: Sequence[str] = EXPERIMENTS) -> set[str]:
@@ -69,7 +68,8 @@ class Clone:
         yaml = YAML()
         with (self.root / "plan.yaml").open("w") as file:
             yaml.dump({"run": {"datasets": ["digits"], "experiments": dict.fromkeys(experiments, "digits"),
-                               "lessons": list(lessons), "lessons_on_mnist": []}, "left_out": {}}, file)
+                               "lessons": list(lessons), "lessons_on_mnist": [], "reports": REPORTS}, "left_out": {}},
+                      file)
         path = self.root / "params.yaml"
         path.write_text(re.sub(r"^profile: \w+", "profile: smoke", path.read_text(), count=1, flags=re.M))
         for folder in ("artifacts", "data/raw", "reports/figures"):
@@ -121,7 +121,7 @@ class Clone:
         shutil.rmtree(self.root / ".dvc/cache/runs")
 
     def metrics(self) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads((self.root / "reports/metrics.json").read_text())
+        content: dict[str, Any] = json.loads((self.root / REPORTS / "metrics.json").read_text())
         return content
 
     def locked(self, stage: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clone import ROOT, Clone, make_clone
+from clone import REPORTS, ROOT, Clone, make_clone
 from PIL import Image
 from ruamel.yaml import YAML
 from sklearn.datasets import load_digits
@@ -73,7 +73,7 @@ def test_a_folder_of_images_and_a_module_of_ones_own_become_data_sets(tmp_path, 
     assert metrics["fields"]["test_log_likelihood"] > metrics["photos"]["test_log_likelihood"]
     evaluation = json.loads((clone.root / "artifacts/photos/evaluation.json").read_text())
     assert (evaluation["dimensions"], evaluation["test_images"]) == (64, 100)
-    assert "photographs of our own" in (clone.root / "reports/index.html").read_text()
+    assert "photographs of our own" in (clone.root / REPORTS / "index.html").read_text()
     assert clone.repro() == set()
     clone.run("ruff", "check", "gan/datasets/fields.py")
     # What `make types` has found of torch and the rest is taken from there, if it has run here.

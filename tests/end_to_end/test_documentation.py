@@ -33,7 +33,7 @@ RUN_ELSEWHERE = {
 OUTPUT = ("cluster      Slurm",)
 """Beginnings of console blocks that show what was printed, without the command"""
 OTHERS = {"cat": "reads a file", "cd": "changes the folder", "source": "activates an environment", "pip": "installs",
-          "apt": "installs"}
+          "apt": "installs", "docker": "builds and runs images"}
 """Programs whose words are not looked at"""
 GIT = ("add", "checkout", "clone", "commit", "diff", "log", "pull", "push", "restore", "show", "status", "switch")
 

@@ -59,8 +59,8 @@ COMMANDS = (
     Command("plan", (*PYTHON, "plan"), ("params.yaml", "plan.yaml"), before=unplan, settings={
         "GAN_PROFILE": "smoke", "GAN_EXPERIMENTS": EXPERIMENT, "GAN_LESSONS": "none"}),
     Command("collect", ("dvc", "repro", "--single-item", "--force", "collect"),
-            ("reports/plots", "reports/summary.json"), may_be_lacking=True),
-    Command("report", (*PYTHON, "report"), ("reports/index.html", "reports/metrics.json"), may_be_lacking=True),
+            ("reports/plots", "reports/smoke/summary"), may_be_lacking=True),
+    Command("report", (*PYTHON, "report"), ("reports/smoke/index.html", "reports/smoke/metrics.json"), may_be_lacking=True),
     Command("record", (*PYTHON, "record", EXPERIMENT), (f"reports/recorded/{EXPERIMENT}-smoke.json",),
             before=unrecord),
 )

@@ -56,6 +56,18 @@ def file(tmp_path, small_nets, images):
     return saved(tmp_path / "seed-1.safetensors", nets, model), model
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_another_precision_are_rounded_and_computed_in_float32(file, tmp_path, kind):
+    path, _ = file
+    weights = {name: tensor.to(kind) for name, tensor in read_weights(path, "ema").items()}
+    other = write(tmp_path / "other.safetensors", {f"ema.{name}": tensor for name, tensor in weights.items()},
+                  describe(read_description(path).model, SHAPE, ["ema"]))
+    samples, exact = Generator.load(other).sample(20), Generator.load(path).sample(20)
+    assert samples.dtype == torch.float32
+    # Three layers of at most 9 weights and activations of order 1, rounded by half a unit in the last place.
+    assert (samples - exact).abs().max() <= 30 * torch.finfo(kind).eps + 1e-6
+
+
 @pytest.mark.parametrize("variant", ["raw", "ema"])
 def test_samples_are_those_of_the_model_with_the_weights_of_the_variant(file, variant):
     path, model = file

@@ -100,10 +100,20 @@ def test_every_verb_calls_what_there_is(verb):
     (["settings", "mnist", "--profile", "smoke"], "pipeline.settings.explain:main",
      {"experiment": "mnist", "profile": "smoke"}),
     (["record", "mnist", "a note"], "pipeline.commands.record:main",
-     {"experiment": "mnist", "note": "a note", "source": ()}),
-    (["record", "mnist"], "pipeline.commands.record:main", {"experiment": "mnist", "note": "", "source": ()}),
+     {"experiment": "mnist", "note": "a note", "source": (), "weights": False}),
+    (["record", "mnist", "--weights"], "pipeline.commands.record:main",
+     {"experiment": "mnist", "note": "", "source": (), "weights": True}),
     (["record", "--from", "here", "--from", "there"], "pipeline.commands.record:main",
-     {"experiment": "", "note": "", "source": (Path("here"), Path("there"))}),
+     {"experiment": "", "note": "", "source": (Path("here"), Path("there")), "weights": False}),
+    (["samples"], "pipeline.commands.samples:main",
+     {"source": None, "count": 100, "seed": 0, "variant": "", "out": Path("samples.png")}),
+    (["samples", "--from", "a", "--count", "9", "--seed", "-1", "--variant", "raw", "--out", "b"],
+     "pipeline.commands.samples:main",
+     {"source": Path("a"), "count": 9, "seed": -1, "variant": "raw", "out": Path("b")}),
+    (["page", "mnist", "digits", "--failed", "mnist_dbn"], "pipeline.commands.page:main",
+     {"experiments": ("mnist", "digits"), "failed": ("mnist_dbn",)}),
+    (["pdf"], "pipeline.commands.pdf:main", {"out": None}),
+    (["crate", "--models"], "pipeline.commands.crate:main", {"models": True, "out": Path("crate.zip")}),
     (["compare"], "pipeline.commands.compare:main", {"a": "HEAD", "b": "workspace"}),
     (["compare", "HEAD~1", "main"], "pipeline.commands.compare:main", {"a": "HEAD~1", "b": "main"}),
     (["ui"], "pipeline.commands.ui:main", {"port": 5000}),
@@ -176,13 +186,14 @@ def did(monkeypatch):
     found: list[str] = []
     monkeypatch.setattr(process, "verb", lambda *words: found.append(f"verb {' '.join(words)}"))
     monkeypatch.setattr(process, "dvc", lambda *words: found.append(f"dvc {' '.join(words)}"))
+    monkeypatch.setattr(reproduce.graph, "run", lambda: found.append("graph"))
     monkeypatch.setattr(reproduce.table, "main", lambda: found.append("table"))
     return found
 
 
 def test_reproduce_plans_then_runs_the_graph_then_prints_the_table(did):
     reproduce.reproduce(None, planned=False)
-    assert did == ["verb plan", "dvc repro --keep-going", "table"]
+    assert did == ["verb plan", "graph", "table"]
 
 
 def test_what_is_planned_is_not_planned_anew_and_may_go_to_a_cluster(did, monkeypatch):

@@ -122,6 +122,20 @@ def compared(a: str, b: str) -> compare.Comparison:
     return compare.compare(Revision.find(a), Revision.find(b))
 
 
+def test_the_numbers_are_where_the_plan_of_each_revision_has_them(repository):
+    Path("plan.yaml").write_text("run: {reports: reports/smoke}\n")
+    Path("reports/smoke").mkdir()
+    metrics = json.dumps({"mnist": entry(3.0, 1.0)})
+    Path("reports/smoke/metrics.json").write_text(metrics)
+    row = compared("first", "workspace").rows[0]
+    assert row.a
+    assert row.b
+    assert (row.a["test_log_likelihood"], row.b["test_log_likelihood"]) == (130.0, 3.0)
+    for spoilt in ("run: 1\n", "[", ""):
+        Path("plan.yaml").write_text(spoilt)
+        assert Revision.find("workspace").metrics_file == "reports/metrics.json"
+
+
 def test_everything_that_differs_is_found(repository):
     found = compared("first", "second")
     by_row = {(row.experiment, row.variant): (row.difference, row.in_errors) for row in found.rows}

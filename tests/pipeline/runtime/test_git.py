@@ -35,6 +35,17 @@ def test_what_workers_do_not_need_may_lie_about(committed):
     assert clean_code("what workers clone") == committed
 
 
+def test_results_that_git_has_may_be_newer(committed):
+    for name in ("reports/smoke/index.html", "reports/index.html"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("1\n")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "results")
+    for name in ("reports/smoke/index.html", "reports/index.html"):
+        Path(name).write_text("2\n")
+    assert clean_commit("what workers clone") == git("rev-parse", "HEAD")
+
+
 @pytest.mark.parametrize("name", ["gan/new.py", "pipeline/new/c.py"])
 def test_code_that_git_does_not_know_is_named(committed, name):
     Path(name).parent.mkdir(exist_ok=True)

@@ -44,7 +44,7 @@ stages:
       outs: ["data/${item}.bin"]
   report:
     cmd: python work.py
-    deps: [work.py]
+    deps: [work.py, "${run.reports}/summary.json"]
     params: [parzen]
     outs: [report.txt]
   configure:
@@ -52,7 +52,7 @@ stages:
     deps: [code, params.yaml, plan.yaml]
     outs: [configuration]
 """
-PLAN = "run: {datasets: [digits], experiments: {first: digits}}\n"
+PLAN = "run: {datasets: [digits], experiments: {first: digits}, reports: reports/smoke}\n"
 PARAMETERS = """
 parzen: {samples: 10}
 experiments: {first: {epochs: 1}, second: {epochs: 1}}
@@ -79,7 +79,7 @@ def graph(tmp_path, monkeypatch):
     for name, text in {"dvc.yaml": GRAPH, "params.yaml": PARAMETERS, "plan.yaml": PLAN,
                        "other.yaml": "a: {b: 1, c: 1}\n", "work.py": WORK,
                        "code/one.py": "1\n", "code/deep/two.py": "2\n", "data/digits.bin": "data",
-                       "raw/digits/images": "raw"}.items():
+                       "raw/digits/images": "raw", "reports/smoke/summary.json": "{}"}.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(text)
     return tmp_path
@@ -94,6 +94,14 @@ def test_a_stage_whose_inputs_stay_as_they_are_passes(graph, stage):
     before = Inputs.of(stage)
     assert before.marks
     before.require_unchanged()
+
+
+def test_a_place_that_the_plan_names_is_found(graph):
+    before = Inputs.of("report")
+    assert Path("reports/smoke/summary.json") in before.marks
+    Path("reports/smoke/summary.json").write_text("{1: 2}")
+    with pytest.raises(ReproductionError, match=r"reports/smoke/summary\.json"):
+        before.require_unchanged()
 
 
 @pytest.mark.parametrize(("change", "named"), [

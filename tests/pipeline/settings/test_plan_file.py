@@ -86,7 +86,7 @@ def test_each_experiment_and_each_reason_has_a_line_of_its_own(file):
     assert "    mnist: mnist" in lines
     assert "  mnist_kmeans: 'no: room, # here'" in lines
     PLANS[2].write(file)
-    assert len(file.read_text().splitlines()) == len(HEAD.splitlines()) + 7
+    assert len(file.read_text().splitlines()) == len(HEAD.splitlines()) + 8
 
 
 def test_another_plan_replaces_the_whole_file(file):
@@ -96,10 +96,11 @@ def test_another_plan_replaces_the_whole_file(file):
 
 
 def test_dvc_reads_it_as_its_variables(file):
-    """dvc.yaml names `run.datasets`, `run.experiments`, `run.lessons`, `run.lessons_on_mnist`, each always there."""
+    """dvc.yaml names each key of `run`, and each is always there."""
     Plan().write(file)
     assert YAML(typ="safe").load(file.read_text()) == {
-        "run": {"datasets": [], "experiments": {}, "lessons": [], "lessons_on_mnist": []}, "left_out": {}}
+        "run": {"datasets": [], "experiments": {}, "lessons": [], "lessons_on_mnist": [], "reports": "reports"},
+        "left_out": {}}
 
 
 def test_a_full_disk_leaves_the_file_as_it_was(file, monkeypatch):

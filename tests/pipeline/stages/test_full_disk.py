@@ -46,7 +46,7 @@ STAGES: dict[str, tuple[Callable[[], object], list[str]]] = {
     "sample_size": (lambda: sample_size.main("digits"), ["artifacts/digits/sample_sizes.json"]),
     "figures": (lambda: figures.main("digits"), ["reports/figures/digits"]),
     "lesson": (lambda: lesson.main(LESSON), [f"artifacts/lessons/{LESSON}", f"reports/figures/lessons/{LESSON}"]),
-    "collect": (collect.main, ["reports/plots", "reports/summary.json"]),
+    "collect": (collect.main, ["reports/plots", "reports/summary"]),
     "report": (report.main, ["reports/index.html", "reports/metrics.json"]),
 }
 """In the order of the graph, each with its outputs"""
