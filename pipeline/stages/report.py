@@ -1,7 +1,11 @@
-"""Stage `report`: reports/metrics.json and reports/index.html, from whatever has been measured so far.
+"""Stage `report`: reports/metrics.json and both pages, from whatever has been measured so far.
+
+reports/index.html is short and goes into git; reports/full.html has every picture, parameter and digest.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from pipeline.artifacts.paths import METRICS, PAGE
 from pipeline.page.lessons import chapter
@@ -14,13 +18,17 @@ from pipeline.results.recorded import recorded_runs
 from pipeline.runtime.files import write_json, write_text
 from pipeline.runtime.stage import run
 
+FULL_PAGE = Path("reports/full.html")
+
 
 def main() -> None:
     plan = Plan.read()
-    metrics = gather(plan.experiments)
-    page = render(metrics, plan, recorded_runs(), Provenance.read(plan), chapter(), long_runs())
+    metrics, recorded, provenance, runs = gather(plan.experiments), recorded_runs(), Provenance.read(plan), long_runs()
+    pages = {path: render(metrics, plan, recorded, provenance, chapter(full=full), runs, full)
+             for path, full in ((PAGE, False), (FULL_PAGE, True))}
     write_json(METRICS, metrics)
-    write_text(PAGE, page)
+    for path, page in pages.items():
+        write_text(path, page)
 
 
 if __name__ == "__main__":
