@@ -228,18 +228,22 @@ _LOOK = {
 }
 
 
+PICTURES = "pictures"
+"""What the paper has in its figures 2 and 3"""
+
+
 def _figure_claims(plan: Plan, sections: Sequence[Section]) -> Iterator[Claim]:
     by_name = {section.name: section for section in sections}
     for name, letter in PAPER_FIGURES.items():
         dataset = name.partition("_")[0]
         what = f"The paper’s figure {letter}: samples, {dataset_name(dataset)}"
         yield _figure_claim(f"{what}, {name.partition('_')[2].replace('_', ' ')}" if "_" in name else what,
-                            f"figure {letter}", by_name.get(name), name, ("grid", "strip"), _LOOK[name], plan)
-    yield _figure_claim("The paper’s figure 3: digits along straight lines in z", "figure 3", by_name.get("mnist"),
-                        "mnist", ("lines",), "Does every image on the way look like a digit?", plan)
+                            by_name.get(name), name, ("grid", "strip"), _LOOK[name], plan)
+    yield _figure_claim("The paper’s figure 3: digits along straight lines in z", by_name.get("mnist"), "mnist",
+                        ("lines",), "Does every image on the way look like a digit?", plan)
 
 
-def _figure_claim(claim: str, paper: str, section: Section | None, name: str, kinds: Sequence[str], look: str,
+def _figure_claim(claim: str, section: Section | None, name: str, kinds: Sequence[str], look: str,
                   plan: Plan) -> Claim:
     group = "The paper’s figures 2 and 3: samples"
     drawn = [figure for figure in section.figures if figure.kind in kinds] if section else []
@@ -247,16 +251,16 @@ def _figure_claim(claim: str, paper: str, section: Section | None, name: str, ki
         why = f"left out: {sentence(plan.left_out[name])}" if name in plan.left_out else \
             f"not drawn yet: dvc repro figures@{name}" if name in plan.experiments else \
             f"not run: make reproduce PROFILE=paper EXPERIMENTS={name}"
-        return Claim(claim, paper, missing=why, group=group)
+        return Claim(claim, PICTURES, missing=why, group=group)
     findings = []
-    for figure in drawn:
+    for place, figure in enumerate(drawn):
         entry = section.variants[figure.variant]
         how = [f"profile {entry['profile']}" + (" (reduced)" if entry["differences"] else ""), f"seed {entry['seed']}"]
         how += [] if entry["epoch"] is None else [f"epoch {entry['epoch']:,}"]
-        findings.append(Finding("drawn", Verdict("eye", "judge by eye", look),
+        findings.append(Finding("drawn", Verdict("eye", "judge by eye", "" if place else look),
                                 variant_text(entry["model"], figure.variant), how,
                                 figure.id, f"Figure {figure.number}"))
-    return Claim(claim, paper, findings, group=group)
+    return Claim(claim, PICTURES, findings, group=group)
 
 
 # In a few sentences.
@@ -290,7 +294,8 @@ def _headline(dataset: str, entry: Entry | None) -> str:
     """"Reproduced: the paper claims 225 ± 2 nats for adversarial nets on MNIST; its recipe gives …"""
     name, paper = dataset_name(dataset), published_text("adversarial_nets", dataset)
     if entry is None:
-        return f"On {name} ({paper}) nothing was measured."
+        why = ": its owners grant it on request" if dataset == "tfd" else ""
+        return spaced(f"On {name} ({paper}) nothing was measured{why}.")
     judged, several = verdict(by_variant(entry)["raw"], "raw"), len(entry["seeds"]) > 1
     word = {"yes": "Reproduced", "no": "Not reproduced", "open": "Undecided"}.get(judged.kind, "Not decided")
     ours = with_error(entry["seed_mean"], entry["seed_sd"]) if several else value_text(entry)
@@ -340,7 +345,7 @@ def counts(rows: Sequence[Claim]) -> str:
     kinds = [{finding.verdict.kind for finding in claim.findings} for claim in cells]
     judged = sum(bool(kind & {"yes", "no", "open"}) for kind in kinds)
     beside = sum(kind == {"beside"} for kind in kinds)
-    drawings = [claim for claim in rows if claim.paper.startswith("figure")]
+    drawings = [claim for claim in rows if claim.paper == PICTURES]
     drawn = sum(bool(claim.findings) for claim in drawings)
     return (f"Of the {len(cells)} numbers in the paper’s Table 1, {judged} "
             f"{'is' if judged == 1 else 'are'} judged here, {beside} measured but not judged, and "

@@ -343,7 +343,7 @@ def _strip(run: LongRun, entry: Entry | None, numbers: Numbering) -> Figure | No
     made = f"seed {seed}" + (f", epoch {epochs[seed]:,}" if seed in epochs else "")
     below = "; below each, framed, the nearest of all training images" if found else ""
     alt = f"{shown} generated images of {run.experiment}, {made}, side by side{below}."
-    return Figure("strip", numbers.next(), "raw", alt=alt, data=[f"{run.folder}/{GRIDS}"],
+    return Figure("strip", numbers.next(), "raw", alt=alt, data=(),
                   caption=f"The first {shown} samples of the judged run ({made}), none picked{below}.",
                   strip=Strip(alt, image_source(samples), image_source(nearest) if nearest else "", shown,
                               *samples.size))

@@ -110,7 +110,7 @@ def pictures(name: str, evaluation: Mapping[str, Any], numbers: Numbering, full:
         drawn.append(_training(name, evaluation, charts, curves.phase_ends, numbers))
     if full and (folder / "bandwidth.csv").is_file():
         drawn.append(_bandwidth(name, evaluation, numbers))
-    return drawn if full else [replace(figure, data=()) for figure in drawn]
+    return drawn
 
 
 def first_strip(names: Sequence[str], numbers: Numbering) -> Figure | None:
@@ -121,7 +121,7 @@ def first_strip(names: Sequence[str], numbers: Numbering) -> Figure | None:
             figure = _strip(name, "raw", read_json(path), numbers, False)
             assert figure.strip
             alt = f"The answer in pictures: {figure.alt}"
-            return replace(figure, alt=alt, strip=replace(figure.strip, alt=alt), data=())
+            return replace(figure, alt=alt, strip=replace(figure.strip, alt=alt))
     return None
 
 

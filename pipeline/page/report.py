@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.page.claims import RULE, answer, claims, counts, first_table, judged_run
-from pipeline.page.differences import differences
+from pipeline.page.differences import differences, in_short
 from pipeline.page.environment import environment, style_and_script
 from pipeline.page.experiments import Section
 from pipeline.page.formatting import Notes
@@ -29,7 +29,6 @@ from pipeline.results.published import PAPER_DATASETS
 from pipeline.results.recorded import Recorded
 
 TEMPLATE = "report.html"
-PAPER_SOURCE = "Goodfellow et al. 2014, Table 1"
 
 
 def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded], provenance: Provenance,
@@ -46,6 +45,7 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
     plots = dot_plots(measured, numbers)
     sizes = sample_sizes(plan, numbers)
     experiments = [Section.read(name, metrics.get(name), numbers, notes, full) for name in plan.experiments]
+    departures = differences(experiments)
     shown = lessons if any(lesson["status"] == "done" for lesson in lessons) else ()
     rows = claims(metrics, plan, recorded, experiments, notes, list(lesson_claims(shown, plan.left_out)))
     style, script, script_digest = style_and_script()
@@ -55,11 +55,12 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
         rule=f"{RULE} {LESSON_RULE}" if shown else RULE,
         plots=plots, measurements=measured, experiments=experiments, recorded=recorded,
         in_folds={row.entry["dataset"] for row in measured if row.entry["folds"] > 1},
-        unit_scale=UNIT_SCALE, references=reference_sentence(metrics), sizes=sizes,
-        not_measured=not_measured(metrics, plan, recorded), differences=differences(experiments),
+        unit_scale=UNIT_SCALE, references=reference_sentence(metrics, full), sizes=sizes,
+        not_measured=not_measured(metrics, plan, recorded), 
+        differences=departures if full else in_short(departures),
         provenance=provenance, reduced=reduced(metrics), parzen=Estimate.of(experiments),
         profiles=list(dict.fromkeys(entry["profile"] for entry in metrics.values())),
-        paper_source=PAPER_SOURCE, style=style, script=script, script_digest=script_digest, lessons=shown,
+        style=style, script=script, script_digest=script_digest, lessons=shown,
         long_runs=runs)
 
 

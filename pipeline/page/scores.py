@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.page.charts import FEW_SEEDS, Axis, Tick, around
 from pipeline.page.experiments import Section
-from pipeline.page.formatting import Notes, anchor, in_words, remarks, row_label, value_text, variant_text
+from pipeline.page.formatting import Notes, anchor, remarks, row_label, value_text, variant_text
 from pipeline.page.pictures import PAPER_FIGURES, Numbering, colour_of
 from pipeline.results.metrics import Entry, by_variant, models_first
 from pipeline.results.plan import Plan
@@ -167,7 +167,7 @@ def _measured_row(one: Measurement, axis: Axis) -> Row:
     dots = [_dot(kind, colour_of(entry["model"]), entry["test_log_likelihood"], entry["standard_error"], axis, each)]
     dots += [_dot("paper", 0, *paper, axis)] if paper else []
     outside = [with_error(value, None) for value in sorted(each) if not 0 <= axis.share(value) <= 1]
-    seeds = f", {in_words(len(each))} seeds" if len(each) > 1 else ""
+    seeds = f", {len(each)} seeds" if len(each) > 1 else ""
     return Row(one.label, f"{entry['profile']}{seeds}", value_text(entry), dots,
                f"{'seed' if len(outside) == 1 else 'seeds'} at {listed(outside)}" if outside else "",
                one.variant != "raw")
@@ -190,12 +190,13 @@ class Estimate:
         return cls(numbers_of("samples"), numbers_of("test_images"))
 
 
-def reference_sentence(metrics: Mapping[str, Entry]) -> str:
-    """What this page's own reference rows say, with their numbers; empty without them."""
+def reference_sentence(metrics: Mapping[str, Entry], full: bool = True) -> str:
+    """What this page's own reference rows say, with their numbers, in short of the first data set; empty without
+    them."""
     sentences: list[str] = []
     for dataset in dict.fromkeys(entry["dataset"] for entry in metrics.values()):
         shown = {name: entry for name, entry in metrics.items() if entry["dataset"] == dataset}
-        if dataset not in SMOKE_DATASETS:
+        if dataset not in SMOKE_DATASETS and (full or not sentences):
             sentences += _reference_sentences(dataset_name(dataset), shown)
     return " ".join(sentences)
 

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.page.charts import BREAK, FEW_SEEDS, LABEL_HEIGHT, Axis, Chart, Line, Mark, Rule, around, spread, tick_text
+from pipeline.page.charts import (
+    BREAK,
+    FEW_SEEDS,
+    LABEL_HEIGHT,
+    Axis,
+    Chart,
+    Line,
+    Mark,
+    Rule,
+    around,
+    spread,
+    tick_text,
+)
 
 LINE = Line("a", 1, [1, 2, 3], [10.0, None, 30.0], low=[9.0, None, 28.0], high=[11.0, None, 31.0])
 

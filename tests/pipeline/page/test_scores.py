@@ -29,7 +29,7 @@ def test_every_row_stands_on_the_axis_of_its_data_set_highest_first(place: Path)
         "k-means centroids", "Training images", "Adversarial nets", "Deep GSN", "DBN",
         "Adversarial nets, averaged weights", "Adversarial nets, averaged weights", "Stacked CAE", "Adversarial nets"]
     assert [row.measured for row in mnist.rows[:4]] == ["338.6 ± 2.2", "244.0 ± 2.2", "226.3 ± 2.2", "–"]
-    assert [row.detail for row in mnist.rows[1:4]] == ["cpu", "paper, two seeds", "not measured"]
+    assert [row.detail for row in mnist.rows[1:4]] == ["cpu", "paper, 2 seeds", "not measured"]
     places = [float(row.dots[0].at) for row in mnist.rows]
     assert places == sorted(places, reverse=True)
     assert 0 < places[-1] < places[0] < 100
