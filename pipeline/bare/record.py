@@ -7,6 +7,7 @@ digests of all code that the run kept are compared with the files of that commit
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -21,7 +22,7 @@ from pipeline.artifacts.sheet import sheet
 from pipeline.bare import output
 from pipeline.bare.settings import Settings
 from pipeline.results import metrics
-from pipeline.results.long_run import read_long_run
+from pipeline.results.long_run import NEIGHBOURS, read_long_run
 from pipeline.runtime import files
 
 KEPT = (output.CURVES, output.STARTS, output.GRIDS)
@@ -59,6 +60,7 @@ def record(folders: Sequence[Path]) -> list[Path]:
                 written.append(path)
         if (folder / output.GRIDS).is_file():
             written.append(write_samples(RECORDED / name))
+            written += write_neighbours(RECORDED / name, _settings(content).dataset)
     return written
 
 
@@ -67,6 +69,38 @@ def write_samples(folder: Path) -> Path:
     run, path = read_long_run(folder), folder / SAMPLES
     files.write_bytes(path, sheet(run.grids[min(run.grids)]["raw"], run.shape, enlarged=2))
     return path
+
+
+def write_neighbours(folder: Path, dataset: str) -> list[Path]:
+    """neighbours.npz beside a record's grids: the training image nearest to each sample of the seed that is judged.
+
+    Samples are compared as they are kept, in 8 bits. Nothing is written where the row of Table 1 or the data are not
+    here, or where images are not in [0, 1].
+    """
+    row, prepared = folder.with_suffix(".json"), prepared_file(dataset)
+    if not row.is_file() or not prepared.is_file():
+        return []
+    import numpy as np  # these three start slowly, and most records need none of them
+    import torch
+
+    from pipeline.artifacts.prepared import read_dataset
+    from pipeline.figures.samples import nearest
+
+    run, seed = read_long_run(folder), files.read_json(row)["metrics"]["seed"]
+    if "raw" not in run.grids.get(seed, {}):
+        return []
+    data = read_dataset(prepared)
+    if data.contrast_norm is not None:
+        return []
+    samples, train = torch.from_numpy(run.grids[seed]["raw"]).to(torch.float64) / 255, torch.as_tensor(data.train)
+    indices = nearest(samples, train)
+    found = train[indices].to(torch.float64)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, seed=seed, training_images=indices.numpy(),
+                        distances=(samples - found).norm(dim=1).to(torch.float32).numpy(),
+                        images=(found * 255).round().to(torch.uint8).numpy())
+    files.write_bytes(folder / NEIGHBOURS, packed.getvalue())
+    return [folder / NEIGHBOURS]
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> Path:

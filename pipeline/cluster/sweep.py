@@ -88,7 +88,7 @@ class Sweep(ParameterBlock):
             content = YAML(typ="safe").load(path.read_text())
             found = cls(**content)
         except (OSError, UnicodeDecodeError, YAMLError, TypeError, AttributeError) as error:
-            raise ParameterError(f"{path} is no grid", expected="name, experiment and over, as the README shows",
+            raise ParameterError(f"{path} is no grid", expected="name, experiment and over, as docs/training.md shows",
                                  found=str(error).splitlines()[0],
                                  remedy=f"correct {path}, or name another: make sweep GRID=…") from error
         if not re.fullmatch(r"[A-Za-z][\w-]*", str(found.name)):

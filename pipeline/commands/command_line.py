@@ -177,7 +177,7 @@ VERBS = {
         "Generators of deleted runs, which `mlflow gc` alone never frees; and deleted runs and experiments."),
     "sweep": Verb("pipeline.cluster.sweep:main", "Run an experiment with every combination of some settings.", (
         click.Argument(["grid"], type=click.Path(path_type=Path)), kind_of_cluster("local"), *CLUSTER),
-        "GRID is a YAML file; README shows one.", alone=True, on_cluster=True),
+        "GRID is a YAML file; docs/training.md shows one.", alone=True, on_cluster=True),
     "cancel": Verb("pipeline.cluster.run:cancel", "End the jobs that a cluster run before this one has left."),
     "scaling": Verb("pipeline.cluster.scaling:main", "Say how long more workers would take, from measured times.", (
         click.Argument(["experiment"], required=False, default=""),

@@ -1,4 +1,4 @@
-"""Line charts that a page draws without a library: shapes on a canvas of 1000 × 1000, ticks, and values to hover over.
+"""Line charts that a page draws without a library: shapes on a canvas of 1000 × 1000, ticks, a name at each line’s end.
 
 The canvas is stretched to its place on the page and the words stand outside it, so that they keep their size on every
 screen. Scripts are needed to zoom and to read values, not to see the chart.
@@ -14,6 +14,12 @@ from dataclasses import dataclass
 from pipeline.results.ticks import linear_ticks, log_ticks
 
 SIZE = 1000
+FEW_SEEDS = 3
+"""So many or fewer are drawn one by one: a range of three values would pretend to be a distribution"""
+FEW_POINTS = 60
+"""Of a curve, up to which each seed is drawn as points, beyond that as a thin line"""
+HEIGHT, LABEL_HEIGHT = 10.0, 0.95
+"""rem: of a canvas with few lines, and of a label at a line's end"""
 BREAK = math.nan
 """A y at which a line is interrupted; None is a point that was not measured, which a line passes over"""
 
@@ -77,6 +83,17 @@ class Line:
     dots: bool = False
     bars: bool = False
     """`low` and `high` are the ends of error bars, not of a band"""
+    label: str = ""
+    """Stands at the line's end; the name, where it is short enough"""
+
+    @property
+    def seeds_as_points(self) -> bool:
+        return len(self.seeds) <= FEW_SEEDS and len(self.x) <= FEW_POINTS
+
+    @property
+    def end(self) -> float:
+        """The last value; NaN of a line without any."""
+        return next((value for value in reversed(self.y) if value is not None and math.isfinite(value)), math.nan)
 
     def values(self) -> list[float]:
         everything = [*self.y, *self.low, *self.high, *(value for seed in self.seeds for value in seed)]
@@ -102,6 +119,14 @@ class Rule:
     upright: bool = False
     colour: int = 0
     dashed: bool = True
+
+
+@dataclass(frozen=True)
+class Label:
+    text: str
+    colour: int
+    percent: str
+    """From the canvas's low end"""
 
 
 @dataclass(frozen=True)
@@ -145,9 +170,27 @@ class Chart:
             pen = "L"
         return "".join(words)
 
-    def dots(self, line: Line) -> str:
+    @property
+    def height(self) -> float:
+        """Of the canvas, in rem: room for a label of each line."""
+        return max(HEIGHT, round(1.15 * LABEL_HEIGHT * len(self.lines), 1))
+
+    def labels(self) -> list[Label]:
+        """One for each line, at its end; moved apart where ends lie closer than a label is high."""
+        lines = [line for line in self.lines if math.isfinite(line.end)]
+        places = spread([100 * min(1.0, max(0.0, self.y.share(line.end))) for line in lines],
+                        100 * LABEL_HEIGHT / self.height)
+        return [Label(line.label or line.name, line.colour, f"{place:.2f}")
+                for line, place in zip(lines, places, strict=True)]
+
+    @property
+    def gutter(self) -> int:
+        """Characters beside the canvas that the longest label takes."""
+        return max((len(label.text) for label in self.labels()), default=0)
+
+    def dots(self, line: Line, values: Values) -> str:
         """Points of next to no length, which a round cap makes visible."""
-        return "".join(f"M{self.across(x):.1f} {self.down(y):.1f}h.01" for x, y in zip(line.x, line.y, strict=True)
+        return "".join(f"M{self.across(x):.1f} {self.down(y):.1f}h.01" for x, y in zip(line.x, values, strict=True)
                        if y is not None and math.isfinite(y))
 
     def bars(self, line: Line) -> str:
@@ -193,6 +236,20 @@ class Chart:
             "lines": [{"name": line.name, "x": list(line.x), "y": _digits(line.y), "bars": line.bars,
                        **({"low": _digits(line.low), "high": _digits(line.high)} if line.low else {})}
                       for line in self.lines]}, separators=(",", ":"), ensure_ascii=False)
+
+
+def spread(places: Sequence[float], gap: float, high: float = 100.0) -> list[float]:
+    """Places from 0 to `high`, in their order, moved as little as it takes to lie `gap` apart."""
+    order = sorted(range(len(places)), key=lambda i: places[i])
+    apart: list[float] = []
+    for i in order:
+        apart.append(max(places[i], apart[-1] + gap) if apart else places[i])
+    limit = high
+    for k in reversed(range(len(apart))):
+        apart[k] = min(apart[k], limit)
+        limit = apart[k] - gap
+    placed = dict(zip(order, apart, strict=True))
+    return [placed[i] for i in range(len(places))]
 
 
 def _digits(values: Values) -> list[float | None]:

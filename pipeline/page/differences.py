@@ -23,6 +23,8 @@ class Difference:
     what: str
     effect: str
     reduced: Sequence[str] = ()
+    experiment: str = ""
+    """Of a reduction by the profile: whose"""
 
 
 def differences(experiments: Sequence[Section]) -> list[Difference]:
@@ -54,6 +56,14 @@ def differences(experiments: Sequence[Section]) -> list[Difference]:
         "Random numbers, the order of the minibatches and the arithmetic are PyTorch’s, not Theano’s.",
         "No run can follow the paper’s step by step; the spread over seeds says what that is worth."))
     return departures
+
+
+def in_short(found: Sequence[Difference]) -> list[Difference]:
+    """Reductions by the profile together, first."""
+    names = [difference.experiment for difference in found if difference.experiment]
+    together = [Difference(f"{listed(names)} {'was' if len(names) == 1 else 'were'} trained with fewer updates or "
+                           "narrower layers.", "What their profile changed is listed with each.")] if names else []
+    return [*together, *(difference for difference in found if not difference.experiment)]
 
 
 def _grid_effect(compared: Sequence[Section]) -> str:
@@ -91,9 +101,10 @@ def _reductions(section: Section) -> Iterator[Difference]:
             effect = "The last of them was taken, not one chosen on validation."
         elif chosen == epochs:
             effect = "Validation log-likelihood was highest in the last of them: longer training would still gain."
-        yield Difference(f"{section.name} was trained for {epochs} epochs, by the profile {profile}.", effect, reduced)
+        yield Difference(f"{section.name} was trained for {epochs} epochs, by the profile {profile}.", effect, reduced,
+                         section.name)
     elif reduced:
-        yield Difference(f"{section.name} was reduced by the profile {profile}.", "", reduced)
+        yield Difference(f"{section.name} was reduced by the profile {profile}.", "", reduced, section.name)
 
 
 def _total_epochs(settings: Any) -> int:

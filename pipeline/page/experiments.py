@@ -11,7 +11,7 @@ from typing import Any
 from gan.errors import DataError
 from pipeline.artifacts import configuration
 from pipeline.artifacts.paths import ARTIFACTS, SEARCHES, SEARCHES_FILE
-from pipeline.page.formatting import anchor, flatten
+from pipeline.page.formatting import Notes, anchor, flatten, remarks, value_text, variant_text
 from pipeline.page.pictures import Figure, Numbering, pictures, result_of
 from pipeline.results.metrics import UNIT_SCALE, Entry, by_variant, variants_of
 from pipeline.results.published import SMOKE_DATASETS, dataset_name, model_name
@@ -51,7 +51,10 @@ class Section:
     dataset: str
     smoke: bool
     hardware: str
-    note: str
+    marks: str
+    """Letters of the notes that hold for its results"""
+    gist: str
+    """Its results in a few words"""
     facts: Sequence[str]
     """Dimension, scale and folds"""
     reduced: Sequence[Mapping[str, Any]]
@@ -67,7 +70,7 @@ class Section:
     tried: Tried | None
 
     @classmethod
-    def read(cls, name: str, entry: Entry | None, numbers: Numbering) -> Section:
+    def read(cls, name: str, entry: Entry | None, numbers: Numbering, notes: Notes, full: bool = True) -> Section:
         folder = ARTIFACTS / name
         there = {file: read_json(folder / file) for file in STAGE_FILES if (folder / file).is_file()}
         evaluation = there.get("evaluation.json", {})
@@ -81,10 +84,11 @@ class Section:
             title=str(described.get("title") or model_name(str(described.get("model", "")))),
             dataset=dataset_name(dataset), smoke=dataset in SMOKE_DATASETS,
             hardware=machine.describe(described["hardware"]) if described else "",
-            note=str(evaluation.get("note", "")), facts=_facts(entry), reduced=evaluation.get("differences", []),
+            marks="" if entry is None else " ".join(notes.mark(remark) for remark in remarks(entry)),
+            gist="" if entry is None else _gist(entry), facts=_facts(entry), reduced=evaluation.get("differences", []),
             duplicates=duplicates_text(evaluation.get("duplicates", {})), folds=_folds(evaluation),
             edges=_edges(there.get("bandwidth.json", {})),
-            figures=[] if entry is None else pictures(name, evaluation, numbers),
+            figures=[] if entry is None else pictures(name, evaluation, numbers, full),
             parameters=_parameters(configuration.FOLDER / name), tried=tried(name))
 
     @property
@@ -120,6 +124,12 @@ def _nats_and_sigma(row: Mapping[str, str], variant: str) -> str:
     if not row[SCORE + variant]:
         return "diverged"
     return f"{with_error(float(row[SCORE + variant]), None)} (σ {float(row[SIGMA + variant]):.3f})"
+
+
+def _gist(entry: Entry) -> str:
+    """"84.0 ± 2.2; averaged weights 129.0 ± 2.2"."""
+    return "; ".join(value_text(one) if variant == "raw" else f"{variant_text(one['model'], variant)} {value_text(one)}"
+                     for variant, one in by_variant(entry).items())
 
 
 def _facts(entry: Entry | None) -> list[str]:

@@ -9,10 +9,13 @@ from typing import Any
 from markupsafe import Markup
 
 from pipeline.results.metrics import Entry
-from pipeline.results.published import VARIANT_NAMES
+from pipeline.results.published import CHAIN_MODELS
 from pipeline.results.text import setting_text, with_error
 
 SAID = 3  # of what was reduced, in running text; the whole list stands with the experiment
+VARIANTS = {"raw": "trained weights", "ema": "averaged weights", "parallel": "parallel chains"}
+"""What the paper does not have is said once, beside the table"""
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def nats(value: float) -> str:
@@ -47,15 +50,55 @@ def anchor(kind: str, name: str) -> str:
 
 
 def remarks(entry: Entry) -> list[str]:
-    """What stands beside every number of an experiment: what its ± is over, that it was reduced, and its note."""
-    return [*([f"± over {entry['folds']} folds"] if entry["folds"] > 1 else []),
-            *(["reduced"] if entry["differences"] else []),
-            *([entry["note"]] if entry["note"] else [])]
+    """What has to be said of every number of an experiment: what its ± is over, that it was reduced, and its note."""
+    return [*([f"The ± is over {entry['folds']} folds."] if entry["folds"] > 1 else []),
+            *([REDUCED] if entry["differences"] else []),
+            *([sentence(entry["note"])] if entry["note"] else [])]
 
 
 def row_label(name: str, variant: str) -> str:
     """The variant that the paper has goes without a name."""
-    return name if variant == "raw" else f"{name}, {VARIANT_NAMES.get(variant, variant)}"
+    return name if variant == "raw" else f"{name}, {VARIANTS.get(variant, variant)}"
+
+
+def variant_text(model: str, variant: str) -> str:
+    """"trained weights", "averaged weights", "one chain", "parallel chains"."""
+    return "one chain" if model in CHAIN_MODELS and variant == "raw" else VARIANTS.get(variant, variant)
+
+
+def in_words(number: int) -> str:
+    """"three", "72"."""
+    return NUMBERS[number] if number < len(NUMBERS) else f"{number:,}"
+
+
+def signed(value: float) -> str:
+    """"+3.0", "−28.2"."""
+    return f"{value:+.1f}".replace("-", "−")
+
+
+REDUCED = "Reduced by its profile: fewer updates or narrower layers than the paper’s, listed with the experiment."
+
+
+class Notes:
+    """What has to be said of several rows, once: each remark has a letter."""
+
+    def __init__(self) -> None:
+        self._letters: dict[str, str] = {}
+
+    def mark(self, remark: str) -> str:
+        """The letter of a remark; the next one free for one that is new."""
+        return self._letters.setdefault(remark, _letter(len(self._letters)))
+
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        """Letters with their remarks, in order."""
+        return [(letter, remark) for remark, letter in self._letters.items()]
+
+
+def _letter(number: int) -> str:
+    """"a" to "z", then "aa"."""
+    rest, place = divmod(number, 26)
+    return (_letter(rest - 1) if rest else "") + "abcdefghijklmnopqrstuvwxyz"[place]
 
 
 def first_of(differences: Sequence[str]) -> str:

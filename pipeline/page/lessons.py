@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from markupsafe import Markup, escape
 from gan.lessons.catalogue import LESSONS
 from pipeline.artifacts.paths import LESSON_RESULTS
 from pipeline.page.claims import Claim, Finding, Verdict
+from pipeline.page.embedding import halved, picture_source
 from pipeline.results.lessons import bound_text, measured_text, number, result_file, verdict
 from pipeline.runtime.files import read_json
 
@@ -22,8 +22,8 @@ SMOKE = "smoke"
 RULE = "A claim of the theory or of a slide holds if every criterion of its lesson does."
 
 _GROUPS = {
-    "Figure 1 and the theory": {
-        "figure_1": ("Figure 1: the course of the game", "in the end D = ½"),
+    "The paper’s figure 1 and its theory": {
+        "figure_1": ("The paper’s figure 1: the course of the game", "in the end D = ½"),
         "optimal_discriminator": ("Proposition 1: the best D for a fixed G", "p/(p + q)"),
         "global_optimum": ("Theorem 1: the global optimum", "−log 4, at p_g = p_data"),
         "convergence": ("Proposition 2: Algorithm 1 converges", "p_g → p_data"),
@@ -36,23 +36,26 @@ _GROUPS = {
         "honest_pictures": ("Slides 15 to 18: cherry-picked results", "they look better than the model is")}}
 
 
-def chapter(folder: Path = LESSON_RESULTS) -> list[dict[str, Any]]:
+def chapter(folder: Path = LESSON_RESULTS, full: bool = True) -> list[dict[str, Any]]:
     """Every lesson in the order in which they are read, for the template lessons.html.
 
-    `status` is "done" or "not run"; a lesson that has not been run has its title and number alone.
+    `status` is "done" or "not run"; a lesson that has not been run has its title and number alone. The short page has
+    the figures at half their size and no animation.
     """
-    return [_section(place, name, entry.title, result_file(name, folder))
+    return [_section(place, name, entry.title, result_file(name, folder), full)
             for place, (name, entry) in enumerate(LESSONS.items(), 1)]
 
 
-def _section(place: int, name: str, title: str, path: Path) -> dict[str, Any]:
-    section: dict[str, Any] = {"number": place, "name": name, "title": typeset(title), "status": "not run"}
+def _section(place: int, name: str, title: str, path: Path, full: bool) -> dict[str, Any]:
+    section: dict[str, Any] = {"number": place, "name": name, "title": typeset(of_the_paper(title)),
+                               "status": "not run"}
     if not path.is_file():
         return section
     result = read_json(path)
     figure = result["figure"]
     png = Path(figure["file"]).read_bytes()
     width, height = struct.unpack(">II", png[16:24])  # PNG's first chunk begins with them
+    image = picture_source(png) if full else halved(png)
     animation = figure["animation"]
     criteria = [{"statement": typeset(criterion["statement"]), "measured": measured_text(criterion),
                  "bound": bound_text(criterion), "holds": criterion["holds"], "verdict": verdict(criterion)}
@@ -61,9 +64,19 @@ def _section(place: int, name: str, title: str, path: Path) -> dict[str, Any]:
         "status": "done", "profile": result["profile"], "smoke": result["profile"] == SMOKE,
         **{key: typeset(result[key]) for key in ("source", "statement", "experiment", "takeaway")},
         "criteria": criteria, "numbers": {label: number(value) for label, value in result["numbers"].items()},
-        "image": "data:image/png;base64," + base64.b64encode(png).decode(), "width": width // 2, "height": height // 2,
-        "alt": figure["alt"], "caption": typeset(figure["caption"]), "data": figure["data"],
-        "animation": None if animation is None else Markup(Path(animation).read_text())}
+        "image": image, "width": width // 2, "height": height // 2,
+        "alt": figure["alt"], "caption": typeset(figure["caption"]),
+        "caption_brief": typeset(_first_sentence(figure["caption"])), "data": figure["data"],
+        "animation": None if animation is None or not full else Markup(Path(animation).read_text())}
+
+
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<=[a-z)½][.:]) (?=[A-ZÀ-ÿΑ-Ω|])", text, maxsplit=1)[0]
+
+
+def of_the_paper(text: str) -> str:
+    """Figures of this page have numbers of their own."""
+    return re.sub(r"^Figure (\d)", r"The paper’s figure \1", text)
 
 
 def typeset(text: str) -> Markup:

@@ -6,14 +6,17 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from gan.adversarial.collapse import EPOCHS_IN_A_ROW, START, SURE
 from pipeline.artifacts.sheet import COLUMNS, sheet
 from pipeline.page.charts import Axis, Chart, Key, Line, Mark, around
 from pipeline.page.claims import verdict
-from pipeline.page.embedding import picture_source
-from pipeline.page.formatting import anchor, nats, value_text
-from pipeline.page.pictures import BLUE, GREY, VARIANT_COLOURS, VERMILION, Figure, Numbering
+from pipeline.page.embedding import Strip, image_source, smaller, strip
+from pipeline.page.formatting import anchor, nats, signed, value_text
+from pipeline.page.pictures import BLUE, GREY, STRIP, VERMILION, Figure, Numbering
 from pipeline.results.long_run import (
     ANNEALING,
     COLLAPSE,
@@ -33,10 +36,15 @@ from pipeline.results.recorded import Recorded
 from pipeline.results.text import listed, plain, with_error
 
 WEIGHTS = {"raw": "trained weights", "ema": "averaged weights"}
+LABELS = {"raw": "trained", "ema": "averaged"}
 DRAWN = 150
 """lines of one chart at most: all starts that collapsed, and the first of the others"""
 NAMED_EPOCH = 1000
 """one of those whose step is named, where a run got so far"""
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 COLLAPSE_RULE = (
     f"The rule: a start of {START} epochs has collapsed if D was sure in each of the last {EPOCHS_IN_A_ROW}, that is "
@@ -131,6 +139,7 @@ class LongRunSection:
     heading: str
     facts: str
     judged: str
+    strip: Figure | None
     validation: Validation | None
     scores: Sequence[ScoreRow]
     samples: Samples | None
@@ -147,14 +156,15 @@ def long_run_sections(runs: Sequence[LongRun], recorded: Sequence[Recorded], num
 def _section(run: LongRun, entry: Entry | None, numbers: Numbering) -> LongRunSection:
     paper = published_score(entry["model"], entry["dataset"]) if entry else None
     name = dataset_name(entry["dataset"]) if entry else run.experiment
+    pictures = _strip(run, entry, numbers)
+    validation = _validation(run, run.annealing, paper, numbers) if run.annealing else None
+    collapse = Collapse(COLLAPSE_RULE, [_starts_row(starts) for starts in run.starts],
+                        [_starts_figure(run, starts, numbers) for starts in run.starts]) if run.starts else None
     return LongRunSection(
         anchor("long-run", f"{run.experiment}-{run.profile}"),
         f"The recorded run: {name}, profile {run.profile}", _facts(run),
-        _judged(entry) if entry and paper else "",
-        _validation(run, run.annealing, paper, numbers) if run.annealing else None,
-        _scores(run.annealing) if run.annealing else [], _samples(run, numbers),
-        Collapse(COLLAPSE_RULE, [_starts_row(starts) for starts in run.starts],
-                 [_starts_figure(run, starts, numbers) for starts in run.starts]) if run.starts else None)
+        _judged(entry) if entry and paper else "", pictures, validation,
+        _scores(run.annealing) if run.annealing else [], _samples(run, numbers), collapse)
 
 
 def _facts(run: LongRun) -> str:
@@ -197,7 +207,7 @@ def _validation(run: LongRun, part: Annealing, paper: tuple[float, float] | None
 
 def _curve(run: LongRun, part: Annealing, numbers: Numbering) -> Figure:
     lines = [_look_line(part, variant) for variant in VARIANTS]
-    ends = [Mark("ring", VARIANT_COLOURS[variant], branch.epoch + branch.epochs, _mean(branch.after[variant]))
+    ends = [Mark("ring", BLUE, branch.epoch + branch.epochs, _mean(branch.after[variant]))
             for branch in part.branches for variant in VARIANTS]
     last = ", ".join(f"{WEIGHTS[variant]} {nats(_mean(part.look(variant, part.look_epochs[-1])))}"
                      for variant in VARIANTS)
@@ -211,18 +221,19 @@ def _curve(run: LongRun, part: Annealing, numbers: Numbering) -> Figure:
         lines, ends, keys=[Key("ring", "after a short annealing", GREY)] if ends else [], unit=" nats", decimals=1)
     named = [epoch for epoch in (1, *(branch.epoch for branch in part.branches), NAMED_EPOCH) if epoch < part.epochs]
     steps = [f"{part.step(epoch):.3f} at epoch {epoch:,}" for epoch in (*named, part.epochs)]
-    several = f"Thick: mean over {len(part.seeds)} seeds; thin: each. " if len(part.seeds) > 1 else ""
+    several = f"Mean over {len(part.seeds)} seeds, and each of them. " if len(part.seeds) > 1 else ""
     return Figure(
         "charts", numbers.next(), "raw", charts=[chart], alt=chart.alt,
-        caption=f"{several}The recipe’s effective step lr/(1 − m) is {listed(steps)}. Each look draws from the same "
-                "noise, with σ chosen on those validation images.",
+        caption=f"Validation log-likelihood in training. {several}The recipe’s effective step lr/(1 − m) is "
+                f"{listed(steps)}.",
         data=[f"{run.folder}/{CURVES}", f"{run.folder}/{ANNEALING}"])
 
 
 def _look_line(part: Annealing, variant: str) -> Line:
     seeds = part.looks[variant]
-    return Line(WEIGHTS[variant], VARIANT_COLOURS[variant], part.look_epochs,
-                [_mean(values) for values in zip(*seeds, strict=True)], seeds=seeds if len(seeds) > 1 else ())
+    return Line(WEIGHTS[variant], BLUE, part.look_epochs,
+                [_mean(values) for values in zip(*seeds, strict=True)], seeds=seeds if len(seeds) > 1 else (),
+                dashed=variant != "raw", label=LABELS[variant])
 
 
 def _annealing_said(part: Annealing, branch: Branch) -> str:
@@ -260,15 +271,11 @@ def _branches_said(branches: Sequence[Branch]) -> str:
         lacking = _mean(branch.before["ema"]) - before
         unchanged = _mean(branch.unchanged["raw"]) - before if branch.unchanged else 0.0
         helps.append(0 < gained > unchanged)
-        against = f" against {_signed(unchanged)} in the run itself" if branch.unchanged else ""
-        parts.append(f"from epoch {branch.epoch:,}, {_signed(gained)} nats in {branch.epochs} epochs{against}, where "
+        against = f" against {signed(unchanged)} in the run itself" if branch.unchanged else ""
+        parts.append(f"from epoch {branch.epoch:,}, {signed(gained)} nats in {branch.epochs} epochs{against}, where "
                      f"averaged weights were {nats(abs(lacking))} {'above' if lacking >= 0 else 'below'} them")
     gives = "gives trained weights part of" if all(helps) else "does not give trained weights"
     return f"A smaller step alone {gives} what they lack against averaged ones on validation: {'; '.join(parts)}."
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−")
 
 
 def _average_said(part: Annealing, branch: Branch) -> str:
@@ -302,11 +309,11 @@ def _scores(part: Annealing) -> list[ScoreRow]:
 
 
 def _judged(entry: Entry) -> str:
-    """The verdict on both grids, by the rule of Table 1, which takes the refined search."""
+    """The verdict on both grids by the rule, which takes the refined search."""
     found = [f"{grid} {value_text(row)}, {judged.word}{f' ({judged.reason})' if judged.reason else ''}"
              for grid, row in {"refined search": entry, "the paper’s grid": entry | entry["paper_grid"]}.items()
              for judged in [verdict(row, "raw")]]
-    return f"The rule of Table 1 on seed {entry['seed']}, the best on validation, against the paper’s " \
+    return f"Judged is seed {entry['seed']}, the best on validation, against the paper’s " \
            f"{published_text(entry['model'], entry['dataset'])}: {'; '.join(found)}."
 
 
@@ -321,13 +328,43 @@ def _over_seeds(estimates: Sequence[Estimate]) -> str:
 
 # Samples.
 
+def _strip(run: LongRun, entry: Entry | None, numbers: Numbering) -> Figure | None:
+    """The first samples of the seed that is judged, for the first screen."""
+    near = run.neighbours
+    seed = entry["seed"] if entry else near.seed if near else min(run.grids, default=None)
+    images = run.grids.get(seed, {}).get("raw") if seed is not None else None
+    if images is None:
+        return None
+    samples = strip([_image(row, run.shape) for row in images[:STRIP]])
+    found = near if near and near.seed == seed else None
+    nearest = strip([_image(row, run.shape) for row in found.images[:STRIP]]) if found else None
+    shown = min(STRIP, len(images))
+    epochs = {one.seed: one.variants["raw"].epoch for one in run.annealing.scores} if run.annealing else {}
+    made = f"seed {seed}" + (f", epoch {epochs[seed]:,}" if seed in epochs else "")
+    below = "; below each, framed, the nearest of all training images" if found else ""
+    alt = f"{shown} generated images of {run.experiment}, {made}, side by side{below}."
+    return Figure("strip", numbers.next(), "raw", alt=alt, data=(),
+                  caption=f"The first {shown} samples of the judged run ({made}), none picked{below}.",
+                  strip=Strip(alt, image_source(samples), image_source(nearest) if nearest else "", shown,
+                              *samples.size))
+
+
+def _image(row: NDArray[np.uint8], shape: Sequence[int]) -> Image.Image:
+    """uint8 [C·H·W] as a grey or coloured image."""
+    channels, height, width = shape
+    pixels = row.reshape(channels, height, width)
+    if channels == 1:
+        return Image.frombytes("L", (width, height), pixels[0].tobytes())
+    return Image.frombytes("RGB", (width, height), pixels.transpose(1, 2, 0).tobytes())
+
+
 def _samples(run: LongRun, numbers: Numbering) -> Samples | None:
     grids = {seed: of_seed["raw"] for seed, of_seed in sorted(run.grids.items()) if "raw" in of_seed}
     if not grids:
         return None
     epochs = {one.seed: one.variants["raw"].epoch for one in run.annealing.scores} if run.annealing else {}
     pictures = [Picture(f"seed {seed}" + (f", epoch {epochs[seed]:,}" if seed in epochs else ""),
-                        picture_source(sheet(images, run.shape)), COLUMNS * run.shape[2])
+                        smaller(sheet(images, run.shape)), COLUMNS * run.shape[2])
                 for seed, images in grids.items()]
     return Samples(numbers.next(), pictures, f"The first {max(map(len, grids.values()))} samples of each seed, trained "
                    "weights, none picked.", f"{run.folder}/{GRIDS}")
@@ -357,8 +394,8 @@ def _starts_figure(run: LongRun, starts: Starts, numbers: Numbering) -> Figure:
         "charts", numbers.next(), "raw", charts=charts,
         alt=f"D on training images and on samples over {START} epochs of {number} starts, {collapsed} of them "
             "collapsed.",
-        caption=f"{number} starts, {starts.kind}: D’s mean output in each epoch on training images and on samples. "
-                f"Thin: each start; thick: the mean of its kind.{shown}",
+        caption=f"{number} starts, {starts.kind}: D’s mean output by epoch. Thin: each start; thick: the mean of its "
+                f"kind.{shown}",
         data=[f"{run.folder}/{STARTS}", f"{run.folder}/{COLLAPSE}"])
 
 
@@ -366,7 +403,7 @@ def _starts_chart(title: str, label: str, values: Sequence[Sequence[float]],
                   groups: Sequence[tuple[str, int, Sequence[int]]]) -> Chart:
     epochs = list(range(1, len(values[0]) + 1))
     lines = [Line(name, colour, epochs, [_mean([values[k][epoch - 1] for k in members]) for epoch in epochs],
-                  seeds=[values[k] for k in members])
+                  seeds=[values[k] for k in members], label=name.partition(" (")[0])
              for name, colour, members in groups if members]
     ends = [f"{line.name}: {line.y[-1]:.2f}" for line in lines]
     return Chart(title, f"{title} by epoch, in the last epoch on average {'; '.join(ends)}.",

@@ -55,12 +55,19 @@ class Step:
 
 @dataclass(frozen=True)
 class Chain:
-    """The stages of one data set or experiment, in the order in which they feed each other; or all lessons, which do
-    not."""
+    """The stages of one data set or experiment; or all lessons, which do not feed each other.
+
+    Those of a column read nothing of each other, and something of the column before.
+    """
 
     item: str
     kind: str
-    steps: Sequence[Step]
+    columns: Sequence[Sequence[Step]]
+
+    @property
+    def shape(self) -> tuple[str, Sequence[Sequence[str]]]:
+        """What several chains have in common, which then stand in one table."""
+        return self.kind, tuple(tuple(step.verb for step in column) for column in self.columns)
 
 
 @dataclass(frozen=True)
@@ -111,8 +118,17 @@ class Provenance:
     versions: Mapping[str, str]
     outputs: Sequence[StageOutput]
     chains: Sequence[Chain]
+    """Data sets, experiments, lessons, and last what runs once over everything"""
     hardware: Sequence[str]
     varying: Varying
+
+    @property
+    def tables(self) -> list[list[Chain]]:
+        """Chains of one shape together; lessons, which have none, by themselves."""
+        alike: dict[Any, list[Chain]] = {}
+        for chain in self.chains:
+            alike.setdefault(chain.shape, []).append(chain)
+        return list(alike.values())
 
     @classmethod
     def read(cls, plan: Plan) -> Provenance:
@@ -160,37 +176,48 @@ def _outputs(stages: Mapping[str, Mapping[str, Any]]) -> list[StageOutput]:
 
 def _chains(stages: Mapping[str, Mapping[str, Any]]) -> list[Chain]:
     """One for each data set and each experiment, in the lock's order; the lessons; what belongs to none comes last."""
-    chains: dict[tuple[str, str], list[Step]] = {}
-    for name in _in_order(stages):
-        verb, _, item = name.partition("@")
-        if verb in LESSON_STAGES:
-            chains.setdefault(("", "lessons"), []).append(Step(name, item, _digest(stages[name])))
-            continue
-        paths = [str(output["path"]) for output in stages[name].get("outs") or ()]
-        kind = "data" if item and paths and all(path.startswith("data/") for path in paths) else \
-            "experiment" if item else "once"
-        chains.setdefault((item, kind), []).append(Step(name, verb, _digest(stages[name])))
-    order = ("data", "experiment", "lessons", "once")
-    return [Chain(item, kind, steps) for (item, kind), steps in sorted(
-        chains.items(), key=lambda entry: order.index(entry[0][1]))]
-
-
-def _in_order(stages: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Names of stages, each after all that it reads from."""
-    makers = {str(output["path"]): name for name, stage in stages.items() for output in stage.get("outs") or ()}
-    order: dict[str, None] = {}
-
-    def visit(name: str, above: frozenset[str]) -> None:
-        for read in stages[name].get("deps") or ():
-            maker = makers.get(str(read.get("path")))
-            if maker and maker not in order and maker not in above:
-                visit(maker, above | {name})
-        order[name] = None
-
+    groups: dict[tuple[str, str], list[str]] = {}
     for name in stages:
-        if name not in order:
-            visit(name, frozenset())
-    return list(order)
+        verb, _, item = name.partition("@")
+        paths = _made(stages[name])
+        kind = "lessons" if verb in LESSON_STAGES else \
+            "data" if item and paths and all(path.startswith("data/") for path in paths) else \
+            "experiment" if item else "once"
+        groups.setdefault(("", kind) if kind in ("lessons", "once") else (item, kind), []).append(name)
+    feeds, order = _feeds(stages), ("data", "experiment", "lessons", "once")
+    return [Chain(item, kind, _columns(names, feeds, stages, kind)) for (item, kind), names in sorted(
+        groups.items(), key=lambda entry: order.index(entry[0][1]))]
+
+
+def _columns(names: Sequence[str], feeds: Mapping[str, set[str]], stages: Mapping[str, Mapping[str, Any]],
+             kind: str) -> list[list[Step]]:
+    """Stages by how many of the others come before them at most; in a column by name."""
+    columns: dict[int, list[Step]] = {}
+    for name in sorted(names):
+        verb, _, item = name.partition("@")
+        columns.setdefault(_depth(name, set(names), feeds, frozenset()), []).append(
+            Step(name, item if kind == "lessons" else verb, _digest(stages[name])))
+    return [columns[depth] for depth in sorted(columns)]
+
+
+def _depth(name: str, among: set[str], feeds: Mapping[str, set[str]], above: frozenset[str]) -> int:
+    return max((1 + _depth(one, among, feeds, above | {name})
+                for one in feeds[name] & among if one not in above and one != name), default=0)
+
+
+def _feeds(stages: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
+    """By stage, those whose outputs it reads: as they are, a file in one, or a folder with one."""
+    makers = [(path, name) for name, stage in stages.items() for path in _made(stage)]
+    return {name: {maker for read in stage.get("deps") or () for path, maker in makers
+                   if _within(str(read.get("path")), path)} for name, stage in stages.items()}
+
+
+def _within(one: str, other: str) -> bool:
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def _made(stage: Mapping[str, Any]) -> list[str]:
+    return [str(output["path"]) for output in stage.get("outs") or ()]
 
 
 def _digest(stage: Mapping[str, Any]) -> str:
@@ -249,7 +276,8 @@ def _stage_run(content: Mapping[str, Any]) -> StageRun:
     with contextlib.suppress(KeyError, TypeError, ValueError):
         seconds = float(content["seconds"])
         took = f"{seconds:.1f} s" if seconds < BRIEF else duration(seconds)
-        took += f", in {parts} parts" if (parts := int(content.get("parts", 1))) > 1 else ""
+        parts = int(content.get("parts", 1))
+        took += f" in {parts} parts" if parts > 1 else ""
     return StageRun(took, str(content.get("started", "")), str(content.get("host", "")),
                     str(content.get("commit", ""))[:DIGITS] + ("" if content.get("clean", True) else ", changed"))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.page.charts import Axis, Tick, around
+from pipeline.page.charts import FEW_SEEDS, Axis, Tick, around
 from pipeline.page.experiments import Section
-from pipeline.page.formatting import anchor, over_seeds, remarks, row_label, sentence, value_text
-from pipeline.page.pictures import PAPER_FIGURES
+from pipeline.page.formatting import Notes, anchor, remarks, row_label, value_text, variant_text
+from pipeline.page.pictures import PAPER_FIGURES, Numbering, colour_of
 from pipeline.results.metrics import Entry, by_variant, models_first
 from pipeline.results.plan import Plan
 from pipeline.results.published import (
@@ -18,7 +18,6 @@ from pipeline.results.published import (
     SMOKE_DATASETS,
     dataset_name,
     published_score,
-    published_text,
     why_not_compared,
 )
 from pipeline.results.recorded import Recorded
@@ -34,6 +33,8 @@ class Measurement:
     variant: str
     entry: Entry
     recorded: Recorded | None
+    marks: str = ""
+    """Letters of the notes that hold for it"""
 
     @property
     def dataset(self) -> str:
@@ -54,11 +55,6 @@ class Measurement:
         return published_score(self.entry["model"], self.entry["dataset"]) if self.variant == "raw" else None
 
     @property
-    def remarks(self) -> list[str]:
-        return [*([f"recorded {self.recorded.date}"] if self.recorded else []),
-                *(["comparable with nothing"] if self.smoke else []), *remarks(self.entry)]
-
-    @property
     def refined(self) -> str:
         return value_text(self.entry)
 
@@ -71,12 +67,13 @@ class Measurement:
         return value_text(self.entry["paper_grid"])
 
 
-def measurements(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> list[Measurement]:
+def measurements(metrics: Mapping[str, Entry], recorded: Sequence[Recorded], notes: Notes) -> list[Measurement]:
     """Every measurement by data set: models, then the references that they are judged by, then recorded runs."""
     rows: list[tuple[str, Entry, Recorded | None]] = [
         (name, entry, None) for name, entry in models_first(metrics).items()]
     rows += [(run.experiment, run.metrics, run) for run in recorded]
-    return [Measurement(name, variant, entry, run) for dataset in measured_datasets(metrics, recorded)
+    return [Measurement(name, variant, entry, run, " ".join(notes.mark(remark) for remark in remarks(entry)))
+            for dataset in measured_datasets(metrics, recorded)
             for name, metric, run in rows if metric["dataset"] == dataset
             for variant, entry in by_variant(metric).items()]
 
@@ -85,31 +82,35 @@ def measurements(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> 
 
 @dataclass(frozen=True)
 class Dot:
-    """A point with its error bar; the thin line reaches from the lowest seed to the highest. All in % of the axis."""
+    """A point with its error bar, and its seeds: few as points of their own, of more a thin line from the lowest to the
+    highest. All in % of the axis."""
 
     kind: str
     """`paper`, `ours`, `reference` or `recorded`"""
+    colour: int
     at: str
     bar: tuple[str, str]
     """Where it begins, and how long it is"""
-    seeds: tuple[str, str] | None = None
+    points: Sequence[str] = ()
+    range: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Row:
     label: str
-    details: Sequence[str]
-    paper: str
+    detail: str
+    """Profile and number of seeds"""
     measured: str
-    seeds: str
     dots: Sequence[Dot]
     beyond: str
-    """Seeds that lie outside the axis, which only holds what stands in the columns"""
+    """Seeds that lie outside the axis"""
+    dashed: bool = False
 
 
 @dataclass(frozen=True)
 class DotPlot:
     id: str
+    number: int
     heading: str
     note: str
     """Why no published figure is beside it; empty for the paper's data sets"""
@@ -117,25 +118,24 @@ class DotPlot:
     rows: Sequence[Row]
 
 
-def dot_plots(metrics: Mapping[str, Entry], recorded: Sequence[Recorded]) -> list[DotPlot]:
-    """One for each data set that was measured or that the paper reports, those that only test the pipeline last."""
-    measured = measurements(metrics, recorded)
-    names = sorted(measured_datasets(metrics, recorded), key=lambda name: name in SMOKE_DATASETS)
-    return [_dot_plot(name, [row for row in measured if row.entry["dataset"] == name]) for name in names]
+def dot_plots(measured: Sequence[Measurement], numbers: Numbering) -> list[DotPlot]:
+    """One for each data set that was measured, in that order, but those that only test the pipeline last."""
+    names = sorted(dict.fromkeys(row.entry["dataset"] for row in measured), key=lambda name: name in SMOKE_DATASETS)
+    return [_dot_plot(name, [row for row in measured if row.entry["dataset"] == name], numbers) for name in names]
 
 
-def _dot_plot(dataset: str, measured: Sequence[Measurement]) -> DotPlot:
+def _dot_plot(dataset: str, measured: Sequence[Measurement], numbers: Numbering) -> DotPlot:
     there = {one.entry["model"] for one in measured}
     published = [row for row in PAPER_TABLE if dataset in row.values]
     ends = [end for one in measured for end in _ends(one.entry["test_log_likelihood"], one.entry["standard_error"])]
     ends += [end for row in published for end in _ends(*row.values[dataset])]
     axis = Axis("nats", *around(ends, 0.05, 1.0))
     rows = [(one.entry["test_log_likelihood"], _measured_row(one, axis)) for one in measured]
-    rows += [(row.values[dataset][0], Row(row.name, [], published_text(row.model, dataset), "not measured", "",
-                                          [_dot("paper", *row.values[dataset], axis)], ""))
+    rows += [(row.values[dataset][0], Row(row.name, "not measured", "–",
+                                          [_dot("paper", 0, *row.values[dataset], axis)], ""))
              for row in published if row.model not in there]
-    return DotPlot(anchor("scores", dataset), dataset_heading(dataset, [one.entry for one in measured]),
-                   why_not_compared(dataset), axis.ticks(),
+    return DotPlot(anchor("scores", dataset), numbers.next(),
+                   dataset_heading(dataset, [one.entry for one in measured]), why_not_compared(dataset), axis.ticks(),
                    [row for _, row in sorted(rows, key=lambda pair: -pair[0])])
 
 
@@ -143,9 +143,11 @@ def _ends(value: float, error: float) -> tuple[float, float]:
     return value - error, value + error
 
 
-def _dot(kind: str, value: float, error: float, axis: Axis, seeds: Sequence[float] = ()) -> Dot:
-    spread = _stretch(min(seeds), max(seeds), axis) if len(seeds) > 1 else None
-    return Dot(kind, _percent(axis.share(value)), _stretch(value - error, value + error, axis), spread)
+def _dot(kind: str, colour: int, value: float, error: float, axis: Axis, seeds: Sequence[float] = ()) -> Dot:
+    few = 1 < len(seeds) <= FEW_SEEDS
+    inside = [_percent(axis.share(seed)) for seed in sorted(seeds) if 0 <= axis.share(seed) <= 1] if few else []
+    spread = _stretch(min(seeds), max(seeds), axis) if len(seeds) > FEW_SEEDS else None
+    return Dot(kind, colour, _percent(axis.share(value)), _stretch(value - error, value + error, axis), inside, spread)
 
 
 def _stretch(low: float, high: float, axis: Axis) -> tuple[str, str]:
@@ -162,16 +164,13 @@ def _measured_row(one: Measurement, axis: Axis) -> Row:
     entry, paper = one.entry, one.published
     kind = "recorded" if one.recorded else "reference" if entry["model"] in REFERENCES else "ours"
     each = [seed["test_log_likelihood"] for seed in entry["seeds"]]
-    dots = [_dot(kind, entry["test_log_likelihood"], entry["standard_error"], axis, each)]
-    dots += [_dot("paper", *paper, axis)] if paper else []
+    dots = [_dot(kind, colour_of(entry["model"]), entry["test_log_likelihood"], entry["standard_error"], axis, each)]
+    dots += [_dot("paper", 0, *paper, axis)] if paper else []
     outside = [with_error(value, None) for value in sorted(each) if not 0 <= axis.share(value) <= 1]
-    details = [one.experiment, f"profile {entry['profile']}"]
-    details += [] if entry["epoch"] is None else [f"epoch {entry['epoch']}"]
-    return Row(one.label, [*details, *one.remarks],
-               published_text(entry["model"], entry["dataset"]) if paper else "–", value_text(entry),
-               over_seeds(entry), dots,
-               f"outside the axis: {'seed' if len(outside) == 1 else 'seeds'} at {listed(outside)}"
-               if outside else "")
+    seeds = f", {len(each)} seeds" if len(each) > 1 else ""
+    return Row(one.label, f"{entry['profile']}{seeds}", value_text(entry), dots,
+               f"{'seed' if len(outside) == 1 else 'seeds'} at {listed(outside)}" if outside else "",
+               one.variant != "raw")
 
 
 # What the estimate is worth.
@@ -191,18 +190,19 @@ class Estimate:
         return cls(numbers_of("samples"), numbers_of("test_images"))
 
 
-def reference_sentence(metrics: Mapping[str, Entry]) -> str:
-    """What this page's own reference rows say, with their numbers; empty without them."""
+def reference_sentence(metrics: Mapping[str, Entry], full: bool = True) -> str:
+    """What this page's own reference rows say, with their numbers, in short of the first data set; empty without
+    them."""
     sentences: list[str] = []
     for dataset in dict.fromkeys(entry["dataset"] for entry in metrics.values()):
         shown = {name: entry for name, entry in metrics.items() if entry["dataset"] == dataset}
-        if dataset not in SMOKE_DATASETS:
+        if dataset not in SMOKE_DATASETS and (full or not sentences):
             sentences += _reference_sentences(dataset_name(dataset), shown)
     return " ".join(sentences)
 
 
 def _reference_sentences(dataset: str, metrics: Mapping[str, Entry]) -> Iterator[str]:
-    """One sentence, and what has to be said of the results in it; nothing without training images."""
+    """One sentence, and which models outscore real images; nothing without training images."""
     by_model = {entry["model"]: entry for entry in metrics.values()}
     real, averages = by_model.get("training_images"), by_model.get("kmeans")
     nets = {name: entry for name, entry in metrics.items() if entry["model"] == "adversarial_nets"}
@@ -217,14 +217,13 @@ def _reference_sentences(dataset: str, metrics: Mapping[str, Entry]) -> Iterator
         yield (f"On {dataset}, real training images in place of samples score {value_text(real)} nats"
                f"{', against ' + against if against else ''}.")
     yield from _above_real(real, metrics)
-    yield from dict.fromkeys(sentence(entry["note"]) for entry in metrics.values() if entry["note"])
 
 
 def _above_real(real: Entry, metrics: Mapping[str, Entry]) -> Iterator[str]:
     """Models that outscore real images, any of their variants."""
     rows = [(name, variant, entry) for name, metric in metrics.items() if metric["model"] not in REFERENCES
             for variant, entry in by_variant(metric).items()]
-    above = [f"{name} ({variant}, {value_text(entry)})" for name, variant, entry in rows
+    above = [f"{name} ({variant_text(entry['model'], variant)}, {value_text(entry)})" for name, variant, entry in rows
              if entry["test_log_likelihood"] > real["test_log_likelihood"]]
     if above:
         yield f"Above real images {'stands' if len(above) == 1 else 'stand'} {listed(above)}."

@@ -8,14 +8,13 @@ from typing import Any
 
 from pipeline.artifacts.paths import ARTIFACTS
 from pipeline.page.charts import Axis, Chart, Key, Line, Mark, around
-from pipeline.page.formatting import row_label
-from pipeline.page.pictures import Numbering
+from pipeline.page.formatting import VARIANTS, row_label
+from pipeline.page.pictures import GREY, MODEL_COLOURS, SLATE, VERMILION, Numbering, colour_of
 from pipeline.results.plan import Plan
 from pipeline.results.published import PAPER_DATASETS, SMOKE_DATASETS, dataset_name
 from pipeline.results.text import listed, with_error
 from pipeline.runtime.files import read_json
 
-COLOURS = 6
 MARGIN = 1.1  # of the axis of sizes, on both sides
 
 
@@ -38,6 +37,8 @@ class Sizes:
 @dataclass(frozen=True)
 class _Curve:
     experiment: str
+    model: str
+    variant: str
     label: str
     seed: int
     document: Mapping[str, Any]
@@ -59,16 +60,18 @@ def _curves(experiment: str) -> list[_Curve]:
         return []
     document = read_json(path)
     evaluation = ARTIFACTS / experiment / "evaluation.json"
-    title = read_json(evaluation).get("title") if evaluation.is_file() else None
+    about = read_json(evaluation) if evaluation.is_file() else {}
+    title, model = str(about.get("title") or experiment), str(about.get("model", ""))
     several = len(document["variants"]) > 1
-    return [_Curve(experiment, row_label(str(title or experiment), variant if several else "raw"), result["seed"],
+    return [_Curve(experiment, model, variant, row_label(title, variant if several else "raw"), result["seed"],
                    document, sorted(result["sizes"], key=lambda size: size["samples"]))
             for variant, result in document["variants"].items() if len(result["sizes"]) > 1]
 
 
 def _figure(dataset: str, curves: Sequence[_Curve], numbers: Numbering) -> Sizes:
     sizes = [point["samples"] for curve in curves for point in curve.points]
-    lines = [_line(curve, number) for number, curve in enumerate(curves)]
+    colours = _colours(curves)
+    lines = [_line(curve, colours[curve.experiment]) for curve in curves]
     edges = [Mark("cross", line.colour, point["samples"], point["test_log_likelihood"])
              for curve, line in zip(curves, lines, strict=True) for point in curve.points if point["at_the_edge"]]
     changes = [f"{curve.label}: {_change(curve)}" for curve in curves]
@@ -85,25 +88,54 @@ def _figure(dataset: str, curves: Sequence[_Curve], numbers: Numbering) -> Sizes
         numbers.next(), dataset_name(dataset), chart,
         f"{dataset_name(dataset)}: the estimate from more and more samples of the same fitted models, each "
         f"with its own σ, chosen on {document['validation_images']:,} validation images; ± standard error over "
-        f"{document['test_images']:,} test images. Drawn from {seeds}; {profiles}.",
-        f"On {dataset_name(dataset)} the same models, estimated from more samples, go up: {'; '.join(changes)}."
-        if all(_rises(curve) for curve in curves) else
-        f"On {dataset_name(dataset)} the same models, estimated from more samples: {'; '.join(changes)}.",
+        f"{document['test_images']:,} test images. From {seeds}; {profiles}.",
+        _said(dataset, curves),
         [(ARTIFACTS / name / "sample_sizes.json").as_posix()
          for name in dict.fromkeys(one.experiment for one in curves)])
 
 
-def _line(curve: _Curve, number: int) -> Line:
+def _colours(curves: Sequence[_Curve]) -> dict[str, int]:
+    """By experiment, its model's; of several with one model the others take colours that no model here has."""
+    colours: dict[str, int] = {}
+    for curve in curves:
+        free = [colour for colour in (colour_of(curve.model), SLATE, VERMILION, *MODEL_COLOURS.values())
+                if colour not in colours.values()]
+        colours.setdefault(curve.experiment, free[0] if free else GREY)
+    return colours
+
+
+def _line(curve: _Curve, colour: int) -> Line:
     values = [point["test_log_likelihood"] for point in curve.points]
     errors = [point["standard_error"] for point in curve.points]
-    return Line(curve.label, number % COLOURS + 1, [point["samples"] for point in curve.points], values,
+    return Line(curve.label, colour, [point["samples"] for point in curve.points], values,
                 [value - error for value, error in zip(values, errors, strict=True)],
                 [value + error for value, error in zip(values, errors, strict=True)],
-                dashed=number % 2 == 1, dots=True, bars=True)
+                dashed=curve.variant != "raw", dots=True, bars=True, label=_short(curve.label))
+
+
+def _short(label: str) -> str:
+    """For the end of a line, where colour tells the model: "averaged" of "DBN, averaged weights", "convolutional" of
+    "Adversarial nets, convolutional"."""
+    last = label.rpartition(", ")[2]
+    return last.split()[0] if ", " in label and last in VARIANTS.values() else last
+
+
+def _said(dataset: str, curves: Sequence[_Curve]) -> str:
+    """How many of the curves rise, with the largest change."""
+    largest = max(curves, key=lambda curve: abs(_ends(curve)[1] - _ends(curve)[0]))
+    rising = sum(_rises(curve) for curve in curves)
+    how = "all of them rise" if rising == len(curves) else f"{rising} of {len(curves)} rise"
+    return f"On {dataset_name(dataset)}, estimated from more samples of the same models, {how}; most of all " \
+           f"{largest.label}, {_change(largest)}."
+
+
+def _ends(curve: _Curve) -> tuple[float, float]:
+    return curve.points[0]["test_log_likelihood"], curve.points[-1]["test_log_likelihood"]
 
 
 def _rises(curve: _Curve) -> bool:
-    return bool(curve.points[-1]["test_log_likelihood"] > curve.points[0]["test_log_likelihood"])
+    first, last = _ends(curve)
+    return last > first
 
 
 def _change(curve: _Curve) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ANNEALING, COLLAPSE, CURVES, STARTS, GRIDS = "annealing.json", "collapse.json", "curves.npz", "starts.npz", "grids.npz"
+NEIGHBOURS = "neighbours.npz"
 VARIANTS = ("raw", "ema")
 Arrays = Mapping[str, "NDArray[Any]"]
 
@@ -119,6 +120,18 @@ class Starts:
 
 
 @dataclass(frozen=True)
+class Neighbours:
+    """The training images nearest in L2 to the first samples of one seed's raw weights, in the samples' order."""
+
+    seed: int
+    images: NDArray[np.uint8]
+    """[n, C·H·W]"""
+    training_images: Sequence[int]
+    """Their numbers"""
+    distances: Sequence[float]
+
+
+@dataclass(frozen=True)
 class LongRun:
     """One folder. Parts that the run did not have, or did not finish, are None or empty."""
 
@@ -134,6 +147,7 @@ class LongRun:
     """(C, H, W) of the samples"""
     grids: Mapping[int, Mapping[str, NDArray[np.uint8]]] = field(default_factory=dict)
     """Samples [n, C·H·W] by seed and variant, none picked"""
+    neighbours: Neighbours | None = None
 
 
 def long_runs(folder: Path = RECORDED) -> list[LongRun]:
@@ -147,9 +161,10 @@ def read_long_run(folder: Path) -> LongRun:
     annealing, about = _read(folder / ANNEALING, lambda path: _annealing(path, folder / CURVES))
     starts, also = _read(folder / COLLAPSE, lambda path: _all_starts(path, folder / STARTS))
     grids, _ = _read(folder / GRIDS, _grids)
+    neighbours, _ = _read(folder / NEIGHBOURS, _neighbours)
     about = about or also
     return LongRun(folder.as_posix(), about["experiment"], about["profile"], about["commit"], about["recorded"],
-                   describe(about["hardware"]), annealing, starts or [], *(grids or ()))
+                   describe(about["hardware"]), annealing, starts or [], *(grids or ((), {})), neighbours)
 
 
 def _read(path: Path, read: Any) -> tuple[Any, dict[str, Any]]:
@@ -277,3 +292,11 @@ def _grids(path: Path) -> tuple[tuple[list[int], dict[int, dict[str, NDArray[np.
                  f"{name} is {images.dtype} {images.shape}, not images of {shape}")
         grids.setdefault(int(seed), {})[variant] = images
     return (shape, grids), {}
+
+
+def _neighbours(path: Path) -> tuple[Neighbours, dict[str, Any]]:
+    arrays = _arrays(path)
+    images, numbers, distances = (arrays[name] for name in ("images", "training_images", "distances"))
+    _require(images.dtype == "uint8" and images.ndim == 2 and len(images) == len(numbers) == len(distances),
+             f"images {images.dtype} {images.shape} with {len(numbers)} numbers and {len(distances)} distances")
+    return Neighbours(int(arrays["seed"]), images, numbers.tolist(), distances.tolist()), {}

@@ -46,6 +46,10 @@ class Plan:
     def page(self) -> Path:
         return self.reports / PAGE.name
 
+    @property
+    def full_page(self) -> Path:
+        return self.reports / "full.html"
+
     @classmethod
     def read(cls, path: Path = PARAMETERS) -> Plan:
         parameters, chosen = read_yaml(path), read_yaml(path.with_name(PLAN.name))

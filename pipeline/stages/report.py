@@ -1,4 +1,6 @@
-"""Stage `report`: reports/metrics.json and reports/index.html, from whatever has been measured so far.
+"""Stage `report`: reports/metrics.json and both pages, from whatever has been measured so far.
+
+reports/index.html is short and goes into git; reports/full.html has every picture, parameter and digest.
 """
 
 from __future__ import annotations
@@ -21,10 +23,12 @@ def main() -> None:
 
 def write(plan: Plan) -> None:
     """Of what `plan` names and has been measured."""
-    metrics = gather(plan.experiments)
-    page = render(metrics, plan, recorded_runs(), Provenance.read(plan), chapter(), long_runs())
+    metrics, recorded, provenance, runs = gather(plan.experiments), recorded_runs(), Provenance.read(plan), long_runs()
+    pages = {path: render(metrics, plan, recorded, provenance, chapter(full=full), runs, full)
+             for path, full in ((plan.page, False), (plan.full_page, True))}
     write_json(plan.metrics, with_assessments(metrics))
-    write_text(plan.page, page)
+    for path, page in pages.items():
+        write_text(path, page)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
-from documentation import ROOT, blocks, commands
+from documentation import DOCUMENTS, ROOT, blocks, commands
 from dvc.cli.parser import get_main_parser
 from dvc.exceptions import DvcException
 from dvc.utils.hydra import apply_overrides
@@ -149,6 +149,21 @@ def test_sweeps_in_the_text_name_settings_that_there_are():
     for grid in grids:
         for name in [*grid["over"], *grid.get("set", {})]:
             place_of(known, grid["experiment"], name, "paper")
+
+
+def test_the_readme_is_short_and_begins_with_a_picture():
+    text = (ROOT / "README.md").read_text()
+    assert len(re.sub(r"<[^>]+>", " ", text).split()) <= 1000
+    pictures = re.findall(r'<img src="([^"]+)"|!\[[^]]*\]\(([^)]+)\)', text)
+    assert text.index("<img") < text.index("## ")
+    for path in map("".join, pictures):
+        assert (ROOT / path).stat().st_size < 100_000
+
+
+def test_links_between_the_documents_lead_somewhere():
+    for path in DOCUMENTS:
+        for link in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+            assert re.match(r"https?://", link) or (path.parent / link).exists(), (path.name, link)
 
 
 def test_targets_of_make_are_all_in_its_help():

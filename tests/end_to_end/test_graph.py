@@ -110,12 +110,13 @@ def test_real_images_score_above_a_generator_that_has_hardly_trained(clone):
 
 
 def test_the_page_stands_alone_and_shows_every_number(clone):
-    page = (clone.root / f"{REPORTS}/index.html").read_text()
-    for name, entry in clone.metrics().items():
-        assert name in page
-        assert with_error(entry["test_log_likelihood"], entry["standard_error"]) in page
-    assert 'src="data:image/png;base64,' in page
-    assert not re.search(r"<(img|script|link)[^>]+(src|href)=\"(?!data:)", page)
+    for name in ("index.html", "full.html"):
+        page = (clone.root / REPORTS / name).read_text()
+        for experiment, entry in clone.metrics().items():
+            assert experiment in page
+            assert with_error(entry["test_log_likelihood"], entry["standard_error"]) in page
+        assert re.search(r'src="data:image/(png|webp);base64,', page)
+        assert not re.search(r"<(img|script|link)[^>]+(src|href)=\"(?!data:)", page)
 
 
 def test_the_table_is_printed_with_the_place_of_the_report(clone):
@@ -132,11 +133,11 @@ def test_the_picture_of_the_graph_in_the_readme_is_what_dvc_says(clone):
         r'(node\d+)\["(.+?)"\]', picture)}
     drawn = re.findall(r"(node\d+)-->(node\d+)", picture)
     graph = networkx.DiGraph((names[a], names[b]) for a, b in drawn)
-    (block,) = re.findall(r"^ *```mermaid\n(.*?)^ *```$", (ROOT / "README.md").read_text(), re.S | re.M)
+    (block,) = re.findall(r"^ *```mermaid\n(.*?)^ *```$", (ROOT / "docs/training.md").read_text(), re.S | re.M)
     chains = [re.findall(r"\w+", line.replace("-->", " ")) for line in block.splitlines() if "-->" in line]
-    in_readme = {pair for chain in chains for pair in itertools.pairwise(chain)}
+    in_the_text = {pair for chain in chains for pair in itertools.pairwise(chain)}
     graph.add_edges_from([("prepare", "lesson_on_mnist"), ("lesson_on_mnist", "collect")])  # which smoke leaves out
-    assert in_readme == set(networkx.transitive_reduction(graph).edges)
+    assert in_the_text == set(networkx.transitive_reduction(graph).edges)
 
 
 def test_plots_have_titles_and_axes_and_lack_nothing(clone):

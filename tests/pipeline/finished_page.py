@@ -35,6 +35,8 @@ class Page(HTMLParser):
         self.words: list[str] = []
         self.constant: list[str] = []
         self.cells: list[list[str]] = []
+        self.rows_within: list[str] = []
+        """Of each row, the class of its table"""
         self.feed(source)
         assert not self.open, f"not closed: {self.open}"
 
@@ -46,6 +48,8 @@ class Page(HTMLParser):
             self.open.append(element)
         if tag == "tr":
             self.cells.append([])
+            self.rows_within.append(next(
+                (about.get("class", "") for tag, about in reversed(self.open) if tag == "table"), ""))
         if tag in ("td", "th"):
             self.cells[-1].append("")
 
@@ -134,9 +138,10 @@ def make_wider(root: Path) -> None:
             figures.main(name)
 
 
-def rendered() -> Page:
+def rendered(full: bool = True) -> Page:
+    """The page with everything, or the short one that goes into git."""
     report.main()
-    return Page(Path("reports/index.html").read_text())
+    return Page(Path("reports/full.html" if full else "reports/index.html").read_text())
 
 
 def metrics() -> dict[str, Any]:

@@ -35,8 +35,10 @@
     if (!places.length) return;
     let left = 0, right = 1, bottom = 0, top = 1, at = -1;
 
-    const title = root.querySelector(".chart-title"), outputs = [...root.querySelectorAll(".legend output")];
-    const where = make("output", { ariaLive: "off" }, title);
+    const title = root.querySelector(".chart-title"), label = root.querySelector(".x-label"), axis = label.firstElementChild;
+    const said = make("output", { ariaLive: "off", hidden: true }, label);
+    const ends = [...root.querySelectorAll(".ends span")].map((end) => [end, end.style.bottom]);
+    const ending = data.lines.filter((line) => line.y.some((y) => y !== null));
     const cursor = make("div", { className: "cursor", tabIndex: 0 }, canvas);
     const hair = make("i", { hidden: true }, cursor), chosen = make("b", { hidden: true }, cursor);
     for (const [name, text] of [["role", "slider"], ["aria-label", `${title.firstChild.textContent.trim()}: ${data.x.label}. Arrow keys read values, + and − zoom, 0 shows all`],
@@ -53,7 +55,23 @@
       svg.setAttribute("viewBox", `${SIZE * left} ${SIZE * (1 - top)} ${SIZE * (right - left)} ${SIZE * (top - bottom)}`);
       ticks(canvas.querySelector(".x"), data.x, left, right, "left");
       ticks(canvas.querySelector(".y"), data.y, bottom, top, "bottom");
+      label_lines();
       read(at);
+    };
+    // Names stay where lines leave what is shown, as far apart as they are high.
+    const label_lines = () => {
+      if (right - left === 1) {
+        for (const [end, bottom] of ends) end.style.bottom = bottom;
+        return;
+      }
+      const gap = 15 / canvas.clientHeight, placed = ending.map((line, i) => {
+        const seen = line.x.map((x, k) => [share(data.x, x), line.y[k]]).filter(([x, y]) => y !== null && x >= left && x <= right);
+        const last = seen.length ? (share(data.y, seen[seen.length - 1][1]) - bottom) / (top - bottom) : 0;
+        return [ends[i][0], Math.max(0, Math.min(1, last))];
+      }).sort((a, b) => a[1] - b[1]);
+      placed.forEach((one, i) => { if (i) one[1] = Math.max(one[1], placed[i - 1][1] + gap); });
+      placed.reduceRight((limit, one) => { one[1] = Math.min(one[1], limit); return one[1] - gap; }, 1);
+      for (const [end, place] of placed) end.style.bottom = `${100 * place}%`;
     };
     const zoom = (from, to) => {
       const width = Math.max(1 / DEEPEST, Math.min(1, to - from)), begin = Math.max(0, Math.min(1 - width, from));
@@ -74,19 +92,21 @@
     const read = (index) => {
       at = index;
       hair.hidden = index < 0 || share(data.x, places[index]) < left || share(data.x, places[index]) > right;
-      where.textContent = index < 0 ? "" : ` at ${data.x.label} ${named(places[index])}`;
-      const said = data.lines.map((line, i) => {
-        const place = index < 0 ? -1 : line.x.findIndex((x, k) => x === places[index] && line.y[k] !== null);
-        const range = place >= 0 && line.low && line.low[place] !== null && line.low[place] !== undefined
+      axis.hidden = index >= 0;
+      said.hidden = index < 0;
+      if (index < 0) return;
+      const values = data.lines.map((line) => {
+        const place = line.x.findIndex((x, k) => x === places[index] && line.y[k] !== null);
+        if (place < 0) return "";
+        const range = line.low && line.low[place] !== null && line.low[place] !== undefined
           ? line.bars ? ` ± ${number((line.high[place] - line.low[place]) / 2)}`
             : ` (${number(line.low[place])} to ${number(line.high[place])})` : "";
-        outputs[i].textContent = place < 0 ? "" : number(line.y[place]) + range;
-        return place < 0 ? "" : `${line.name} ${outputs[i].textContent}`;
-      });
-      if (index < 0) return;
+        return `${line.name} ${number(line.y[place])}${range}`;
+      }).filter(Boolean).join("; ");
+      said.textContent = `${data.x.label} ${named(places[index])}: ${values}`;
       hair.style.left = `${100 * (share(data.x, places[index]) - left) / (right - left)}%`;
       cursor.setAttribute("aria-valuenow", places[index]);
-      cursor.setAttribute("aria-valuetext", `${data.x.label} ${named(places[index])}: ${said.filter(Boolean).join("; ")}`);
+      cursor.setAttribute("aria-valuetext", said.textContent);
     };
 
     const pointed = (event) => {
@@ -135,7 +155,7 @@
 
     const buttons = document.createElement("div");
     buttons.className = "zoom";
-    root.prepend(buttons);
+    root.append(buttons);
     for (const [text, label, act] of [["+", "Zoom in", () => about(0.5)], ["−", "Zoom out", () => about(2)], ["all", "Show all", () => zoom(0, 1)]]) {
       const button = make("button", { type: "button", textContent: text }, buttons);
       button.setAttribute("aria-label", `${label}: ${title.firstChild.textContent.trim()}`);
@@ -157,6 +177,20 @@
       event.preventDefault();
     });
   }
+
+  // What a link leads to is unfolded; on paper everything is.
+  const unfold = () => {
+    for (let one = document.getElementById(decodeURIComponent(location.hash.slice(1))); one; one = one.parentElement) {
+      if (one.localName === "details") one.open = true;
+      const own = one.querySelector(":scope > details");
+      if (own && one.id === decodeURIComponent(location.hash.slice(1))) own.open = true;
+    }
+  };
+  window.addEventListener("hashchange", () => {
+    unfold();
+    document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+  });
+  unfold();
 
   document.querySelectorAll(".chart").forEach(chart);
   document.querySelectorAll(".cells").forEach(samples);

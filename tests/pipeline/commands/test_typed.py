@@ -157,7 +157,8 @@ def test_what_cannot_be_read_so_is_left_for_the_settings_to_judge(monkeypatch, t
 
 
 def test_every_variable_of_ours_that_the_sources_name_is_known():
-    sources = [*ROOT.glob("gan/**/*.py"), *ROOT.glob("pipeline/**/*.py"), ROOT / "Makefile", ROOT / "README.md"]
+    sources = [*ROOT.glob("gan/**/*.py"), *ROOT.glob("pipeline/**/*.py"), ROOT / "Makefile", ROOT / "README.md",
+               *ROOT.glob("docs/*.md")]
     named = {name for path in sources for name in re.findall(r"\bGAN_[A-Z_]+\b", path.read_text())}
     assert named <= set(typed.ENVIRONMENT)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from browser import CHROMIUM, Browser, chromium
 from recorded_run import make_recorded
@@ -18,6 +20,8 @@ from pipeline.page.provenance import Provenance
 from pipeline.page.report import render
 from pipeline.results.plan import Plan
 from pipeline.stages import configure, lesson, report
+
+COMMITTED = Path(__file__).parents[3] / "reports/index.html"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to show the page")
 
@@ -53,7 +57,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def pages(finished: Path, wider: Path) -> dict[str, Path]:
-    """The pages of both folders."""
+    """The full pages of both folders, and the short one of the first."""
     here = Path.cwd()
     try:
         for root in (finished, wider):
@@ -61,7 +65,8 @@ def pages(finished: Path, wider: Path) -> dict[str, Path]:
             report.main()
     finally:
         os.chdir(here)
-    return {root: folder / "reports/index.html" for root, folder in (("finished", finished), ("wider", wider))}
+    return {"finished": finished / "reports/full.html", "wider": wider / "reports/full.html",
+            "short": finished / "reports/index.html"}
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +87,20 @@ def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def long_run(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page with a recorded long run."""
+    """A short page with a recorded long run, and neighbours of its samples."""
     root = tmp_path_factory.mktemp("long-run") / "root"
     shutil.copytree(finished, root)
-    make_recorded(root / "reports/recorded")
+    folder = make_recorded(root / "reports/recorded")
+    np.savez_compressed(folder / "neighbours.npz", seed=2, images=np.full((100, 6), 77, np.uint8),
+                        training_images=np.arange(100), distances=np.ones(100, np.float32))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         report.main()
     return root / "reports/index.html"
+
+
+def unfold(browser: Browser) -> None:
+    browser.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
 
 
 def box(browser: Browser, selector: str, number: int = 0) -> list[float]:
@@ -115,11 +126,13 @@ def middle(place: list[float], across: float = 0.5) -> tuple[float, float]:
     return place[0] + across * place[2], place[1] + place[3] / 2
 
 
-@pytest.mark.parametrize("name", ["finished", "wider"])
+@pytest.mark.parametrize("name", ["finished", "wider", "short"])
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (360, "dark"), (820, "light"), (1600, "dark")])
 def test_no_complaint_no_request_no_overflow_and_enough_contrast(
         browser: Browser, pages: dict[str, Path], name: str, width: int, scheme: str) -> None:
     browser.open(pages[name], width, scheme=scheme, touch=width == 360)
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    unfold(browser)
     assert browser.complaints() == []
     assert browser.requests() == [pages[name].as_uri()]
     assert browser.run("document.documentElement.scrollWidth") <= width
@@ -130,6 +143,7 @@ def test_no_complaint_no_request_no_overflow_and_enough_contrast(
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1600, "light")])
 def test_the_lessons_fit_and_can_be_read(browser: Browser, lessons: Path, width: int, scheme: str) -> None:
     browser.open(lessons, width, scheme=scheme, touch=width == 360)
+    unfold(browser)
     assert browser.complaints() == []
     assert browser.requests() == [lessons.as_uri()]
     assert browser.run("document.querySelectorAll('.lesson img').length") == 2
@@ -140,6 +154,7 @@ def test_the_lessons_fit_and_can_be_read(browser: Browser, lessons: Path, width:
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_a_recorded_long_run_fits_and_can_be_read(browser: Browser, long_run: Path, width: int, scheme: str) -> None:
     browser.open(long_run, width, scheme=scheme, touch=width == 390)
+    unfold(browser)
     assert browser.complaints() == []
     assert browser.requests() == [long_run.as_uri()]
     assert browser.run("document.querySelectorAll('.sheets img').length") == 2
@@ -157,6 +172,7 @@ def test_the_check_of_contrast_finds_grey_on_grey(browser: Browser, pages: dict[
 def test_pointing_at_a_sample_shows_it_large_beside_its_neighbour(browser: Browser, pages: dict[str, Path],
                                                                   scripts: bool) -> None:
     browser.open(pages["finished"], scripts=scripts)
+    unfold(browser)
     assert visible_pairs(browser) == [0]
     browser.hover(*middle(box(browser, ".cell", 7)))
     assert visible_pairs(browser) == [7]
@@ -168,6 +184,7 @@ def test_pointing_at_a_sample_shows_it_large_beside_its_neighbour(browser: Brows
 
 def test_a_tap_shows_the_pair_on_a_telephone(browser: Browser, pages: dict[str, Path]) -> None:
     browser.open(pages["finished"], 360, 800, touch=True)
+    unfold(browser)
     x, y = middle(box(browser, ".cell", 3))
     browser.send("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
     browser.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
@@ -177,6 +194,7 @@ def test_a_tap_shows_the_pair_on_a_telephone(browser: Browser, pages: dict[str, 
 
 def test_the_arrow_keys_go_from_sample_to_sample(browser: Browser, pages: dict[str, Path]) -> None:
     browser.open(pages["finished"])
+    unfold(browser)
     browser.hover(1, 1)
     assert browser.run("[...document.querySelector('.cells').querySelectorAll('.cell')]"
                        ".filter((cell) => cell.tabIndex === 0).length") == 1
@@ -194,9 +212,16 @@ def chart_of(browser: Browser, title: str) -> int:
     return number
 
 
-def readings(browser: Browser, number: int) -> list[str]:
-    found: list[str] = browser.run(f"[...document.querySelectorAll('.chart')[{number}].querySelectorAll('output')]"
-                                   ".map((one) => one.textContent.trim())")
+def reading(browser: Browser, number: int) -> str:
+    """What stands below a chart while a curve is read; empty while none is."""
+    found: str = browser.run(f"((one) => one.hidden ? '' : one.textContent)"
+                             f"(document.querySelectorAll('.chart')[{number}].querySelector('output'))")
+    return found
+
+
+def heights(browser: Browser) -> list[float]:
+    found: list[float] = browser.run("[...document.querySelectorAll('.chart')]"
+                                     ".map((one) => one.getBoundingClientRect().height)")
     return found
 
 
@@ -205,22 +230,43 @@ def view(browser: Browser, number: int) -> list[float]:
     return [float(part) for part in text.split()]
 
 
-def test_pointing_at_a_curve_reads_its_values(browser: Browser, pages: dict[str, Path]) -> None:
+def test_pointing_at_a_curve_reads_its_values_and_moves_nothing(browser: Browser, pages: dict[str, Path]) -> None:
     browser.open(pages["finished"])
+    unfold(browser)
     number = chart_of(browser, "Losses")
+    before = heights(browser)
     browser.hover(*middle(box(browser, ".chart .canvas", number), 0.001))
     # The fabricated run's first epoch: both seeds' discriminator 0.7 − 0.2, generator 0.7 + seed.
-    assert readings(browser, number) == ["at epoch 1", "0.50 (0.50 to 0.50)", "2.20 (1.70 to 2.70)"]
+    assert reading(browser, number) == "epoch 1: discriminator 0.50; generator 2.20"
+    assert heights(browser) == before
     browser.hover(1, 1)
-    assert readings(browser, number) == ["", "", ""]
+    assert reading(browser, number) == ""
 
 
-def test_dragging_zooms_and_the_ticks_follow(browser: Browser, pages: dict[str, Path]) -> None:
+def test_names_stand_at_their_lines_and_apart(browser: Browser, pages: dict[str, Path]) -> None:
+    for name in pages:
+        browser.open(pages[name])
+        unfold(browser)
+        places: list[list[list[float]]] = browser.run(
+            "[...document.querySelectorAll('.canvas')].map((canvas) => [...canvas.querySelectorAll('.ends span')]"
+            ".map((one) => one.getBoundingClientRect()).map((box) => [box.left - canvas.getBoundingClientRect().right,"
+            " box.top, box.bottom, box.right - canvas.closest('figure').getBoundingClientRect().right]))")
+        assert places
+        for labels in places:
+            assert all(0 < left < 20 and right <= 1 for left, _, _, right in labels)
+            ordered = sorted(labels, key=lambda label: label[1])
+            assert all(one[2] <= other[1] + 1 for one, other in itertools.pairwise(ordered))
+
+
+def test_dragging_zooms_and_ticks_and_names_follow(browser: Browser, pages: dict[str, Path]) -> None:
     browser.open(pages["finished"])
+    unfold(browser)
     number = chart_of(browser, "Losses")
     place = box(browser, ".chart .canvas", number)
-    ticks = f"[...document.querySelectorAll('.chart')[{number}].querySelectorAll('.x span')].map((s) => s.textContent)"
-    before = browser.run(ticks)
+    chart = f"document.querySelectorAll('.chart')[{number}]"
+    ticks = f"[...{chart}.querySelectorAll('.x span')].map((one) => one.textContent)"
+    names = f"[...{chart}.querySelectorAll('.ends span')].map((one) => one.style.bottom)"
+    before, at = browser.run(ticks), browser.run(names)
     assert view(browser, number) == [0, 0, 1000, 1000]
     browser.drag(middle(place, 0.2), middle(place, 0.6))
     left, _, width, height = view(browser, number)
@@ -228,10 +274,12 @@ def test_dragging_zooms_and_the_ticks_follow(browser: Browser, pages: dict[str, 
     assert width == pytest.approx(400, abs=10)
     assert height < 1000
     assert browser.run(ticks) != before
+    assert browser.run(names) != at
     browser.run(f"document.querySelectorAll('.chart')[{number}].querySelector('.cursor').focus()")
     browser.press("0")
     assert view(browser, number) == [0, 0, 1000, 1000]
     assert browser.run(ticks) == before  # the script and the server agree on ticks
+    assert browser.run(names) == at
 
 
 def test_a_curve_is_read_and_zoomed_by_keys(browser: Browser, pages: dict[str, Path]) -> None:
@@ -241,7 +289,7 @@ def test_a_curve_is_read_and_zoomed_by_keys(browser: Browser, pages: dict[str, P
     browser.press("End")
     attribute = f"document.querySelectorAll('.cursor')[{number}].getAttribute('aria-valuetext')"
     assert browser.run(attribute) == ("number of samples 100,000: Adversarial nets 120.3 ± 2.5; Adversarial nets, "
-                                      "averaged weights (EMA), not in the paper 161.0 ± 2.5")
+                                      "averaged weights 161.0 ± 2.5")
     browser.press("ArrowLeft")
     assert browser.run(attribute).startswith("number of samples 10,000: Adversarial nets 84.5 ± 2.5")
     browser.press("+")
@@ -264,6 +312,7 @@ def test_every_chart_of_the_script_has_the_servers_ticks(browser: Browser, pages
 
 def test_without_scripts_every_curve_is_there(browser: Browser, pages: dict[str, Path]) -> None:
     browser.open(pages["finished"], scripts=False)
+    unfold(browser)
     charts: list[dict[str, Any]] = browser.run("""[...document.querySelectorAll('.chart')].map((chart) => ({
         lines: chart.querySelectorAll('.canvas .mean').length,
         drawn: [...chart.querySelectorAll('.canvas .mean')].every((line) => line.getBoundingClientRect().width > 50),
@@ -277,8 +326,78 @@ def test_without_scripts_every_curve_is_there(browser: Browser, pages: dict[str,
         assert chart["controls"] == 0
 
 
-def test_it_prints(browser: Browser, pages: dict[str, Path]) -> None:
-    browser.open(pages["finished"])
+@pytest.mark.parametrize("name", ["finished", "short"])
+def test_it_prints_whole(browser: Browser, pages: dict[str, Path], name: str) -> None:
+    """What is folded on the screen is not on paper."""
+    browser.open(pages[name], scripts=False)
+    folded = printed_pages(browser)
+    unfold(browser)
+    assert printed_pages(browser) == folded
+    assert 3 <= folded <= 40
+
+
+def printed_pages(browser: Browser) -> int:
     printed = browser.pdf()
     assert printed.startswith(b"%PDF")
-    assert 5 <= printed.count(b"/Type /Page\n") + printed.count(b"/Type /Page ") <= 40
+    return printed.count(b"/Type /Page\n") + printed.count(b"/Type /Page ")
+
+
+def test_a_link_into_a_fold_opens_it(browser: Browser, pages: dict[str, Path]) -> None:
+    browser.open(pages["short"])
+    assert not browser.run("document.querySelector('#claims details').open")
+    browser.run("document.querySelector('.first-table a').click()")
+    browser.run("new Promise((done) => setTimeout(done, 100))")
+    assert browser.run("document.querySelector('#claims details').open")
+    top = browser.run("document.querySelector(location.hash).getBoundingClientRect().top")
+    assert -1 <= top < 900
+
+
+# What a reader has five minutes for.
+
+VISIBLE_WORDS = """(() => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  let words = 0;
+  for (let text; (text = texts.nextNode());)
+    if (!text.parentElement.closest("script, style") && text.parentElement.checkVisibility())
+      words += text.data.split(/\\s+/).filter(Boolean).length;
+  return words;
+})()"""
+WORDS, HEIGHT, SIZE = 6_000, 20_000, 1_500_000
+"""Of the page as it opens at 1280 pixels, and of the file in bytes"""
+
+
+@pytest.fixture(params=["a recorded run", "nothing recorded", "committed"])
+def short(request: pytest.FixtureRequest, long_run: Path, pages: dict[str, Path]) -> Path:
+    """A page as it goes into git, and the one that is there."""
+    return {"a recorded run": long_run, "nothing recorded": pages["short"], "committed": COMMITTED}[request.param]
+
+
+def test_the_short_page_is_short(browser: Browser, short: Path) -> None:
+    assert short.stat().st_size <= SIZE
+    browser.open(short, 1280)
+    opened, height = browser.run(VISIBLE_WORDS), browser.run("document.documentElement.scrollHeight")
+    assert 300 < opened <= WORDS
+    assert height <= HEIGHT
+    unfold(browser)
+    assert browser.run(VISIBLE_WORDS) > opened  # the count sees what is unfolded
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1280, 900, "light"), (390, 844, "dark")])
+def test_the_first_screen_has_the_answer_a_picture_and_the_first_table(browser: Browser, short: Path, width: int,
+                                                                       height: int, scheme: str) -> None:
+    browser.open(short, width, height, scheme, touch=width == 390)
+    assert browser.run("document.querySelectorAll('.first-table tbody tr').length") == 8
+    assert browser.run("document.querySelector('img').getBoundingClientRect().bottom") <= height
+    assert browser.run("document.querySelector('.first-table').getBoundingClientRect().top") <= height
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    words = browser.run("document.querySelector('#answer').innerText")
+    for part in ("the paper claims 225\xa0±\xa02 nats", "seed", "The estimate says whether"):
+        assert part in words
+    assert browser.run(CONTRAST) == []
+
+
+def test_no_cell_of_the_first_table_is_cut_off_on_a_telephone(browser: Browser, short: Path) -> None:
+    browser.open(short, 390, 844, touch=True)
+    edges: list[float] = browser.run("[...document.querySelectorAll('.first-table th, .first-table td')]"
+                                     ".map((cell) => cell.getBoundingClientRect().right)")
+    assert max(edges) <= 390 - 15

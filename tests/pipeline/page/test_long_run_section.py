@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from finished_page import Page, rendered
-from PIL import Image
 from recorded_run import make_recorded
+from test_embedding import decoded
 
 from gan.adversarial.collapse import EPOCHS_IN_A_ROW, SURE
+from gan.errors import DataError
 from pipeline.page.long_run import COLLAPSE_RULE, DRAWN, long_run_sections
-from pipeline.page.pictures import Numbering
+from pipeline.page.pictures import STRIP, Numbering
 from pipeline.results.long_run import long_runs
 from pipeline.results.recorded import recorded_runs
 from pipeline.runtime.files import read_json, write_json
@@ -45,9 +44,9 @@ def test_without_a_folder_there_is_no_section(place: Path) -> None:
 def test_the_section_stands_after_the_scores_and_is_named_where_the_verdict_is(folder: Path) -> None:
     page = rendered()
     ids = [element["id"] for element in page.all("section") if "id" in element]
-    assert ids[:4] == ["answer", "scores", ID, "estimate"]
-    assert sum(one.get("href") == f"#{ID}" for one in page.all("a")) == 2  # contents and answer
-    assert "On MNIST the paper’s result is reproduced (in a recorded run, 223.0\xa0±\xa01.5 nats" in \
+    assert ids[:4] == ["answer", ID, "scores", "estimate"]
+    assert sum(one.get("href") == f"#{ID}" for one in page.all("a")) == 1  # contents
+    assert "Reproduced: the paper claims 225\xa0±\xa02 nats for adversarial nets on MNIST; its recipe gives 222.0" in \
         "".join(page.words)
 
 
@@ -89,18 +88,47 @@ def test_the_rule_in_words_has_the_rules_numbers() -> None:
 def test_collapsed_starts_have_a_colour_of_their_own(folder: Path) -> None:
     seeds = [path["class"] for path in inside(rendered(), "path") if path["class"].startswith("seed")]
     looks = 2  # of each colour, in the chart of validation
-    assert seeds.count("seed c1") == looks + 2 * 3
-    assert seeds.count("seed c2") == looks + 2 * 1
+    assert seeds.count("seed c1 points") == 2 * looks + 2 * 3  # both variants, both charts of starts
+    assert seeds.count("seed c2 points") == 2 * 1
 
 
 def test_samples_are_eight_bit_grey_at_their_own_pixels(folder: Path) -> None:
     images = inside(rendered(), "img")
     assert [image["width"] for image in images] == ["30", "30"]
-    packed = base64.b64decode(images[1]["src"].removeprefix("data:image/png;base64,"))
-    with Image.open(io.BytesIO(packed)) as image:
-        assert (image.mode, image.size) == ("L", (30, 20))
-        second = np.asarray(image)[:2, 3:6]
-    assert second.tolist() == [[8, 9, 10], [11, 12, 13]]  # of the second image of seed 2
+    image = decoded(images[1]["src"]).convert("L")
+    assert image.size == (30, 20)
+    assert np.asarray(image)[:2, 3:6].tolist() == [[8, 9, 10], [11, 12, 13]]  # of the second image of seed 2
+
+
+def first_screen(page: Page) -> list[dict[str, str]]:
+    return [attributes for name, attributes, around in page.nested()
+            if name == "img" and any(one.get("class") == "strip" for _, one in around)
+            and any(one.get("id") == "answer" for _, one in around)]
+
+
+def test_the_judged_seeds_first_samples_are_on_the_first_screen(folder: Path) -> None:
+    for full in (True, False):
+        (image,) = first_screen(rendered(full))
+        assert (image["width"], image["height"]) == (str(STRIP * 4 - 1), "2")
+        first = np.asarray(decoded(image["src"]).convert("L"))[:, :3]
+        assert first.tolist() == [[2, 3, 4], [5, 6, 7]]  # of seed 2, which validation chose
+
+
+def test_neighbours_of_the_judged_seed_stand_below_its_samples(folder: Path) -> None:
+    near = np.full((100, 6), 77, np.uint8)
+    np.savez_compressed(folder / "neighbours.npz", seed=2, images=near, training_images=np.arange(100),
+                        distances=np.ones(100, np.float32))
+    page = rendered(full=False)
+    assert [image.get("class", "") for image in first_screen(page)] == ["", "near"]
+    assert "below each, framed, the nearest of all training images" in page.text
+    assert (np.asarray(decoded(first_screen(page)[1]["src"]).convert("L"))[:, :3] == 77).all()
+    np.savez_compressed(folder / "neighbours.npz", seed=1, images=near, training_images=np.arange(100),
+                        distances=np.ones(100, np.float32))
+    assert len(first_screen(rendered(full=False))) == 1  # another seed's
+    np.savez_compressed(folder / "neighbours.npz", seed=2, images=near, training_images=np.arange(3),
+                        distances=np.ones(100, np.float32))
+    with pytest.raises(DataError, match=r"neighbours\.npz does not fit"):
+        rendered()
 
 
 @pytest.mark.parametrize(("lacking", "heading"), [
@@ -113,7 +141,7 @@ def test_a_part_that_was_not_run_is_not_shown(folder: Path, lacking: str, headin
 
 
 def section_text(page: Page) -> str:
-    return page.source[page.source.index(f'<section id="{ID}"'):page.source.index('<section id="estimate"')]
+    return page.source[page.source.index(f'<section id="{ID}"'):page.source.index('<section id="scores"')]
 
 
 def test_one_chart_draws_no_more_than_so_many_starts(folder: Path) -> None:
@@ -136,10 +164,12 @@ def test_the_committed_run(place: Path) -> None:
     page = rendered()
     row = read_json(COMMITTED / "mnist-paper.json")["metrics"]
     number: Any = "{:.1f}".format
-    assert page.row("Adversarial nets on MNIST")[2].endswith(
-        f"{number(row['seed_mean'])} ± {number(row['seed_sd'])} over {len(row['seeds'])} seeds")
+    mean = f"{number(row['seed_mean'])} ± {number(row['seed_sd'])}"
+    assert f"{mean} over {len(row['seeds'])} seeds: reproduced" in page.row("Adversarial nets on MNIST")[2]
+    assert page.row("MNIST", "Adversarial nets")[3] == f"{mean} three seeds"
     assert page.row("mean ± standard deviationover")[2:4] == [
         f"{number(of['seed_mean'])} ± {number(of['seed_sd'])}" for of in (row, row["paper_grid"])]
     starts = read_json(COMMITTED / "mnist-paper/collapse.json")["collapse"]["as released"]
     assert page.row("as released")[1] == f"{starts['collapsed']} of {starts['starts']}"
     assert len(section_text(page)) < 250_000
+    assert len(first_screen(page)) == 2  # samples, and their neighbours

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from pathlib import Path
 
@@ -11,9 +9,10 @@ import numpy as np
 import pytest
 from finished_run import FinishedRun, Scores
 from PIL import Image
+from test_embedding import decoded
 
 from gan.errors import DataError
-from pipeline.page.pictures import Numbering, cut, pictures, read_table
+from pipeline.page.pictures import PATHS, STRIP, Numbering, cut, pictures, read_table
 from pipeline.runtime.files import read_json, write_json, write_text
 from pipeline.stages import figures
 
@@ -24,16 +23,13 @@ def evaluation(name: str) -> dict[str, object]:
 
 
 def pixels(address: str) -> np.ndarray:
-    kind, _, content = address.partition(",")
-    assert kind == "data:image/png;base64"
-    with Image.open(io.BytesIO(base64.b64decode(content))) as image:
-        return np.asarray(image)
+    return np.asarray(decoded(address).convert("L"))
 
 
 def test_images_are_cut_apart_row_by_row(tmp_path: Path) -> None:
     whole = np.arange(4 * 6, dtype=np.uint8).reshape(4, 6)
     Image.fromarray(whole).save(tmp_path / "a.png")
-    found = [pixels(address) for address in cut(tmp_path / "a.png", (1, 2, 3), 2)]
+    found = [np.asarray(image) for image in cut(tmp_path / "a.png", (1, 2, 3), 2)]
     assert [image.tolist() for image in found] == [
         whole[:2, :3].tolist(), whole[:2, 3:].tolist(), whole[2:, :3].tolist(), whole[2:, 3:].tolist()]
 
@@ -59,15 +55,48 @@ def test_figures_come_in_order_and_are_numbered_on(place: Path) -> None:
     assert pictures("mnist_kmeans", evaluation("mnist_kmeans"), numbers)[0].number == 7
 
 
-def test_training_curves_have_every_seed_their_range_and_the_epochs_taken(place: Path) -> None:
+def test_the_short_page_has_a_strip_of_samples_above_their_neighbours(place: Path) -> None:
+    found = pictures("mnist", evaluation("mnist"), Numbering(), full=False)
+    assert [(one.kind, one.variant) for one in found] == [
+        ("strip", "raw"), ("strip", "ema"), ("lines", "raw"), ("charts", "")]
+    strip = found[0].strip
+    assert strip is not None
+    assert (strip.columns, strip.width, strip.height) == (STRIP, STRIP * 9 - 1, 8)
+    whole = np.asarray(Image.open("reports/figures/mnist/pairs-raw.png"))[..., 0]
+    for address, left in ((strip.samples, 0), (strip.nearest, 8)):
+        assert (pixels(address)[:, 3 * 9:3 * 9 + 8] == whole[24:32, left:left + 8]).all()
+    assert found[0].caption.startswith("Adversarial nets, trained weights: the first 12 of 60 samples, none picked; "
+                                       "below each, framed, the nearest training image.")
+    assert len(found[2].images) == found[2].columns * min(PATHS, 4)
+
+
+def test_training_curves_have_every_seed_and_the_epochs_taken(place: Path) -> None:
     losses, discriminator, validation = pictures("mnist", evaluation("mnist"), Numbering())[4].charts
     line = losses.lines[1]
     assert list(line.x) == list(range(1, 13))
     assert [seed[1] for seed in line.seeds] == pytest.approx([0.7 + 1 / 2, 0.7 + 2 / 2])
-    assert (line.low[1], line.high[1], line.y[1]) == pytest.approx((1.2, 1.7, 1.45))
+    assert line.y[1] == pytest.approx(1.45)
+    assert (line.low, line.high, line.seeds_as_points) == ((), (), True)
     assert discriminator.rules[0].at == 0.5
     assert {(mark.x, round(mark.y, 1)) for mark in validation.marks} == {
         (12, 95.0), (9, 97.3), (12, 126.5), (9, 123.8)}
+
+
+def test_more_than_three_seeds_have_a_band(place: Path) -> None:
+    path = place / "artifacts/mnist/curves.csv"
+    lines = path.read_text().splitlines()
+    more = [f"{int(line[0]) + 2}{line[1:]}" for line in lines[1:]]  # seeds 3 and 4
+    path.write_text("\n".join([*lines, *more]) + "\n")
+    line = pictures("mnist", evaluation("mnist"), Numbering())[4].charts[0].lines[1]
+    assert (line.low[1], line.high[1], line.y[1]) == pytest.approx((1.2, 1.7, 1.45))
+    assert not line.seeds_as_points
+
+
+def test_a_curve_of_two_values_is_none(place: Path) -> None:
+    path = place / "artifacts/mnist/curves.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], *lines[1:3], *lines[13:15]]) + "\n")  # two epochs of each seed
+    assert [one.kind for one in pictures("mnist", evaluation("mnist"), Numbering())].count("charts") == 1
 
 
 def test_one_seed_alone_has_no_band(place: Path) -> None:
@@ -77,13 +106,13 @@ def test_one_seed_alone_has_no_band(place: Path) -> None:
     assert (line.low, line.seeds) == ((), ())
 
 
-def test_a_seed_that_stopped_early_leaves_the_band_where_it_stopped(place: Path) -> None:
+def test_a_seed_that_stopped_early_leaves_the_mean_where_it_stopped(place: Path) -> None:
     path = place / "artifacts/mnist/curves.csv"
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:14]) + "\n")  # all epochs of seed 1, the first of seed 2
     line = pictures("mnist", evaluation("mnist"), Numbering())[4].charts[0].lines[1]
     assert list(line.y[:2]) == [pytest.approx(2.2), None]
-    assert (list(line.low[:2]), list(line.high[:2])) == ([pytest.approx(1.7), None], [pytest.approx(2.7), None])
+    assert [seed[1] for seed in line.seeds] == [pytest.approx(1.2), None]
 
 
 def test_curves_are_interrupted_where_pretraining_ends(elsewhere: Path) -> None:
@@ -101,12 +130,11 @@ def test_the_bandwidth_is_marked_where_each_search_chose_it(place: Path) -> None
     search = read_json(Path("artifacts/mnist/bandwidth.json"))["seeds"][1]["variants"]["raw"]
     assert whole.x.log
     assert [mark.x for mark in whole.marks[:10]] == pytest.approx(search["paper_grid"]["bandwidths"])
-    assert {rule.at for rule in top.rules if rule.colour == 1} == {search["refined"]["chosen"],
-                                                                   search["paper_grid"]["chosen"]}
+    assert (top.rules[0].at, top.rules[0].dashed, top.rules[1].dashed) == (search["refined"]["chosen"], False, True)
     assert all(top.inside(rule) for rule in top.rules)
     assert max(value for line in top.lines for value in line.values()) == 0
     labels = [rule.label for rule in top.rules]
-    assert f"raw, refined: σ = {search['refined']['chosen']:.3f}" in labels
+    assert f"raw: σ = {search['refined']['chosen']:.3f}" in labels
 
 
 def test_each_folds_bandwidth_is_marked(elsewhere: Path) -> None:
@@ -147,8 +175,8 @@ def test_chains_have_figures_of_their_mixing(tmp_path: Path, monkeypatch: pytest
     assert [(one.kind, one.variant) for one in found] == [
         ("grid", "raw"), ("grid", "parallel"), ("lines", "raw"), ("lines", "raw"), ("charts", "raw"), ("charts", "")]
     one, parallel, consecutive, apart, autocorrelation, _ = found
-    assert one.caption.startswith("DBN, one chain, as published: the first 20 of 60 samples drawn")
-    assert parallel.caption.startswith("DBN, parallel chains, not in the paper: the first 20")
+    assert one.caption.startswith("DBN, one chain: the first 20 of 60 samples")
+    assert parallel.caption.startswith("DBN, parallel chains: the first 20")
     assert consecutive.caption.startswith("Mixing: the first 40 states after the start")
     assert apart.caption.startswith("Mixing: 40 states evenly over the whole chain of 60")
     assert len(consecutive.images) == len(apart.images) == 40

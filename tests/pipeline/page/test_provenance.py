@@ -14,7 +14,7 @@ from finished_run import FinishedRun
 
 from pipeline.artifacts.configuration import inputs_digest
 from pipeline.artifacts.paths import PLAN, prepared_file
-from pipeline.page.provenance import Change, Provenance
+from pipeline.page.provenance import Chain, Change, Provenance
 from pipeline.results.plan import Plan
 from pipeline.runtime import machine, run_log
 from pipeline.runtime.files import read_yaml
@@ -28,6 +28,14 @@ def stage(deps: list[str], outs: dict[str, str]) -> dict[str, Any]:
 
 
 LOCK = {  # as DVC sorts nothing
+    "collect": stage(["artifacts", "reports/figures"], {"reports/summary.json": "7" * 32}),
+    "sample_size@mnist": stage(
+        ["artifacts/mnist/models", "artifacts/mnist/evaluation.json"], {"artifacts/mnist/sample_sizes.json": "6" * 32}
+    ),
+    "figures@mnist": stage(
+        ["artifacts/mnist/models", "artifacts/mnist/evaluation.json"], {"reports/figures/mnist": "8" * 32}
+    ),
+    "configure": stage([], {"artifacts/configuration": "9" * 32}),
     "evaluate@mnist": stage(["artifacts/mnist/samples"], {"artifacts/mnist/evaluation.json": "e" * 32}),
     "sample@mnist": stage(["artifacts/mnist/models"], {"artifacts/mnist/samples": "5" * 32 + ".dir"}),
     "train@mnist": stage(
@@ -40,21 +48,26 @@ LOCK = {  # as DVC sorts nothing
 }
 
 
+def verbs(chain: Chain) -> list[list[str]]:
+    return [[step.verb for step in column] for column in chain.columns]
+
+
 def test_stages_stand_in_the_order_in_which_they_feed_each_other(place: Path) -> None:
     FinishedRun(place).finish(experiments=["mnist"], lock=LOCK)
     chains = Provenance.read(Plan.read()).chains
-    assert [(chain.item, chain.kind, [step.verb for step in chain.steps]) for chain in chains] == [
-        ("mnist", "data", ["download", "prepare"]),
-        ("mnist", "experiment", ["train", "sample", "evaluate"]),
+    assert [(chain.item, chain.kind, verbs(chain)) for chain in chains] == [
+        ("mnist", "data", [["download"], ["prepare"]]),
+        ("mnist", "experiment", [["train"], ["sample"], ["evaluate"], ["figures", "sample_size"]]),
+        ("", "once", [["configure"], ["collect"]]),
     ]
-    train, sample, _ = chains[1].steps
+    ((train,), (sample,), *_) = chains[1].columns
     assert sample.digest == "5" * 10  # of a single output, as DVC has it
     assert train.digest not in ("a" * 10, "b" * 10)
     swapped = LOCK | {
         "train@mnist": stage([], {"artifacts/mnist/curves.csv": "b" * 32, "artifacts/mnist/models": "a" * 32})
     }
     FinishedRun(place).finish(experiments=["mnist"], lock=swapped)
-    assert Provenance.read(Plan.read()).chains[1].steps[0].digest == train.digest
+    assert Provenance.read(Plan.read()).chains[1].columns[0][0].digest == train.digest
     assert "f" * 10 not in rendered().source
 
 
@@ -74,8 +87,8 @@ def test_lessons_that_were_asked_for_are_a_group_of_their_own(place: Path) -> No
     content["run"] |= {"lessons": ["convergence"], "lessons_on_mnist": ["honest_pictures"]}
     PLAN.write_text(json.dumps(content))
     provenance = Provenance.read(Plan.read())
-    assert [(chain.kind, [step.verb for step in chain.steps]) for chain in provenance.chains] == [
-        ("lessons", ["convergence", "honest_pictures"])
+    assert [(chain.kind, verbs(chain)) for chain in provenance.chains] == [
+        ("lessons", [["convergence", "honest_pictures"]])
     ]
     assert provenance.varying.command.endswith("LESSONS='convergence honest_pictures'")
 
@@ -86,7 +99,28 @@ def test_stages_that_feed_each_other_in_a_circle_are_listed_all_the_same(place: 
         lock={"train@mnist": stage(["b"], {"a": "1" * 32}), "sample@mnist": stage(["a"], {"b": "2" * 32})},
     )
     (chain,) = Provenance.read(Plan.read()).chains
-    assert {step.verb for step in chain.steps} == {"train", "sample"}
+    assert {step.verb for column in chain.columns for step in column} == {"train", "sample"}
+
+
+def test_chains_of_one_shape_stand_in_one_table(place: Path) -> None:
+    other = {
+        name.replace("mnist", "digits"): stage(
+            [dep["path"].replace("mnist", "digits") for dep in entry["deps"]],
+            {out["path"].replace("mnist", "digits"): out["md5"] for out in entry["outs"]},
+        )
+        for name, entry in LOCK.items()
+        if name.partition("@")[0] in ("train", "sample", "evaluate", "figures", "sample_size")
+    }
+    FinishedRun(place).finish(experiments=["mnist", "digits"], lock=LOCK | other)
+    assert [[chain.item for chain in chains] for chains in Provenance.read(Plan.read()).tables] == [
+        ["mnist"],
+        ["mnist", "digits"],
+        [""],
+    ]
+    page = rendered()
+    header = page.row("", "train →", "sample →", "evaluate →")
+    assert header[4] == "figures, sample_size"
+    assert page.row("digits", "")[2] == "5555555555not run here"
 
 
 def test_a_stage_says_how_long_it_took_or_that_it_did_not_run_here(place: Path) -> None:
@@ -104,12 +138,14 @@ def test_a_stage_says_how_long_it_took_or_that_it_did_not_run_here(place: Path) 
     )
     run_log.record("stages", "sample@mnist", {"seconds": "torn"})
     run_log.record("stages", "evaluate@mnist", {"seconds": 0.24})
+    run_log.record("stages", "figures@mnist", {"seconds": 61.0, "parts": 3})
     page = rendered()
     assert "train" in page.text
     assert "2 min 05 s" in page.text
     assert "not recorded" in page.text
     assert "0.2 s" in page.text
-    assert page.text.count("not run here") == 2
+    assert "1 min 01 s in 3 parts" in page.text
+    assert page.text.count("not run here") == 5
     assert page.row("train@mnist", "2 min 05 s")[2:] == [
         "2026-11-23T10:00:00+00:00",
         "workshop",

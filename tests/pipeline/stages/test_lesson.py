@@ -181,7 +181,7 @@ def test_the_full_animation_stays_small():
 def rendered_chapter(lessons):
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
                                      lstrip_blocks=True)
-    return environment.from_string(TEMPLATE.read_text()).render(lessons=lessons)
+    return environment.from_string(TEMPLATE.read_text()).render(lessons=lessons, full=True)
 
 
 def test_the_chapter_reads_every_lesson_in_order(finished):
@@ -197,6 +197,13 @@ def test_the_chapter_reads_every_lesson_in_order(finished):
     assert "does not hold" in page
     assert page.count('<svg class="lesson-animation"') == 1
     assert "<script" not in page
+
+
+def test_the_short_chapter_has_smaller_figures_and_nothing_that_moves(finished):
+    for short, whole in zip(chapter(full=False), chapter(), strict=True):
+        assert short["animation"] is None
+        assert len(short["image"]) < len(whole["image"])
+        assert whole["caption"].startswith(short["caption_brief"])
 
 
 def test_the_page_has_the_chapter_and_a_row_for_each_lesson(finished, monkeypatch):
