@@ -80,7 +80,8 @@ class Reference:
 
     @classmethod
     def of(cls, tensors: Mapping[str, Tensor], device: torch.device | str = "cpu") -> Reference:
-        return cls(**{name: tensors[name].to(device) for name in _TENSORS})
+        own: dict[str, Any] = {name: tensors[name].to(device) for name in _TENSORS}
+        return cls(**own)
 
 
 _TENSORS = [each.name for each in fields(Reference) if not each.name.startswith("_")]

@@ -72,7 +72,7 @@ def _own() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def on_an_idle_machine(seconds: Seconds, share: float) -> Seconds:
+def on_an_idle_machine(seconds: Seconds | float, share: float) -> Seconds:
     """The range with its lower end as it would be if nothing else ran here."""
     low, high = np.broadcast_to(seconds, 2)
     return np.array([low * (1 - share) if share > BUSY else low, high])

@@ -28,6 +28,7 @@ from gan.errors import ReproductionError
 from pipeline.artifacts.file_differences import difference, same
 from pipeline.artifacts.raw import local_folders
 from pipeline.commands import plan
+from pipeline.commands.unfinished import changed_stages
 from pipeline.runtime import git, machine
 from pipeline.runtime.progress import Progress
 from pipeline.settings import parameters
@@ -211,7 +212,7 @@ def _pairs(ours: Path, theirs: Path, path: str) -> Iterator[tuple[str, tuple[Pat
 def _is_comparable(profile: str) -> bool:
     """Whether this checkout has been run by `profile`, all of it, and no choice is made of what to run."""
     chosen = any(os.environ.get(name, "").strip() for name in CHOICES if name != "GAN_PROFILE")
-    return not chosen and _yaml(PARAMETERS).get("profile") == profile and plan.changed_stages() == set()
+    return not chosen and _yaml(PARAMETERS).get("profile") == profile and changed_stages() == set()
 
 
 @contextmanager

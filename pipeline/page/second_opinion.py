@@ -13,6 +13,7 @@ from gan.evaluation.nearest_window import NearestWindow
 from pipeline.artifacts.assessments import assessment_file, references_file, references_picture
 from pipeline.artifacts.paths import ARTIFACTS, FIGURES
 from pipeline.page.charts import Axis, Chart, Line, around
+from pipeline.page.embedding import image_source
 from pipeline.page.formatting import anchor, row_label
 from pipeline.page.pictures import Numbering, cut
 from pipeline.results.assessment import (
@@ -282,12 +283,12 @@ def _samples(row: Row, dataset: str) -> list[str]:
             return []
         columns = content["shown"]
         start = list(content["rows"]).index(row.variant) * columns
-        return cut(picture, content["shape"], columns)[start:start + SAMPLES]
+        return [image_source(each) for each in cut(picture, content["shape"], columns)[start:start + SAMPLES]]
     folder = FIGURES / row.experiment
     picture, about = folder / f"pairs-{row.variant}.png", folder / f"pairs-{row.variant}.json"
     if not picture.is_file() or not about.is_file():
         return []
-    return cut(picture, read_json(about)["shape"], 2)[:2 * SAMPLES:2]
+    return [image_source(each) for each in cut(picture, read_json(about)["shape"], 2)[:2 * SAMPLES:2]]
 
 
 def _sample_width(there: Sequence[Row]) -> int:

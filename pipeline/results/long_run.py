@@ -163,8 +163,9 @@ def read_long_run(folder: Path) -> LongRun:
     grids, _ = _read(folder / GRIDS, _grids)
     neighbours, _ = _read(folder / NEIGHBOURS, _neighbours)
     about = about or also
+    shape, images = grids or ((), {})
     return LongRun(folder.as_posix(), about["experiment"], about["profile"], about["commit"], about["recorded"],
-                   describe(about["hardware"]), annealing, starts or [], *(grids or ((), {})), neighbours)
+                   describe(about["hardware"]), annealing, starts or [], shape, images, neighbours)
 
 
 def _read(path: Path, read: Any) -> tuple[Any, dict[str, Any]]:

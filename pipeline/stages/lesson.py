@@ -38,6 +38,7 @@ from pipeline.runtime.progress import Progress
 from pipeline.runtime.stage import run
 from pipeline.settings.parameters import MNIST
 from pipeline.tracking import runs
+from pipeline.tracking.heading import NOTE
 
 
 def main(name: str) -> None:
@@ -66,7 +67,7 @@ def track(content: Mapping[str, Any]) -> None:
     with runs.resume(
             f"lesson {name}", None, inputs, profile=content["profile"],
             parameters={**content["settings"], **statements},
-            tags={runs.NOTE: f"{content['title']}. Results: the page `{PAGE}`, section `#lesson-{name}`."}
+            tags={NOTE: f"{content['title']}. Results: the page `{PAGE}`, section `#lesson-{name}`."}
     ) as tracker:
         measured = {f"criterion {i}": criterion["measured"] for i, criterion in enumerate(criteria, 1)}
         holding = sum(criterion["holds"] for criterion in criteria)

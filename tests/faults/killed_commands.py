@@ -60,7 +60,8 @@ COMMANDS = (
         "GAN_PROFILE": "smoke", "GAN_EXPERIMENTS": EXPERIMENT, "GAN_LESSONS": "none"}),
     Command("collect", ("dvc", "repro", "--single-item", "--force", "collect"),
             ("reports/plots", "reports/smoke/summary"), may_be_lacking=True),
-    Command("report", (*PYTHON, "report"), ("reports/smoke/index.html", "reports/smoke/metrics.json"), may_be_lacking=True),
+    Command("report", (*PYTHON, "report"), ("reports/smoke/index.html", "reports/smoke/metrics.json"),
+            may_be_lacking=True),
     Command("record", (*PYTHON, "record", EXPERIMENT), (f"reports/recorded/{EXPERIMENT}-smoke.json",),
             before=unrecord),
 )
