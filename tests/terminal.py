@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import subprocess
 import termios
 import threading
@@ -23,7 +24,7 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
             command, cwd=folder, env=dict(environment), stdin=theirs, stdout=theirs, stderr=theirs,
-            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            start_new_session=True, preexec_fn=_as_a_shell_would)
         os.close(theirs)
         self._said = bytearray()
         self._is_closing = False
@@ -76,3 +77,10 @@ class Terminal:
             except OSError:  # all at the other end have gone
                 break
         os.close(self._ours)
+
+
+def _as_a_shell_would() -> None:
+    """On the terminal, and heeding its signals, also where these tests run in the background and ignore them."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)

@@ -14,6 +14,8 @@ from pipeline.runtime.interruption import Interruption
 @pytest.fixture(autouse=True)
 def same_handlers():
     before = {number: signal.getsignal(number) for number in (*interruption.SIGNALS, signal.SIGALRM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which these tests may be told to ignore
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
