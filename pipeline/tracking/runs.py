@@ -36,7 +36,7 @@ from pipeline.runtime import git, machine, run_log
 from pipeline.runtime.checkout import asking_checkout
 from pipeline.tracking import changes, heading, logged_model, media, untrained
 from pipeline.tracking import store as stores
-from pipeline.tracking.heading import NOTE
+from pipeline.tracking.heading import NOTE as NOTE  # for the stages that describe a run
 from pipeline.tracking.names import (
     LONGEST_PARAMETER,
     LONGEST_TAG,

@@ -26,7 +26,7 @@ from pipeline.results.lessons import number
 from pipeline.results.plan import Plan
 from pipeline.runtime import files
 from pipeline.stages import configure, lesson
-from pipeline.tracking import runs
+from pipeline.tracking.heading import heading
 
 TEMPLATE = TEMPLATES / "lessons.html"
 
@@ -139,7 +139,7 @@ def test_a_lesson_is_a_run_in_mlflow(short_lessons, monkeypatch):
     lesson.main("non_convergence")
     from mlflow import MlflowClient
     client = MlflowClient(tracking_uri=f"sqlite:///{Path.cwd() / 'runs.db'}")
-    experiment = client.get_experiment_by_name(runs.heading())
+    experiment = client.get_experiment_by_name(heading())
     run, = client.search_runs([experiment.experiment_id])
     content = json.loads(Path("artifacts/lessons/non_convergence/lesson.json").read_text())
     assert run.info.run_name == "lesson non_convergence · smoke"
