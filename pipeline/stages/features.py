@@ -60,7 +60,7 @@ def _labels(name: str, sizes: dict[str, int]) -> dict[str, Tensor] | None:
     loader, folder = configured_loader(name, "features"), raw_folder(name)
     if not isinstance(loader, Labelled):
         return None
-    loader.verify(folder)  # type: ignore[attr-defined]
+    loader.verify(folder)
     labels = dict(loader.labels(folder))
     found = {split: len(each) for split, each in labels.items()}
     if found != sizes:
