@@ -126,7 +126,8 @@ def measure(samples: Tensor, images: Images, real: Reference, features: Features
     found: dict[str, Any] = {"samples": n}
     found |= _taken(("frechet_distance",), lambda: [frechet.frechet_distance(test, seen.features)])
     found |= _taken(("kernel_distance",), lambda: [kernel_distance.kernel_distance(test, seen.features)])
-    found |= _taken(("precision", "recall", "density", "coverage"), lambda: _in_balls(real, test, seen.features, settings))
+    found |= _taken(("precision", "recall", "density", "coverage"),
+                    lambda: _in_balls(real, test, seen.features, settings))
     found |= _classes(seen, real, settings)
     halves = _halves_of_real_images(real, n) if held_out else (
         two_sample.Halves(some_of(real.validation, n)[:n // 2], test[:n // 2]),
