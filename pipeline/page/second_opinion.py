@@ -172,22 +172,25 @@ def _sentences(there: Sequence[Row], columns: Sequence[Measure]) -> Iterator[str
     """Three that need no knowledge of the field, with this page's numbers."""
     blurred = next((row for row in there if not row.experiment and row.variant == "blurred"), None)
     sharp = next((row for row in there if row.title == REFERENCES["training_images"]), None)
-    example = (f": real training images score {_nats(sharp)} nats, and the same images made less sharp "
-               f"{_nats(blurred)}" if blurred is not None and sharp is not None else "")
+    example = ""
+    if blurred is not None and sharp is not None and (blurred.value("parzen") or 0) > (sharp.value("parzen") or 0):
+        example = (f": real training images score {_nats(sharp)} nats, and the same images made less sharp "
+                   f"{_nats(blurred)}")
     yield ("The paper’s number only says how near the nearest sample comes to each real image, so it rewards whatever "
            f"lies in between, such as blurred images{example}.")
     others = [measure for measure in columns if measure.name != "parzen"]
     first = [is_first(there, measure) for measure in others]
+    trusted = [measure for measure, verdict in zip(others, first, strict=True) if verdict is not False]
     if any(verdict is not None for verdict in first):
         yield (f"{len(others)} measures that were made since ask other questions, and a good one puts real images that "
                f"no model has seen first: {sum(verdict is True for verdict in first)} of them do.")
     models = [row for row in there if row.experiment and row.title not in REFERENCES.values()]
-    if models and others:
-        scores = {id(row): _mean_place(row, there, others) for row in models}
+    if models and trusted:
+        scores = {id(row): _mean_place(row, there, trusted) for row in models}
         best = min(models, key=lambda row: scores[id(row)])
         by_parzen = max(models, key=lambda row: row.value("parzen") or -math.inf)
-        yield (f"Of the models, {label(best)} does best by them (place {scores[id(best)]:.1f} of {len(there)} on "
-               "average)" + (", as it does by the paper’s number." if best is by_parzen else
+        yield (f"Of the models, {label(best)} does best by these {len(trusted)} (place {scores[id(best)]:.1f} of "
+               f"{len(there)} on average)" + (", as it does by the paper’s number." if best is by_parzen else
                   f", while the paper’s number prefers {label(by_parzen)} "
                   f"(place {scores[id(by_parzen)]:.1f} on average)."))
 

@@ -60,7 +60,7 @@ def assess_finished(place: Path) -> None:
     """The three experiments on MNIST of `finished_page`, from the current folder, which is `place`."""
     assert place
     assess("mnist", {"raw": {1: measured(0.2), 2: measured(0.3, likelihood=LIKELIHOOD)},
-                     "ema": {1: measured(0.1), 2: measured(0.15, likelihood=LIKELIHOOD)}})
+                     "ema": {1: measured(0.1, likelihood=LIKELIHOOD), 2: measured(0.15)}})
     copies = measured(0.05, copying={"value": -80.0, "standard_error": 1.0})
     assess("mnist_training_images", {"raw": {1: copies}})
     few = measured(0.6, recall={"why": "recall needs 4 images, not 3"})

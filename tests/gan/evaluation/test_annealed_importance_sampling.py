@@ -87,8 +87,8 @@ def test_validation_images_choose_sigma_near_the_true_one():
     assert sum(done) == 4 * 400
     exact = linear.log_likelihood(test, found.bandwidth)
     assert found.test.value == pytest.approx(float(exact.mean()), abs=0.5)
-    assert found.test.standard_error == pytest.approx(float(exact.std()) / math.sqrt(60), rel=0.1)
-    assert -0.1 < found.gap.value < 0.5
+    assert found.test.standard_error == pytest.approx(float(exact.std()) / math.sqrt(60), rel=0.2)
+    assert 0 < found.gap.value < 1.5
     assert found.gap.value == pytest.approx(found.above.value - found.below.value)
 
 

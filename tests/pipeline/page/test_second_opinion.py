@@ -39,7 +39,7 @@ def test_three_sentences_tell_what_the_measures_find(assessed: Path) -> None:
     assert "real training images score 244.0 nats, and the same images made less sharp 321.0" in parzen
     assert f"{len(MEASURES)} measures" in first
     assert first.endswith(f"{len(MEASURES)} of them do.")
-    assert "Adversarial nets, averaged weights (EMA), not in the paper does best by them" in best
+    assert f"Adversarial nets, averaged weights (EMA), not in the paper does best by these {len(MEASURES)}" in best
     assert best.endswith("as it does by the paper’s number.")
 
 
@@ -96,6 +96,8 @@ def test_a_measure_that_fails_its_check_is_said_to(assessed: Path) -> None:
     assess("mnist_kmeans", {"raw": {1: better}})
     assert opinion().failing.startswith("These measures fail the test that held-out real images come first")
     assert opinion().failing.count("precision") == opinion().failing.count("density") == 1
+    assert f"{len(MEASURES) - 2} of them do." in opinion().said[1]
+    assert f"by these {len(MEASURES) - 2} " in opinion().said[2]
     page = rendered()
     assert page.row("one image over and over")[-1] == "not caught"
     assert "A high place there is no praise" in page.text
