@@ -207,8 +207,8 @@ def _strip(name: str, variant: str, evaluation: Mapping[str, Any], numbers: Numb
         "strip", numbers.next(), variant, alt=alt, data=_pair_files(name, variant, evaluation),
         strip=Strip(alt, image_source(samples), image_source(nearest), shown, *samples.size),
         caption=f"{_title(evaluation)}{_weights(evaluation, variant)}: the first {shown} of "
-                f"{evaluation['samples']:,} samples, none picked; below each, framed, the nearest training image. "
-                f"{_spread(header)}{_colours(header)} {made_by(evaluation, variant)}{_compared(name)}")
+                f"{evaluation['samples']:,} samples, none picked; framed, the nearest training images."
+                f"{_medians(header)} {made_by(evaluation, variant)}{_compared(name)}")
 
 
 def _grid(name: str, variant: str, evaluation: Mapping[str, Any], numbers: Numbering, full: bool) -> Figure:
@@ -246,6 +246,13 @@ def _compared(name: str) -> str:
     return f" Compare the paper’s figure {letter}." if letter else ""
 
 
+def _medians(header: Mapping[str, Any]) -> str:
+    samples = [pair["distance"] for pair in header["pairs"]]
+    held_out = header["distances_of_validation_images"]
+    return f" Median distance {statistics.median(samples):.2f}; of validation images " \
+           f"{statistics.median(held_out):.2f}." if samples and held_out else ""
+
+
 def _spread(header: Mapping[str, Any]) -> str:
     return _distances([pair["distance"] for pair in header["pairs"]], header["distances_of_validation_images"])
 
@@ -253,9 +260,8 @@ def _spread(header: Mapping[str, Any]) -> str:
 def _distances(samples: Sequence[float], held_out: Sequence[float]) -> str:
     if not samples or not held_out:
         return ""
-    return (f"Median distance of all {len(samples)} shown in full {statistics.median(samples):.2f}, smallest "
-            f"{min(samples):.2f}; of as many validation images {statistics.median(held_out):.2f} and "
-            f"{min(held_out):.2f}.")
+    return (f"Median distance {statistics.median(samples):.2f}, smallest {min(samples):.2f}; of as many validation "
+            f"images {statistics.median(held_out):.2f} and {min(held_out):.2f}.")
 
 
 def _lines(name: str, variant: str, evaluation: Mapping[str, Any], numbers: Numbering, full: bool) -> Figure:

@@ -203,7 +203,7 @@ def test_a_remark_is_said_once_and_its_letter_wherever_it_holds(elsewhere: Path)
         page = rendered(full)
         assert page.text.count(NOTE) == 1
         letter = re.search(rf'id="(note-\w+)"><b>\w+</b> {re.escape(NOTE)}', page.source)[1]
-        assert sum(link["href"] == f"#{letter}" for link in page.all("a")) >= 4  # both experiments, two tables
+        assert sum(link["href"] == f"#{letter}" for link in page.all("a")) >= 2  # at least in both experiments
 
 
 def test_letters_go_on_after_z() -> None:

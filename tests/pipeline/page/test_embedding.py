@@ -31,8 +31,8 @@ def test_every_pixel_is_as_it_was_grey_or_coloured(noise: np.ndarray) -> None:
     assert (np.asarray(decoded(image_source(grey)).convert("L")) == noise[..., 0]).all()
 
 
-def test_the_same_image_gives_the_same_bytes_and_fewer_than_png(noise: np.ndarray) -> None:
-    image = Image.fromarray(noise)
+def test_the_same_image_gives_the_same_bytes_and_fewer_than_png() -> None:
+    image = Image.radial_gradient("L")
     png = io.BytesIO()
     image.save(png, format="PNG", optimize=True)
     assert image_source(image) == image_source(image.copy())

@@ -66,7 +66,7 @@ def test_the_short_page_has_a_strip_of_samples_above_their_neighbours(place: Pat
     for address, left in ((strip.samples, 0), (strip.nearest, 8)):
         assert (pixels(address)[:, 3 * 9:3 * 9 + 8] == whole[24:32, left:left + 8]).all()
     assert found[0].caption.startswith("Adversarial nets, trained weights: the first 12 of 60 samples, none picked; "
-                                       "below each, framed, the nearest training image.")
+                                       "framed, the nearest training images. Median distance ")
     assert len(found[2].images) == found[2].columns * min(PATHS, 4)
 
 
