@@ -9,6 +9,7 @@ on neither names, archives nor the file system. It is then another split of the 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
@@ -20,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -312,8 +313,10 @@ def _unpacked_pickles(place: Path) -> Iterator[tuple[str, sources.Reader]]:
 def _archived_pickles(path: Path) -> Iterator[tuple[str, sources.Reader]]:
     """Nothing is unpacked, and no more is read than an honest archive holds."""
     try:
-        with (sources.open_local(path) as stream,
-              tarfile.open(fileobj=sources.LimitedReader(stream, path.name, PICKLES_LIMIT), mode="r|") as archive):
+        with contextlib.ExitStack() as stack:
+            stream = stack.enter_context(sources.open_local(path))
+            limited: Any = sources.LimitedReader(stream, path.name, PICKLES_LIMIT)
+            archive = stack.enter_context(tarfile.open(fileobj=limited, mode="r|"))
             for member in archive:
                 folder, _, name = member.name.removeprefix("./").rpartition("/")
                 content = archive.extractfile(member) if (

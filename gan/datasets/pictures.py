@@ -223,7 +223,8 @@ def _of_8_bits(file: Image.Image, content: bytes, bits: int, treated: set[str]) 
 
 def _scaled(values: np.ndarray, white: int) -> np.ndarray:
     """0 to `white` as the nearest of 0 to 255."""
-    return ((np.minimum(values, white) * 510 + white) // (2 * white)).astype(np.uint8)
+    scaled: np.ndarray = (np.minimum(values, white) * 510 + white) // (2 * white)
+    return scaled.astype(np.uint8)
 
 
 def _depth_said(file: Image.Image) -> int | None:
@@ -237,7 +238,7 @@ def _depth_said(file: Image.Image) -> int | None:
 
 
 def _bits_per_sample(file: Any) -> int:
-    return max(file.tag_v2.get(_BITS_PER_SAMPLE, (1,)))
+    return int(max(file.tag_v2.get(_BITS_PER_SAMPLE, (1,))))
 
 
 def _png_header(content: bytes) -> tuple[int, int] | None:
@@ -274,7 +275,7 @@ def _samples(file: Image.Image, content: bytes) -> np.ndarray | None:
             if 0 < upper.max() < 64:
                 raise DataError("its samples use fewer than 14 of 16 bits, of which the upper 8 alone are read")
             return None
-        other.tile = swapped  # type: ignore[attr-defined]
+        other.tile = swapped
         return upper << 8 | np.asarray(other).astype(np.int64)
 
 
