@@ -5,9 +5,8 @@ Three rules, everywhere in the file:
 - `like: path` in a block takes over the block at that dotted path, `profiles` in it included. What stands beside `like`
   overrides it, key by key.
 - `profiles: {name: overrides}` is what a profile changes in the block around it.
-- A mapping from places is a list, `{'0': {units: 8}, '1': {units: 4}}`, so that `dvc exp run -S` and git name its
-  entries. Over a list it changes entries: `{'0': {units: 8}}` the first one, and leaves the others. A whole list takes
-  the place of another.
+- An override of a list is a whole list, or a mapping from places to overrides: `{0: {units: 8}}` changes the first
+  entry and leaves the others.
 
 Every value carries the path at which it stands in the file, so that one can tell where to change it.
 """
@@ -22,7 +21,7 @@ from typing import Any
 
 from gan.errors import ParameterError
 
-LIKE, PROFILES_KEY, DATASETS_KEY = "like", "profiles", "datasets"
+LIKE, PROFILES_KEY = "like", "profiles"
 PROFILES = ("paper", "cpu", "smoke")
 DEEPEST, NAMED = 60, 6
 """Blocks that take over from each other in a row, and how many of them an error names"""
@@ -77,25 +76,7 @@ def expanded(content: Mapping[str, Any], path: str, file: str) -> Tree:
     tree = _at(content, path, (), file)
     if tree is None:
         raise _not_there(content, path, path, file)
-    return _with_lists(tree, f"{file}: {path}")
-
-
-def _with_lists(tree: Tree, where: str) -> Tree:
-    """Mappings from all places of a list as that list. Those in `profiles` may be overrides of a list, and those in
-    `datasets` have names that a user chooses: they are left as they are."""
-    if isinstance(tree, list):
-        return [_with_lists(each, f"{where}.{i}") for i, each in enumerate(tree)]
-    if not isinstance(tree, dict):
-        return tree
-    entries = {key: each if key in (PROFILES_KEY, DATASETS_KEY) else _with_lists(each, f"{where}.{key}")
-               for key, each in tree.items()}
-    if not entries or not all(key.isdecimal() for key in entries):
-        return entries
-    places = sorted(entries, key=int)
-    if [int(place) for place in places] != list(range(len(places))):
-        raise ParameterError(f"{where} is not right", expected="entries '0', '1' and so on, none left out",
-                             found=", ".join(places), remedy="correct the places")
-    return [entries[place] for place in places]
+    return tree
 
 
 def _at(content: Mapping[str, Any], path: str, on_the_way: tuple[str, ...], file: str) -> Tree | None:

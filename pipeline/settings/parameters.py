@@ -199,7 +199,7 @@ def load(path: Path = FILE, *, plan: bool = True) -> Parameters:
 def read_yaml(path: Path) -> Any:
     """A YAML file's content; ParameterError if it is missing, no YAML, or has anchors and aliases."""
     try:
-        return _parsed(path.read_text(encoding="utf-8"), path.name)
+        return _parsed(path.read_text(), path.name)
     except FileNotFoundError as error:
         raise ParameterError(f"{path} is missing", remedy="run this at the top of the repository, or "
                                                           f"`git checkout {path}`") from error

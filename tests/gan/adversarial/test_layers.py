@@ -412,10 +412,7 @@ def test_a_networks_parameters_are_its_layers_own():
 @pytest.fixture(scope="module")
 def paper():
     content = YAML(typ="safe").load((Path(__file__).parents[3] / "params.yaml").read_text())
-    model = content["experiments"]["mnist"]["train"]["model"]
-    for player in ("generator", "discriminator"):  # in the file a mapping from places
-        model[player]["hidden"] = list(model[player]["hidden"].values())
-    return TypeAdapter(AdversarialNets).validate_python(model)
+    return TypeAdapter(AdversarialNets).validate_python(content["experiments"]["mnist"]["train"]["model"])
 
 
 @pytest.fixture(scope="module")

@@ -115,7 +115,7 @@ def test_each_says_where_it_stands():
     paths = {row.name: (row.path, row.place, row.needs_plus) for row in rows("tfd_dbn", "cpu")}
     assert paths["train.model.layers.1.epochs"] == (
         "experiments.tfd_dbn.profiles.cpu.train.model.layers.1.epochs",
-        "experiments.tfd_dbn.profiles.cpu.train.model.layers.1.epochs", False)
+        "experiments.tfd_dbn.profiles.cpu.train.model.layers.1.epochs", True)
     assert paths["train.model.burn_in"] == ("experiments.mnist_dbn.profiles.cpu.train.model.burn_in",
                                             "experiments.tfd_dbn.profiles.cpu.train.model.burn_in", True)
     assert paths["train.seeds"] == ("experiments.mnist_dbn.train.seeds", "experiments.tfd_dbn.train.seeds", True)

@@ -249,32 +249,6 @@ def test_entries_of_a_list_are_overridden_by_their_places():
     assert merged([1, 2], {}) == [1, 2]
 
 
-def test_a_mapping_from_places_is_a_list():
-    assert taken_over({"a": {"1": {"u": 2}, "0": {"u": 1}}}, "a") == [{"u": 1}, {"u": 2}]
-    assert taken_over({"a": {"b": {0: 5, 1: {"c": {"0": 7}}}}}, "a") == {"b": [5, {"c": [7]}]}
-    content = {"base": {"layers": {"0": {"u": 1, "r": 3}, "1": {"u": 2}},
-                        "profiles": {"cpu": {"layers": {"1": {"u": 9}}}}},
-               "more": {"like": "base", "layers": {"2": {"u": 4}}}, "one": {"like": "base.layers.0", "u": 5},
-               "other": {"like": "base", "layers": [{"u": 6}]}}
-    assert taken_over(content, "more")["layers"] == [{"u": 1, "r": 3}, {"u": 2}, {"u": 4}]
-    assert taken_over(content, "one") == {"u": 5, "r": 3}
-    assert taken_over(content, "other")["layers"] == [{"u": 6}]
-    assert plain(resolve(content, "base", "cpu", PROFILES, FILE)) == {"layers": [{"u": 1, "r": 3}, {"u": 9}]}
-    with pytest.raises(ParameterError, match=r"base\.layers\.1 overrides an entry that is not there"):
-        resolve(content | {"base": content["base"] | {"layers": {"0": {}}}}, "base", "cpu", PROFILES, FILE)
-
-
-@pytest.mark.parametrize("places", [["1"], ["0", "2"], ["0", "1", "7"]])
-def test_a_mapping_that_leaves_out_a_place_is_named(places):
-    with pytest.raises(ParameterError, match=rf"a\.layers is not right[\s\S]*none left out[\s\S]*{', '.join(places)}"):
-        taken_over({"a": {"layers": {place: {"u": 1} for place in places}}}, "a")
-
-
-def test_names_that_a_user_chooses_may_be_numbers():
-    assert taken_over({"parzen": {"datasets": {"0": {"samples": 1}, "2014": {"samples": 2}}}}, "parzen") == {
-        "datasets": {"0": {"samples": 1}, "2014": {"samples": 2}}}
-
-
 def test_a_list_overrides_a_list_whole():
     assert merged({"x": [1, 2, 3]}, {"x": [4]}) == {"x": [4]}
     assert merged({"x": [1, 2, 3]}, {"x": []}) == {"x": []}

@@ -234,9 +234,9 @@ def test_an_override_in_the_other_form_is_refused_by_dvc(known, apply):
     """So that a `+` too many or too few is told, and never lost."""
     rows = {setting.name: setting for setting in explain.settings(known, "digits", "smoke")}
     own, inherited = rows["train.model.noise.dimensions"], rows["train.model.recipe.batch_size"]
-    of_a_layer = rows["train.model.generator.hidden.0.units"]
-    assert [row.needs_plus for row in (own, inherited, of_a_layer)] == [False, True, False]
-    for row in (own, inherited, of_a_layer):
+    below_a_number = rows["train.model.generator.hidden.0.units"]
+    assert [row.needs_plus for row in (own, inherited, below_a_number)] == [False, True, True]
+    for row in (own, inherited, below_a_number):
         text = words(row, another(row.value)[1])
         with pytest.raises(InvalidArgumentError):
             apply(text.removeprefix("+") if row.needs_plus else f"+{text}")

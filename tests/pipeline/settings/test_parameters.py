@@ -382,7 +382,7 @@ def test_an_unknown_name_is_shown_with_the_nearest(name, value, named):
 
 def test_every_number_of_every_lesson_is_in_the_file():
     for name, lesson in LESSONS.items():
-        assert set(RAW["lessons"][name]) == {field.name for field in dataclasses.fields(lesson.settings)}
+        assert list(RAW["lessons"][name]) == [field.name for field in dataclasses.fields(lesson.settings)]
 
 
 # The file.
@@ -394,10 +394,6 @@ def test_every_number_of_every_lesson_is_in_the_file():
     (b"profile: [cpu\nrun: {", r"params\.yaml is not YAML[\s\S]*line 2[\s\S]*correct the line"),
     (b"profile: cpu\n\tparzen: 3\n", r"params\.yaml is not YAML[\s\S]*line"),
     (b"profile: cpu\nprofile: paper\n", r"params\.yaml is not YAML[\s\S]*duplicate key"),
-    (b"profile: cpu\n<<<<<<< HEAD\nparzen: 1\n=======\n>>>>>>> other\n", r"params\.yaml is not YAML[\s\S]*line 2"),
-    (b"profile: cpu\n---\nparzen: 1\n", r"params\.yaml is not YAML[\s\S]*single document"),
-    ("profile: cpu\n".encode("utf-16"), r"params\.yaml is not YAML"),
-    (b"<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", r"params\.yaml (is empty or not a mapping|is not YAML)"),
     (b"profile: \xff\xfe\n", r"params\.yaml is not YAML"),
     (b"profile: \x00\n", r"params\.yaml is not YAML"),
     (b"profile: cpu\n", r"params\.yaml: datasets is missing"),
@@ -407,14 +403,6 @@ def test_a_file_that_is_not_the_parameters_is_an_error_with_a_cure(tmp_path, mon
     Path("params.yaml").write_bytes(content)
     with pytest.raises(ParameterError, match=named):
         load()
-
-
-@pytest.mark.parametrize("change", [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n")],
-                         ids=["byte order mark", "ends of lines of another system"])
-def test_a_file_from_another_system_is_read(tmp_path, change):
-    path = tmp_path / "params.yaml"
-    path.write_bytes(change(COMMITTED.read_text()).encode())
-    assert load(path, plan=False).raw == AS_WRITTEN
 
 
 def test_a_missing_file_says_where_to_be(tmp_path, monkeypatch):
