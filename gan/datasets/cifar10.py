@@ -1,25 +1,28 @@
 """CIFAR-10: 32×32 colour images of ten classes, 50,000 for training and 10,000 for testing (Krizhevsky 2009).
 
 As in the paper, training images 0–39,999 are trained on and 40,000–49,999 are for validation. The raw files are two
-arrays and where their order comes from. The official archive has the official order. PNGs, as other sites pack them,
-have lost it; they are sorted by the SHA-256 of their pixels, so that the split depends on neither names, archives nor
-the file system. It is then another split of the same 50,000 images. Beside the arrays are the classes, numbered by the
-alphabet, as officially.
+arrays and where their order comes from. The official archives have the official order: the binary one, whose digests
+are pinned, and the one for Python, which torchvision downloads, if its labels and pixels are those of the binary one.
+PNGs, as other sites pack them, have lost it; they are sorted by the SHA-256 of their pixels, so that the split depends
+on neither names, archives nor the file system. It is then another split of the same 50,000 images. Beside the arrays are
+the classes, numbered by the alphabet, as officially.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
 import json
 import re
 import tarfile
+import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -52,6 +55,14 @@ TEST_BATCH = PinnedFile("test_batch.bin", 30_730_000,
                         "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b")
 RECORD = 1 + 3 * 32 * 32  # bytes: a label, then the planes of red, green and blue
 
+PICKLES_ARCHIVE = "cifar-10-python.tar.gz"
+PICKLES_FOLDER = "cifar-10-batches-py"
+PICKLES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
+PICKLE_LIMIT = 64 << 20
+"""Bytes; the true ones have 31 million."""
+PICKLES_LIMIT = 1 << 30
+"""Bytes in the whole archive, decompressed"""
+
 CONTENT_SHA256 = {"train": "c4f3d45acfc15350af7065445e9de41001417180428b1d37e2fa37e634414112",
                   "test": "2b47ae852d2a691a0f721e2b78f55dfba705c73504ae93a00eda74c8e562b1a8"}
 """Of the sorted SHA-256 digests of the images: the same for the same images in any order.
@@ -63,13 +74,16 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 PNG = re.compile(r"(?:^|/)(train|test)/([^/]+)/([^/]+)\.png$", re.IGNORECASE)
 NAMED_CIFAR10 = re.compile(r"cifar(?![-_ ]?100)", re.IGNORECASE)
 
+Pickles = Callable[[Path], Iterator[tuple[str, sources.Reader]]]
+"""The batches of the archive for Python at a path, by name"""
+
 SOURCE_FILE = "source.json"
 _LABELS = "-labels.npy"
 _NAMED_TROUBLES = 6
 _BLOCK = 1000  # images, between steps of the progress bar
-REMEDY = (f"connect to a network, or put {ARCHIVE.name}, unpacked or not, or PNGs named train/<class>/<name>.png and "
-          "test/<class>/<name>.png (in a folder cifar10, or in zips with cifar10 in their names) in a folder and name "
-          f"it: {sources.LOCAL_FOLDERS}=/path/to/folder make reproduce")
+REMEDY = (f"connect to a network, or put {ARCHIVE.name} or {PICKLES_ARCHIVE}, unpacked or not, or PNGs named "
+          "train/<class>/<name>.png and test/<class>/<name>.png (in a folder cifar10, or in zips with cifar10 in their "
+          f"names) in a folder and name it: {sources.LOCAL_FOLDERS}=/path/to/folder make reproduce")
 
 
 @dataclass(frozen=True)
@@ -142,6 +156,12 @@ def _write(folder: Path, splits: Mapping[str, Split], order: Literal["official",
     (folder / SOURCE_FILE).write_text(json.dumps(origin, indent=2) + "\n")
 
 
+def _sorted(images: np.ndarray, classes: np.ndarray) -> Split:
+    """By the SHA-256 of the images' pixels."""
+    order = content_order(digests(images))
+    return images[order], classes[order]
+
+
 def _read(folder: Path) -> dict[str, np.ndarray]:
     """The images that `_write` wrote, all of it checked."""
     sources.verify_names(folder, {SOURCE_FILE, *(f"{split}{end}" for split in IMAGES for end in (".npy", _LABELS))})
@@ -209,7 +229,7 @@ def _sources(local: Sequence[Path]) -> Iterator[Source]:
 
 
 def _local_sources(folder: Path) -> Iterator[Source]:
-    """The archive, the unpacked archive and PNGs, in `folder` or in a folder beneath it that is named after CIFAR-10.
+    """The archives, unpacked archives and PNGs, in `folder` or in a folder beneath it that is named after CIFAR-10.
 
     PNGs are taken from zips with such names, too, and all together: each may hold a part.
     """
@@ -223,13 +243,19 @@ def _local_sources(folder: Path) -> Iterator[Source]:
                                        functools.partial(_fetch_batches, path))
                   for path in dict.fromkeys(path for place in places for path in (place, place / BATCHES_FOLDER))
                   if (path / TEST_BATCH.name).is_file()]
+        pickles: list[tuple[Pickles, Path]] = [
+            (_archived_pickles, path) for path in (place / PICKLES_ARCHIVE for place in places) if path.is_file()]
+        pickles += [(_unpacked_pickles, path) for path in dict.fromkeys(
+            path for place in places for path in (place, place / PICKLES_FOLDER)) if (path / PICKLES[-1]).is_file()]
+        local += [sources.local_source(path, functools.partial(_check_pickles, read, path),
+                                       functools.partial(_fetch_pickles, read, path)) for read, path in pickles]
         local += [sources.local_source(f"PNGs in {folder}", functools.partial(_check_pngs, group),
                                        functools.partial(_fetch_pngs, group))
                   for group in _places_of_pngs(folder, named)]
     except OSError as error:
         local = [sources.failing_source(folder, f"cannot be searched ({reason(error)})")]
     yield from local or [sources.failing_source(
-        folder, f"holds neither {ARCHIVE.name} nor {BATCHES_FOLDER} nor PNGs of CIFAR-10")]
+        folder, f"holds neither {ARCHIVE.name} nor {PICKLES_ARCHIVE}, unpacked or not, nor PNGs of CIFAR-10")]
 
 
 def _places_of_pngs(folder: Path, named: Sequence[Path]) -> Iterator[list[Path]]:
@@ -319,6 +345,76 @@ def _splits_of_batches(contents: Mapping[str, bytearray]) -> dict[str, Split]:
     return {"train": split(TRAINING_BATCHES), "test": split([TEST_BATCH])}
 
 
+# --- The archive for Python ---
+
+def _unpacked_pickles(place: Path) -> Iterator[tuple[str, sources.Reader]]:
+    for name in PICKLES:
+        with sources.open_local(place / name) as stream:
+            yield name, stream
+
+
+def _archived_pickles(path: Path) -> Iterator[tuple[str, sources.Reader]]:
+    """Nothing is unpacked, and no more is read than an honest archive holds."""
+    try:
+        with contextlib.ExitStack() as stack:
+            stream = stack.enter_context(sources.open_local(path))
+            limited: Any = sources.LimitedReader(stream, path.name, PICKLES_LIMIT)
+            archive = stack.enter_context(tarfile.open(fileobj=limited, mode="r|"))
+            for member in archive:
+                folder, _, name = member.name.removeprefix("./").rpartition("/")
+                content = archive.extractfile(member) if (
+                    folder == PICKLES_FOLDER and name in PICKLES and member.isfile()) else None
+                if content is not None:
+                    yield name, content
+    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error) as error:
+        with path.open("rb") as file:
+            kind = sources.kind_of(file.read(4096))
+        raise DataError(f"{path.name} is {kind}" if kind else
+                        f"{path.name} cannot be read ({reason(error)})") from error
+
+
+def _check_pickles(read: Pickles, path: Path) -> None:
+    _read_pickles(read, path)
+
+
+def _fetch_pickles(read: Pickles, path: Path, folder: Path, progress: StartProgress) -> None:
+    splits, order = _read_pickles(read, path)
+    _write(folder, splits, order)
+
+
+def _read_pickles(read: Pickles, path: Path) -> tuple[dict[str, Split], Literal["official", "content"]]:
+    """Sorted by content unless they are in the official order."""
+    batches = {name: _unpickled_batch(stream, name) for name, stream in read(path)}
+    if missing := sorted(set(PICKLES) - batches.keys()):
+        raise DataError(f"{path.name} lacks {', '.join(missing)}")
+    *training, test = (batches[name] for name in PICKLES)
+    splits = {split: (records[:, 1:].copy(), records[:, 0].copy())
+              for split, records in (("train", np.concatenate(training)), ("test", test))}
+    if all(hashlib.sha256(batches[name].tobytes()).hexdigest() == binary.sha256
+           for name, binary in zip(PICKLES, (*TRAINING_BATCHES, TEST_BATCH), strict=True)):
+        return splits, "official"
+    _check_content({split: images for split, (images, _) in splits.items()}, path.name)
+    return {split: _sorted(*both) for split, both in splits.items()}, "content"
+
+
+def _unpickled_batch(stream: sources.Reader, name: str) -> np.ndarray:
+    """uint8 [n, 3073]: label and pixels, as the binary batches have them. The unpickler admits arrays alone."""
+    content = sources.unpickle_arrays(sources.LimitedReader(stream, name, PICKLE_LIMIT), name)
+    try:
+        keyed = {key.decode() if isinstance(key, bytes) else key: value for key, value in content.items()}
+        if "fine_labels" in keyed:
+            raise DataError(f"{name} is CIFAR-100's, not CIFAR-10's")
+        labels, pixels = np.array(keyed["labels"]), keyed["data"].array(("|u1",))
+        fits = labels.shape == pixels.shape[:1] and pixels.shape[1:] == (RECORD - 1,)
+        if not fits or not np.isin(labels, range(len(CLASSES))).all():
+            raise DataError(f"{name} does not hold images and labels of CIFAR-10",
+                            found=f"{pixels.shape}, labels {labels.shape}")
+        return np.hstack([labels.astype(np.uint8)[:, None], pixels])
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{name} does not hold a batch of CIFAR-10 "
+                        f"({type(error).__name__}: {reason(error)})") from error
+
+
 # --- PNGs ---
 
 
@@ -336,8 +432,7 @@ def _fetch_pngs(places: Sequence[Path], folder: Path, progress: StartProgress) -
                 block = selected[start:start + _BLOCK]
                 values[start:start + len(block)] = [_pixels(member) for member in block]
                 meter.advance(len(block))
-            order = content_order(digests(values))
-            splits[split] = values[order], classes[order]
+            splits[split] = _sorted(values, classes)
     _write(folder, splits, "content")
 
 

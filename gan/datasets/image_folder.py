@@ -2,8 +2,12 @@
 
 Each image is turned as its EXIF data says, laid over white where it is transparent, converted to grey or RGB, scaled
 until its shorter side has the wanted size, and cropped to the square in its middle; of several frames the first
-counts. The raw file is one array of them, sorted by the SHA-256 of their pixels, so that the splits depend on neither
-names, folders nor the file system. Copies of an image stay together in one split.
+counts (`pictures`). What was done to how many is told and kept in source.json. The raw file is one array of them,
+sorted by the SHA-256 of their pixels, so that the splits depend on neither names, folders nor the file system. Copies
+of an image stay together in one split.
+
+Samples of 16 bits often hold fewer. Where a format does not say how many, the set does: white is 2ᵇ − 1 for the fewest
+bits b of 8, 10, 12, 14 and 16 that hold every such sample of all its images.
 
 The user's folder is not among the files that DVC watches: `dvc repro -f download@<name>` takes changed images in.
 """
@@ -13,13 +17,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import io
 import json
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -28,24 +32,26 @@ import numpy as np
 from gan.datasets import sources
 from gan.datasets.contrast import require_contrast_norm
 from gan.datasets.members import Member, content_order, open_members, unreadable
+from gan.datasets.pictures import TREATMENTS, Picture, depth_of, read_picture
 from gan.datasets.sources import Availability, Say, Source, StartProgress, reason, redo
 from gan.errors import DataError
 from gan.settings import ParameterBlock, require
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
 
-EXTENSIONS = ("png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff", "ppm", "pgm")
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-PIXEL_LIMIT = 64_000_000
-"""Larger images are refused."""
+EXTENSIONS = ("png", "apng", "jpg", "jpeg", "jpe", "jfif", "bmp", "gif", "webp", "tif", "tiff", "ppm", "pgm")
+"""Which files are images; the content says of which format."""
+NOT_READ = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".7z", ".rar")
+"""Archives that are named where they lie in place of a folder or a zip"""
 BYTES_LIMIT = 16 << 30
 """Of all images together, scaled."""
 
 IMAGES_FILE, SOURCE_FILE = "images.npy", "source.json"
 _UNSORTED_FILE = "unsorted.npy"
-_NAMED_FAILURES = 5
+_READING = 2
+"""Goes up when the same file becomes other pixels than before"""
+_NAMED = 5
 _THREADS = 4  # Pillow decodes and scales in parallel; more would take memory
 _BLOCK = 256  # images
 
@@ -66,6 +72,8 @@ class ImageFolder(ParameterBlock):
     seed: int
     """of the permutation from which the splits are taken"""
     contrast_norm: float | None = None
+    skip_unreadable: bool = False
+    """whether images that cannot be read are left out, named and counted; else they are an error"""
 
     divisor: ClassVar[int] = 255
 
@@ -93,12 +101,8 @@ class ImageFolder(ParameterBlock):
 
     def fetch(self, folder: Path, local: Sequence[Path], say: Say, progress: StartProgress) -> str:
         source = sources.fetch_first(self.folder, self._sources(local), folder, say, progress, self._remedy())
-        record = json.loads((folder / SOURCE_FILE).read_text())
-        if record["ignored"]:
-            say(f"{self.folder}: {record['ignored']:,} files that are not images ignored")
-        if record["copies"]:
-            say(f"{self.folder}: {record['copies']:,} of {record['images']:,} images are copies of others; "
-                "copies stay in one split")
+        for line in _told(json.loads((folder / SOURCE_FILE).read_text())):
+            say(f"{self.folder}: {line}")
         return source
 
     def verify(self, folder: Path) -> None:
@@ -110,6 +114,9 @@ class ImageFolder(ParameterBlock):
         if {key: record.get(key) for key in expected} != expected:
             raise DataError(f"{folder} holds other images, or of other settings", expected=str(expected),
                             found=str(record), remedy=redo(folder))
+        if record.get("unreadable") and not self.skip_unreadable:
+            raise DataError(f"{folder} was made without images that cannot be read", expected="all images",
+                            found=f"left out: {_first(record['unreadable'])}", remedy=redo(folder))
 
     def sizes(self, folder: Path, local: Sequence[Path]) -> dict[str, int]:
         return dict(zip(("validation", "test", "train"), self._split_sizes(self._count(folder, local)), strict=True))
@@ -161,7 +168,7 @@ class ImageFolder(ParameterBlock):
     # --- Raw files ---
 
     def _settings(self) -> dict[str, Any]:
-        return {"folder": self.folder, "size": self.size, "channels": self.channels}
+        return {"folder": self.folder, "size": self.size, "channels": self.channels, "reading": _READING}
 
     def _about(self, folder: Path) -> dict[str, Any]:
         try:
@@ -205,7 +212,9 @@ class ImageFolder(ParameterBlock):
                 yield sources.failing_source(folder, f"cannot be searched ({reason(error)})")
                 continue
             if not places:
-                yield sources.failing_source(folder, f"holds neither {self.folder} nor {self.folder}.zip")
+                others = [f"{self.folder}{end}" for end in NOT_READ if (folder / f"{self.folder}{end}").is_file()]
+                yield sources.failing_source(folder, f"holds neither {self.folder} nor {self.folder}.zip" + (
+                    f"; {others[0]} is not read: unpack it" if others else ""))
             for place in places:
                 yield sources.local_source(place, functools.partial(self._check_local, place),
                                            functools.partial(self._fetch_local, place))
@@ -226,90 +235,117 @@ class ImageFolder(ParameterBlock):
         with open_members([place]) as members:
             images = _images_among(members)
             self._check_number(images, place)
-            digests = self._write_unsorted(images, place, folder / _UNSORTED_FILE, progress)
-            ignored = len(members) - len(images)
-        _write_sorted(folder / _UNSORTED_FILE, content_order(digests), folder / IMAGES_FILE)
+            read = self._write_unsorted(images, place, folder / _UNSORTED_FILE, progress)
+            others = Counter(PurePosixPath(member.name).suffix.lower() for member in members) - Counter(
+                PurePosixPath(member.name).suffix.lower() for member in images)
+        _write_sorted(folder / _UNSORTED_FILE, content_order(read.digests), folder / IMAGES_FILE)
         (folder / _UNSORTED_FILE).unlink()
-        record = {**self._settings(), "images": len(images), "copies": len(digests) - len(set(digests)),
-                 "ignored": ignored, "sha256": _sha256(folder / IMAGES_FILE)}
-        (folder / SOURCE_FILE).write_text(json.dumps(record, indent=2) + "\n")
+        record = {**self._settings(), "images": len(read.digests), "copies": len(read.digests) - len(set(read.digests)),
+                  "ignored": others.total(), "kinds": dict(sorted(others.items())),
+                  "unreadable": sorted(read.failures), "treated": dict(sorted(read.treated.items())),
+                  "deep": read.deep, "sha256": _sha256(folder / IMAGES_FILE)}
+        (folder / SOURCE_FILE).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
-    def _write_unsorted(self, images: Sequence[Member], place: Path, path: Path,
-                        progress: StartProgress) -> list[bytes]:
-        """Decode `images` into an array at `path`; returns their digests. DataError that names those it cannot."""
+    def _write_unsorted(self, images: Sequence[Member], place: Path, path: Path, progress: StartProgress) -> _Read:
+        """Decode `images` into an array at `path`. DataError that names those it cannot, unless they are skipped."""
         from PIL import Image
 
         rows = _new_array(path, (len(images), self.channels * self.size**2))
-        digests, failures = [], []
+        read = _Read()
+        deep: list[tuple[int, Member, int]] = []
         with (progress(f"{self.folder}: images", len(images), "image") as meter, warnings.catch_warnings(),
               ThreadPoolExecutor(_THREADS) as threads):
+            warnings.simplefilter("ignore")  # of damaged metadata
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             for start in range(0, len(images), _BLOCK):
                 block = images[start:start + _BLOCK]
-                for row, pixels in enumerate(threads.map(self._pixels, block), start):
-                    if isinstance(pixels, str):
-                        failures.append(f"{images[row].name} ({pixels})")
-                    else:
-                        rows[row] = pixels
-                        digests.append(hashlib.sha256(pixels.tobytes()).digest())
+                for member, picture in zip(block, threads.map(self._picture, block), strict=True):
+                    if isinstance(picture, str):
+                        read.failures[member.name] = picture
+                        continue
+                    if picture.largest is not None:
+                        deep.append((len(read.digests), member, picture.largest))
+                    rows[len(read.digests)] = picture.pixels
+                    read.treated.update(picture.treated)
+                    read.digests.append(_digest(picture.pixels))
                 meter.advance(len(block))
+            self._raise_failures(read, len(images), place)
+            bits = depth_of(largest for _, _, largest in deep)
+            if bits < 16:
+                for row, member, _ in deep:
+                    rows[row] = read_picture(member.read(), self.size, self.channels, bits).pixels
+                    read.digests[row] = _digest(rows[row])
         rows.flush()
-        if failures:
-            more = ", …" if len(failures) > _NAMED_FAILURES else ""
-            raise DataError(f"{len(failures):,} of {len(images):,} images in {place.name} cannot be read: "
-                            f"{', '.join(failures[:_NAMED_FAILURES])}{more}")
-        return digests
+        if deep:
+            read.deep = {"images": len(deep), "bits": bits, "largest": max(largest for _, _, largest in deep),
+                         "below_13_bits": sum(0 < largest < 2**12 for _, _, largest in deep)}
+        return read
 
-    def _pixels(self, member: Member) -> np.ndarray | str:
-        """uint8 [d], or why it cannot be read."""
+    def _raise_failures(self, read: _Read, images: int, place: Path) -> None:
+        names = _first([f"{name} ({why})" for name, why in read.failures.items()])
+        if read.failures and not (self.skip_unreadable and read.digests):
+            cure = "" if not read.digests else "; `skip_unreadable: true` in params.yaml leaves such images out"
+            raise DataError(f"{len(read.failures):,} of {images:,} images in {place.name} cannot be read: "
+                            f"{names}{cure}")
+
+    def _picture(self, member: Member) -> Picture | str:
+        """Or why it cannot be read."""
+        content = b""
         try:
-            return scaled_pixels(member.read(), self.size, self.channels)
+            content = member.read()
+            return read_picture(content, self.size, self.channels)
         except Exception as error:  # a damaged image can raise nearly anything
-            return unreadable(error)
+            kind = sources.kind_of(content)
+            return f"it is {kind}" if kind else unreadable(error)
+
+
+@dataclass
+class _Read:
+    """What came of a folder of images."""
+
+    digests: list[bytes] = field(default_factory=list)
+    """of those that could be read"""
+    failures: dict[str, str] = field(default_factory=dict)
+    """why, by name"""
+    treated: Counter[str] = field(default_factory=Counter)
+    """images by words of `TREATMENTS`"""
+    deep: dict[str, int] = field(default_factory=dict)
+    """of samples of 16 bits whose depth the files do not say: how many images, and which bits were taken"""
 
 
 def _images_among(members: Sequence[Member]) -> list[Member]:
-    return [member for member in members if PurePosixPath(member.name).suffix.lower().removeprefix(".") in EXTENSIONS]
+    """By their names. A dead link without an ending may have led to a folder of images, and is not passed over."""
+    return [member for member in members if PurePosixPath(member.name).suffix.lower().removeprefix(".") in (
+        *EXTENSIONS, *([""] if member.is_dead_link else []))]
 
 
-# --- Images ---
+def _told(record: dict[str, Any]) -> Iterator[str]:
+    """What a source.json has to say to the user: whatever was left out, passed over or changed."""
+    if record["ignored"]:
+        kinds = ", ".join(f"{kind or 'no ending'} {count:,}" for kind, count in sorted(
+            record["kinds"].items(), key=lambda item: (-item[1], not item[0]))[:_NAMED])
+        yield f"{record['ignored']:,} files that are not images ignored ({kinds})"
+    if record["unreadable"]:
+        yield f"{len(record['unreadable']):,} images that cannot be read left out: {_first(record['unreadable'])}"
+    for word, sentence in TREATMENTS.items():
+        if count := record["treated"].get(word):
+            yield f"{count:,} of {record['images']:,} images {sentence}"
+    if deep := record["deep"]:
+        yield (f"{deep['images']:,} images have samples of 16 bits, the largest of them {deep['largest']:,}: taken for "
+               f"{deep['bits']} bits, with {2**deep['bits'] - 1:,} for white")
+        if deep["bits"] > 12 and deep["below_13_bits"]:
+            yield (f"{deep['below_13_bits']:,} of them have no sample above {2**12 - 1:,} and come out dark: if those "
+                   "have 12 bits, make them a data set of their own")
+    if record["copies"]:
+        yield (f"{record['copies']:,} of {record['images']:,} images are copies of others; copies stay in one split")
 
 
-def scaled_pixels(content: bytes, size: int, channels: int) -> np.ndarray:
-    """uint8 [channels·size·size] of an image file's content, see above. Raises nearly anything if it is damaged."""
-    from PIL import Image, ImageOps
-
-    with Image.open(io.BytesIO(content), formats=FORMATS) as file:
-        if file.width * file.height > PIXEL_LIMIT:
-            raise DataError(f"{file.width}×{file.height} pixels, more than {PIXEL_LIMIT:,}")
-        image = _opaque(ImageOps.exif_transpose(file)).convert("L" if channels == 1 else "RGB")
-    # `fit` crops before it scales: a very long image would not fit into memory scaled
-    scaled = np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
-    return (scaled if channels == 1 else scaled.transpose(2, 0, 1)).reshape(-1)
+def _first(texts: Sequence[str]) -> str:
+    return ", ".join([*texts[:_NAMED], *(["…"] if len(texts) > _NAMED else [])])
 
 
-def _opaque(image: Image.Image) -> Image.Image:
-    """With 8 bits to a value and without transparency."""
-    from PIL import Image
-
-    if image.mode.startswith("I"):
-        return _of_8_bits(image)
-    if image.mode == "F":
-        raise DataError("its values are floating-point numbers")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image
-
-
-def _of_8_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey, 65,535 for white."""
-    from PIL import Image
-
-    values = np.asarray(image).astype(np.int32)
-    if values.min() < 0 or values.max() > 65_535:
-        raise DataError("its values have more than 16 bits")
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+def _digest(pixels: np.ndarray) -> bytes:
+    return hashlib.sha256(pixels.tobytes()).digest()
 
 
 # --- Arrays larger than memory ---
@@ -322,8 +358,8 @@ def _new_array(path: Path, shape: tuple[int, int]) -> np.memmap[Any, np.dtype[np
 def _write_sorted(unsorted: Path, order: np.ndarray, path: Path) -> None:
     """The rows of `unsorted` in `order`, as another array."""
     rows = np.load(unsorted, mmap_mode="r", allow_pickle=False)
-    target = _new_array(path, rows.shape)
-    for start in range(0, len(rows), _BLOCK):
+    target = _new_array(path, (len(order), rows.shape[1]))
+    for start in range(0, len(order), _BLOCK):
         target[start:start + _BLOCK] = rows[order[start:start + _BLOCK]]
     target.flush()
 

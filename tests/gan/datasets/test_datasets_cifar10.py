@@ -234,7 +234,7 @@ def test_a_truncated_download_is_refused(site, fetch):
 def test_without_any_source_the_cure_is_told(tmp_path, fetch):
     nowhere = CIFAR10.availability([tmp_path])
     assert nowhere.state == "unavailable"
-    assert "holds neither cifar-10-binary.tar.gz nor cifar-10-batches-bin nor PNGs" in nowhere.detail
+    assert "neither cifar-10-binary.tar.gz nor cifar-10-python.tar.gz, unpacked or not, nor PNGs" in nowhere.detail
     assert "http://127.0.0.1:9/cifar-10-binary.tar.gz: not reachable" in nowhere.detail
     assert "GAN_DATA=/path/to/folder make reproduce" in nowhere.remedy
     assert CIFAR10.availability([tmp_path], probe=False).state == "downloadable"

@@ -19,6 +19,7 @@ from PIL import Image
 
 from gan.datasets import image_folder, members
 from gan.datasets.dataset import SPLITS
+from gan.datasets.pictures import read_picture
 from gan.datasets.registry import ImageFolder
 from gan.errors import DataError
 
@@ -161,14 +162,15 @@ def test_a_folder_comes_before_a_zip_and_other_files_are_ignored_and_counted(tmp
     empty = tmp_path / "empty"
     empty.mkdir()
     write_folder(tmp_path / "mine/photos", pictures(range(5)) | {
-        "a/notes.txt": b"", "movie.mp4": b"", ".hidden.png": b"", "a/._image.png": b"", "__MACOSX/b.png": b""})
+        "a/notes.txt": b"", "movie.mp4": b"", ".hidden.png": b"", "a/._image.png": b"", "__MACOSX/b.png": b"",
+        "Thumbs.db": b"", "a/desktop.ini": b""})
     write_zip(tmp_path / "mine/photos.zip", pictures(range(9)))
     raw = tmp_path / "raw"
     raw.mkdir()
     source = PHOTOS.fetch(raw, [empty, tmp_path / "mine"], said.append, Meter)
     assert source == f"{tmp_path}/mine/photos (from GAN_DATA)"
     assert said == [f"photos: {empty} (from GAN_DATA): holds neither photos nor photos.zip; passed over",
-                    "photos: 2 files that are not images ignored"]
+                    "photos: 2 files that are not images ignored (.mp4 1, .txt 1)"]
     assert len(rows(raw)) == 5
     assert PHOTOS.availability([empty, tmp_path / "mine"]).state == "found"
 
@@ -202,7 +204,7 @@ def test_a_folder_without_images_is_an_error(tmp_path, files, packed):
 
 def pixels(content: bytes, channels: int = 3, size: int = SIZE) -> np.ndarray:
     """[C, size, size], or [size, size] for grey."""
-    found = image_folder.scaled_pixels(content, size, channels)
+    found = read_picture(content, size, channels).pixels
     assert found.dtype == np.uint8
     assert found.shape == (channels * size * size,)
     return found.reshape((channels, size, size) if channels == 3 else (size, size))
@@ -294,7 +296,7 @@ def bomb(width: int, height: int) -> bytes:
 @pytest.mark.parametrize(("content", "complaint"), [
     (b"", "not a known image format"), (b"no image", "not a known image format"),
     (saved(picture(1, 64))[:-3000], "truncated"), (saved(picture(1, 64), "JPEG")[:300], "(?i:truncated)"),
-    (saved(Image.new("F", (8, 8)), "TIFF"), "floating-point numbers"),
+    (saved(Image.new("F", (8, 8), 1.5), "TIFF"), "floating-point numbers that are not all from 0 to 1"),
     (saved(Image.fromarray(np.full((8, 8), 70_000, np.int32)), "TIFF"), "more than 16 bits"),
     (bomb(9000, 8000), "9000×8000 pixels, more than 64,000,000"), (bomb(10_000, 10_000), "exceeds limit"),
     (bomb(2**30, 2**30), "exceeds limit"), (saved(picture(1), "ICO"), "not a known image format"),

@@ -161,7 +161,7 @@ def test_a_mirror_is_used(server, monkeypatch, capsys, kind):
 
 
 @pytest.mark.parametrize(("kind", "complaint"), [
-    ("absent", "HTTP 404"), ("loses-files", "HTTP 404"), ("garbage", "Not a gzipped file"),
+    ("absent", "HTTP 404"), ("loses-files", "HTTP 404"), ("garbage", "is an HTML page"),
     ("truncated", "ended before"), ("broken-off", "ended before"), ("altered", "wrong SHA-256"),
     ("short", "truncated"), ("bomb", "larger than the true file"), ("stalls", "timed out"), ("trickles", "stalled"),
 ])
@@ -267,13 +267,13 @@ def test_a_named_folder_that_cannot_be_searched_is_passed_over(monkeypatch, tmp_
     mine = tmp_path / "mine"
     mine.mkdir()
     name_folder(monkeypatch, mine)
-    is_file = Path.is_file
+    is_dir = Path.is_dir
 
     def deny(path):
         if path.is_relative_to(mine):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return is_file(path)
-    monkeypatch.setattr(Path, "is_file", deny)
+        return is_dir(path)
+    monkeypatch.setattr(Path, "is_dir", deny)
     with pytest.raises(DataError, match=r"from GAN_DATA\): cannot be searched \(Permission denied\)"):
         download.main("mnist")
 
