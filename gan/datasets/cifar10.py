@@ -4,8 +4,8 @@ As in the paper, training images 0–39,999 are trained on and 40,000–49,999 a
 arrays and where their order comes from. The official archives have the official order: the binary one, whose digests
 are pinned, and the one for Python, which torchvision downloads, if its labels and pixels are those of the binary one.
 PNGs, as other sites pack them, have lost it; they are sorted by the SHA-256 of their pixels, so that the split depends
-on neither names, archives nor the file system. It is then another split of the same 50,000 images. Beside the arrays are
-the classes, numbered by the alphabet, as officially.
+on neither names, archives nor the file system. It is then another split of the same 50,000 images. Beside the arrays
+are the classes, numbered by the alphabet, as officially.
 """
 
 from __future__ import annotations

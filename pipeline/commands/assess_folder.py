@@ -19,8 +19,9 @@ import torch
 
 from gan.datasets.contrast import normalize_contrast
 from gan.datasets.dataset import Dataset
-from gan.datasets.image_folder import EXTENSIONS, scaled_pixels
+from gan.datasets.image_folder import EXTENSIONS
 from gan.datasets.members import open_members, unreadable
+from gan.datasets.pictures import depth_of, read_picture
 from gan.errors import DataError
 from gan.evaluation.assessment import measure
 from gan.evaluation.measures import MEASURES
@@ -100,12 +101,19 @@ def _pixels_of_images(source: Path, shape: tuple[int, int, int]) -> np.ndarray:
         if not images:
             raise DataError(f"{source} holds no images", expected=f"files that end in {', '.join(EXTENSIONS)}")
         pixels = np.empty((len(images), channels * height * height), np.uint8)
+        deep: dict[int, int] = {}
         for row, member in enumerate(images):
             try:
-                pixels[row] = scaled_pixels(member.read(), height, channels)
+                picture = read_picture(member.read(), height, channels)
             except Exception as error:  # a damaged image can raise nearly anything
                 raise DataError(f"{member.name} cannot be read", found=unreadable(error),
                                 remedy="mend it or take it away") from error
+            pixels[row] = picture.pixels
+            if picture.largest is not None:
+                deep[row] = picture.largest
+        if (bits := depth_of(deep.values())) < 16:  # samples of 16 bits that hold fewer, as a data set's are read
+            for row in deep:
+                pixels[row] = read_picture(images[row].read(), height, channels, bits).pixels
     return pixels
 
 
