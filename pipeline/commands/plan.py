@@ -256,7 +256,7 @@ def estimate(planned: Parameters, name: str, experiment: Experiment, device: tor
     more = parzen.sample_sizes
     counted = sum(sample_size.available(more.sizes, model.kind, sizes["train"], isinstance(model, ChainModel))) * (
         min(more.validation_images, sizes["validation"]) + 0.2 * min(more.test_images, sizes["test"]))
-    starting = 28.0  # eight stages, each of which starts Python and reads its files
+    starting = 31.5  # nine stages, each of which starts Python and reads its files
     return seeds * (fitting + variants * scoring) + variants * counted * speed.parzen_pair + starting
 
 
