@@ -79,6 +79,7 @@ def test_other_ends_keep_the_state_as_well(clone, other_clone, how):
     try:
         began = wait_for_training(terminal, other_clone)
         if how == "a closed window":
+            os.killpg(terminal.process.pid, signal.SIGHUP)  # by the shell, to each of its jobs
             terminal.close()
         else:
             os.kill(terminal.process.pid, signal.SIGTERM)
