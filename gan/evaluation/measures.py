@@ -67,7 +67,7 @@ CHECKS = (
     Check("mean_image", "frechet_distance", "the mean image"),
     Check("collapsed", "coverage", "a generator that has collapsed to a few images"),
     Check("collapsed", "different_bins", "a generator that has collapsed to a few images"),
-    Check("centroids", "two_sample_accuracy", "averages of a few images each"),
+    Check("centroids", "copying", "averages of a few training images each"),
     Check("without_a_class", "class_imbalance", "samples without one class"),
 )
 
