@@ -136,7 +136,7 @@ def test_the_picture_of_the_graph_in_the_readme_is_what_dvc_says(clone):
     (block,) = re.findall(r"^ *```mermaid\n(.*?)^ *```$", (ROOT / "docs/training.md").read_text(), re.S | re.M)
     chains = [re.findall(r"\w+", line.replace("-->", " ")) for line in block.splitlines() if "-->" in line]
     in_the_text = {pair for chain in chains for pair in itertools.pairwise(chain)}
-    graph.add_edges_from([("prepare", "lesson_on_mnist"), ("lesson_on_mnist", "collect")])  # which smoke leaves out
+    graph.add_edges_from([("features", "lesson_on_mnist"), ("lesson_on_mnist", "collect")])  # which smoke leaves out
     assert in_the_text == set(networkx.transitive_reduction(graph).edges)
 
 
@@ -145,7 +145,8 @@ def test_plots_have_titles_and_axes_and_lack_nothing(clone):
     assert "errors" not in shown
     pictures = {name for name in shown["data"] if name.endswith(".png")}
     assert {f"reports/plots/pictures/{name}-bandwidth.png" for name in EXPERIMENTS} <= pictures
-    assert shown["data"].keys() - pictures == {"losses", "discriminator", "validation", "bandwidth", "sample_sizes"}
+    assert shown["data"].keys() - pictures == {
+        "losses", "discriminator", "validation", "bandwidth", "sample_sizes", "ranks"}
     for name in shown["data"].keys() - pictures:
         content = shown["data"][name][0]["content"]
         axes = content["spec"]["encoding"]
