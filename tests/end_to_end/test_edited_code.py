@@ -103,4 +103,4 @@ def test_better_sentences_run_nothing_and_another_operator_what_uses_it(other_cl
     assert other_clone.repro("configure") == {"configure"}
     status = json.loads(other_clone.run("sh", "-c", "dvc status --json 2>/dev/null"))
     assert {name for name in status if ":" not in name} - GATHERED == {"lesson@convergence"} | stages(
-        ("train", "sample", "sample_size", "figures"), ["digits_deep_gsn"])
+        ("train", "sample", "sample_size", "figures", "assess"), ["digits_deep_gsn"])
