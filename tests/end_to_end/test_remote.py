@@ -30,7 +30,7 @@ def results(root: Path) -> dict[Path, bytes]:
 
 
 def test_a_second_clone_takes_results_from_the_remote_and_runs_nothing(finished_graph, other):
-    said = other.run("dvc", "repro", "--pull", "figures@digits", "sample_size@digits")
+    said = other.run("dvc", "repro", "--pull", "figures@digits", "sample_size@digits", "assess@digits")
     assert "Pulling data for stage: 'train@digits'" in said
     assert not re.search("Running stage", said)
     assert results(other.root) == results(finished_graph.root)

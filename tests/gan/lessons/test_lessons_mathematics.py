@@ -116,7 +116,7 @@ def test_a_network_is_affine_maps_and_activations():
 
 
 def test_adam_steps_as_torchs():
-    start, target = torch.randn(2, 5, dtype=torch.float64), torch.randn(2, 5, dtype=torch.float64)
+    start, target = torch.randn(2, 2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     ours, theirs = start.clone(), start.clone().requires_grad_()
     adam, reference = Adam(0.01, 0.5, 0.9), torch.optim.Adam([theirs], 0.01, (0.5, 0.9))
     moments = adam.start(ours)
