@@ -104,7 +104,7 @@ class Revision:
         try:
             folder = YAML(typ="safe").load(self.text("plan.yaml"))["run"]["reports"]
             return (Path(folder) / METRICS.name).as_posix()
-        except (YAMLError, KeyError, TypeError):  # none, or one of before there was a choice
+        except (YAMLError, KeyError, TypeError, DvcException):  # none, or one of before there was a choice
             return METRICS.as_posix()
 
     def metrics(self) -> dict[str, Entry]:
@@ -279,8 +279,8 @@ def compare(a: Revision, b: Revision, say: Callable[[str], None] = lambda text: 
                for key in dict.fromkeys([*outputs_a, *outputs_b])]
     differing = [out for out in outputs if out.a != out.b or not out.a]
     say("metrics and parameters, as `dvc metrics diff` and `dvc params diff` find them")
-    changed = dvc_diff("metrics", a, b, targets=sorted({a.metrics_file, b.metrics_file})) if (
-        metrics_a and metrics_b) else {}
+    in_one_place = metrics_a and metrics_b and a.metrics_file == b.metrics_file  # else DVC compares nothing
+    changed = dvc_diff("metrics", a, b, targets=[a.metrics_file]) if in_one_place else {}
     parameters = dvc_diff("params", a, b)
     drawn = [{path for _, path in found} for found in (outputs_a, outputs_b)]
     return Comparison(

@@ -126,7 +126,7 @@ def write_about(crate: ROCrate, root: Path, results: list[Path], plan: Plan, met
     from rocrate.model.computerlanguage import ComputerLanguage
     from rocrate.model.contextentity import ContextEntity
 
-    def entity(identifier: str, kind: str, **properties: Any) -> ContextEntity:
+    def entity(identifier: str, kind: str, /, **properties: Any) -> ContextEntity:
         return crate.add(ContextEntity(crate, identifier, properties={"@type": kind, **properties}))
 
     crate.name = "Generative Adversarial Nets (Goodfellow et al. 2014), reproduced: the results of one run"

@@ -127,7 +127,9 @@ def test_the_numbers_are_where_the_plan_of_each_revision_has_them(repository):
     Path("reports/smoke").mkdir()
     metrics = json.dumps({"mnist": entry(3.0, 1.0)})
     Path("reports/smoke/metrics.json").write_text(metrics)
-    row = compared("first", "workspace").rows[0]
+    found = compared("first", "workspace")
+    assert found.metrics == {}
+    row = found.rows[0]
     assert row.a
     assert row.b
     assert (row.a["test_log_likelihood"], row.b["test_log_likelihood"]) == (130.0, 3.0)

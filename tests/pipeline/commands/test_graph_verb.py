@@ -167,4 +167,4 @@ def test_a_profile_that_measures_nothing_has_a_place_of_its_own(here):
     replace(chosen, reports=plan_file.REPORTS["smoke"]).write()
     page.main(NAMES)
     assert {path: path.read_bytes() for path in (Path("reports")).glob("*.*")} == before
-    assert {path.name for path in Path("reports/smoke").iterdir()} == {"index.html", "metrics.json"}
+    assert {path.name for path in Path("reports/smoke").iterdir()} == {"index.html", "full.html", "metrics.json"}

@@ -58,11 +58,15 @@ def runs_in(profile: str) -> list[str]:
     return [name for name in known.raw["experiments"] if profile in known.entry(name, "paper")["runs_in"]]
 
 
-def graph() -> set[str]:
-    """The stages that DVC makes of dvc.yaml with the params.yaml and the plan.yaml here."""
+def prepare_dvc() -> None:
     shutil.copy(ROOT / "dvc.yaml", ".")
     Path(".dvc").mkdir()
     Path(".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+
+
+def graph() -> set[str]:
+    """The stages that DVC makes of dvc.yaml with the params.yaml and the plan.yaml here."""
+    prepare_dvc()
     listed = subprocess.run([sys.executable, "-m", "dvc", "stage", "list", "--name-only"], capture_output=True,
                             text=True, timeout=60)
     assert listed.returncode == 0, listed.stderr
@@ -354,7 +358,7 @@ def test_what_measures_nothing_is_kept_beside_what_git_has(monkeypatch, profile,
     monkeypatch.setenv("GAN_PROFILE", profile)
     plan.main()
     assert parameters.load().plan.reports == place
-    graph()
+    prepare_dvc()
     with Repo(".") as repo:
         outputs = {str(out) for out in repo.index.outs}
     assert {f"{place}/{name}" for name in ("index.html", "metrics.json", "summary", "assessment")} <= outputs
