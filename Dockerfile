@@ -18,13 +18,13 @@ ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     PIP_NO_CACHE_DIR=1
 
-# What `make setup` needs comes first, so that the environment is made anew only when the lock changes.
-COPY --chown=gan Makefile params.yaml requirements.lock ./
+# What set-up needs comes first, so that the environment is made anew only when the lock changes. There is no git clone
+# yet, which `make setup` would ask for.
+COPY --chown=gan requirements.lock ./
 COPY --chown=gan gan/__init__.py gan/errors.py gan/
 COPY --chown=gan pipeline/__init__.py pipeline/
-COPY --chown=gan pipeline/commands/__init__.py pipeline/commands/setup.py pipeline/commands/typed.py pipeline/commands/
-COPY --chown=gan pipeline/runtime/__init__.py pipeline/runtime/names.py pipeline/runtime/
-RUN make setup
+COPY --chown=gan pipeline/commands/__init__.py pipeline/commands/setup.py pipeline/commands/
+RUN python3 -m pipeline.commands.setup .venv
 
 COPY --chown=gan . .
 CMD ["make", "reproduce"]

@@ -77,7 +77,7 @@ def graph() -> set[str]:
 
 def test_where_dvc_cannot_work_nothing_is_changed(tmp_path, monkeypatch):
     """Its site cache is another user's, say."""
-    graph()
+    prepare_dvc()
     (tmp_path / "a file").write_text("")
     before = Path("params.yaml").read_bytes()
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "a file/site"))
@@ -211,9 +211,10 @@ def test_experiments_whose_data_cannot_be_had_are_left_out_with_reason_and_cure_
     said = capsys.readouterr().out
     assert re.search(r"^left out +mnist: no data set mnist", said, re.M)
     assert re.search(r"^experiment +digits: ", said, re.M)
-    assert graph() == {"configure", "collect", "report", "download@digits", "prepare@digits"} | {
+    assert graph() == {"configure", "collect", "report", *(
+        f"{stage}@digits" for stage in ("download", "prepare", "features", "references"))} | {
         f"{stage}@{name}" for name in chosen.experiments
-        for stage in ("train", "sample", "bandwidth", "evaluate", "sample_size", "figures")}
+        for stage in ("train", "sample", "bandwidth", "evaluate", "sample_size", "assess", "figures")}
 
 
 def test_where_no_data_can_be_had_the_graph_is_still_one(monkeypatch):

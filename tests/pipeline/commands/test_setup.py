@@ -254,14 +254,18 @@ def dockerfile(tmp_path):
     return tmp_path
 
 
-def test_make_setup_installs_the_lock_with_what_the_dockerfile_has_copied(dockerfile):
+SET_UP = [sys.executable, "-m", "pipeline.commands.setup", ".venv"]
+"""As the Dockerfile calls it"""
+
+
+def test_set_up_installs_the_lock_with_what_the_dockerfile_has_copied(dockerfile):
     offline = variables(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(dockerfile / "wheels"))
-    subprocess.run(["make", "setup"], env=offline, check=True, timeout=200)
+    subprocess.run(SET_UP, env=offline, check=True, timeout=200)
     assert subprocess.run([ENVIRONMENT / "bin/python", "-c", "import tiny; print(tiny.VALUE)"], capture_output=True,
                           text=True, check=True).stdout == "7\n"
     moment = (ENVIRONMENT / "pyvenv.cfg").stat().st_mtime_ns
     setup.LOCK.touch()
-    again = subprocess.run(["make", "setup"], env=offline, capture_output=True, text=True, check=True, timeout=60)
+    again = subprocess.run(SET_UP, env=offline, capture_output=True, text=True, check=True, timeout=60)
     assert (again.stdout, (ENVIRONMENT / "pyvenv.cfg").stat().st_mtime_ns) == ("", moment)
 
 
