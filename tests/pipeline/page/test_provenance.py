@@ -112,15 +112,12 @@ def test_chains_of_one_shape_stand_in_one_table(place: Path) -> None:
         if name.partition("@")[0] in ("train", "sample", "evaluate", "figures", "sample_size")
     }
     FinishedRun(place).finish(experiments=["mnist", "digits"], lock=LOCK | other)
-    assert [[chain.item for chain in chains] for chains in Provenance.read(Plan.read()).tables] == [
-        ["mnist"],
-        ["mnist", "digits"],
-        [""],
-    ]
+    assert [sorted(chain.item for chain in chains) for chains in Provenance.read(Plan.read()).tables] == [
+        ["mnist"], ["digits", "mnist"], [""]]
     page = rendered()
     header = page.row("", "train →", "sample →", "evaluate →")
     assert header[4] == "figures, sample_size"
-    assert page.row("digits", "")[2] == "5555555555not run here"
+    assert page.row("digits", "", "5555555555")[2] == "5555555555not run here"
 
 
 def test_a_stage_says_how_long_it_took_or_that_it_did_not_run_here(place: Path) -> None:

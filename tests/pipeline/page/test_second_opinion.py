@@ -39,7 +39,7 @@ def test_three_sentences_tell_what_the_measures_find(assessed: Path) -> None:
     assert "real training images score 244.0 nats, and the same images made less sharp 321.0" in parzen
     assert f"{len(MEASURES)} measures" in first
     assert first.endswith(f"{len(MEASURES)} of them do.")
-    assert f"Adversarial nets, averaged weights (EMA), not in the paper does best by these {len(MEASURES)}" in best
+    assert f"Adversarial nets, averaged weights does best by these {len(MEASURES)}" in best
     assert best.endswith("as it does by the paper’s number.")
 
 
