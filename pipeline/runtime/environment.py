@@ -66,6 +66,12 @@ RULES = (
     Rule("torch", "TORCH_* PYTORCH_* TORCHVISION_* KINETO_* LTC_* LOGLEVEL", "heeded", "what it logs, and where it "
          "keeps what it has downloaded"),
 
+    Rule("torch", "HIP_* ROCM_* ROCR_* ZE_* NVTOOLSEXT_PATH", "heeded", "without effect: GPUs of other makers, a "
+         "profiler's place"),
+    Rule("torch", "COMPILE_STROBELIGHT_* *_CUPTI* *PYTORCH_EXECUTION_TRACE* FX_* HELION_* MAST_HPC_JOB_NAME "
+         "TORCHCOMM_* TORCHEXPORT_* USE_LIBUV ProgramFiles PIP_*", "heeded", "without effect: compilers, profilers, "
+         "exports and processes that talk to each other, of which a stage has none"),
+
     Rule("MLflow", "MLFLOW_TRACKING_URI MLFLOW_EXPERIMENT_NAME", "heeded", "the store, and the heading of our runs; a "
          "relative path is the checkout's"),
     Rule("MLflow", "MLFLOW_EXPERIMENT_ID MLFLOW_RUN_ID MLFLOW_RUN_CONTEXT MLFLOW_ACTIVE_MODEL_ID "

@@ -230,7 +230,8 @@ def test_who_is_stopped_stops_what_it_began_and_its_stages_keep_their_state(tmp_
                                      "open('next', 'w')\n")  # as DVC goes on with the next stage
     began = subprocess.Popen([sys.executable, "-c", "from pipeline.runtime import process\nwith process.ending():\n"
                               "    process.dvc('repro')"], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
-                             env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
+                             env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+                             preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))  # as nohup ignores SIGHUP
     until = time.monotonic() + 30
     while not (tmp_path / "begun").exists():
         assert time.monotonic() < until

@@ -83,7 +83,8 @@ def test_of_torch_as_far_as_a_stage_imports_it():
                "print('\\n'.join(m.__file__ for n, m in list(sys.modules.items())\n"
                "                if n.partition('.')[0] in ('torch', 'torchvision') and getattr(m, '__file__', None)))")
     listed = subprocess.run([sys.executable, "-c", listing], cwd=ROOT, capture_output=True, text=True, check=True)
-    names = read_by([Path(line) for line in listed.stdout.splitlines() if line.endswith(".py") and Path(line).is_file()])
+    files = [Path(line) for line in listed.stdout.splitlines()]
+    names = read_by([file for file in files if file.suffix == ".py" and file.is_file()])
     assert "PYTORCH_NVML_BASED_CUDA_CHECK" in names
     assert undecided(names) == set()
 

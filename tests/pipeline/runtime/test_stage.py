@@ -101,7 +101,8 @@ def test_a_stage_that_is_stopped_cleans_up_and_says_so_by_its_exit_status(number
             "    finally:\n"
             "        print('cleaned up', flush=True)\n")
     process = subprocess.Popen([sys.executable, "-c", f"{BEGINNING}{main}\nstage.run(main)"], cwd=ROOT, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))  # as nohup ignores SIGHUP
     try:
         assert process.stdout.readline() == "at work\n"
         process.send_signal(number)
