@@ -40,9 +40,9 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
     `long_runs` are what bare runs measured beside their scores.
     """
     numbers, notes = Numbering(), Notes()
-    opinions = second_opinions(metrics, numbers)
     runs = long_run_sections(long_runs, recorded, numbers)
     lead = _lead(runs, metrics, recorded, plan, numbers)
+    opinions = second_opinions(metrics, numbers)
     measured = measurements(metrics, recorded, notes)
     plots = dot_plots(measured, numbers)
     sizes = sample_sizes(plan, numbers)
