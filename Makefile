@@ -80,8 +80,7 @@ setup: typed
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 …")'
 	@$(PYTHON) -m pipeline.commands.setup '$(VENV)'
 
-plan reproduce lessons table settings report sweep search cancel scaling compare experiments record assess-folder ui mlflow-gc \
-  who verify: setup
+plan reproduce lessons table settings report sweep search cancel scaling compare experiments record assess-folder ui mlflow-gc who verify: setup
 	@python -m pipeline $@ $(WORDS_$@)
 
 samples crate pdf: setup
