@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 from collections.abc import Mapping
@@ -42,11 +41,11 @@ def checkout() -> tuple[str, str]:
 
 def commit() -> tuple[str, bool]:
     """As `machine.commit`, to which MORE_RESULTS do not matter."""
-    identity, clean = machine.commit()
-    if identity and not clean:
-        with contextlib.suppress(OSError, subprocess.SubprocessError, UnicodeDecodeError):
-            clean = not checkout()[1]
-    return identity, clean
+    try:
+        identity, changes = checkout()
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return "", False
+    return identity, not changes
 
 
 def clean_commit(what: str) -> str:
