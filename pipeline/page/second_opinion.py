@@ -35,6 +35,8 @@ from pipeline.runtime.files import read_json
 WU = {"10": (329, "GAN-10"), "50": (627, "GAN-50")}
 """Wu et al. 2017, Table 2, test log-likelihood of continuous MNIST in nats by annealed importance sampling, of
 adversarial nets with so many latent dimensions"""
+Places = Mapping[str, Sequence[int | None]]
+"""By measure, the place of each row"""
 SAMPLES = 5
 """of each row"""
 STEP, ROW, LEFT, RIGHT, TOP = 74, 30, 250, 250, 40
@@ -146,15 +148,17 @@ def second_opinions(metrics: Mapping[str, Entry], numbers: Numbering) -> list[Op
 
 def _opinion(dataset: str, there: Sequence[Row], metrics: Mapping[str, Entry], numbers: Numbering) -> Opinion:
     columns = shown_columns(there)
+    places = {measure.name: ranks(there, measure) for measure in columns}
     references = read_references(dataset) or {}
     number = numbers.next()
     likelihoods = [_likelihood(row) for row in there if "likelihood" in row.about]
     chart, said = _closed_form(dataset, there)
     experiments = list(dict.fromkeys(row.experiment for row in there if row.experiment))
     return Opinion(
-        anchor("second-opinion", dataset), dataset_name(dataset), [*_sentences(there, columns)],
-        _rank_chart(there, columns, dataset), number, columns,
-        [_table_row(row, there, columns, dataset) for row in there], _sample_width(there),
+        anchor("second-opinion", dataset), dataset_name(dataset), [*_sentences(there, columns, places)],
+        _rank_chart(there, columns, places, dataset), number, columns,
+        [_table_row(row, columns, {name: of_rows[i] for name, of_rows in places.items()}, dataset)
+         for i, row in enumerate(there)], _sample_width(there),
         _facts(experiments, references), [_checked(check) for check in references.get("checks", ())],
         _failing(there, columns), likelihoods, _beside_wu(dataset) if likelihoods else "", chart,
         numbers.next() if chart else 0, said,
@@ -168,7 +172,7 @@ def label(row: Row) -> str:
 
 # In words.
 
-def _sentences(there: Sequence[Row], columns: Sequence[Measure]) -> Iterator[str]:
+def _sentences(there: Sequence[Row], columns: Sequence[Measure], places: Places) -> Iterator[str]:
     """Three that need no knowledge of the field, with this page's numbers."""
     blurred = next((row for row in there if not row.experiment and row.variant == "blurred"), None)
     sharp = next((row for row in there if row.title == REFERENCES["training_images"]), None)
@@ -184,26 +188,25 @@ def _sentences(there: Sequence[Row], columns: Sequence[Measure]) -> Iterator[str
     if any(verdict is not None for verdict in first):
         yield (f"{len(others)} measures that were made since ask other questions, and a good one puts real images that "
                f"no model has seen first: {sum(verdict is True for verdict in first)} of them do.")
-    models = [row for row in there if row.experiment and row.title not in REFERENCES.values()]
+    models = [i for i, row in enumerate(there) if row.experiment and row.title not in REFERENCES.values()]
     if models and trusted:
-        scores = {id(row): _mean_place(row, there, trusted) for row in models}
-        best = min(models, key=lambda row: scores[id(row)])
-        by_parzen = max(models, key=lambda row: row.value("parzen") or -math.inf)
-        yield (f"Of the models, {label(best)} does best by these {len(trusted)} (place {scores[id(best)]:.1f} of "
-               f"{len(there)} on average)" + (", as it does by the paper’s number." if best is by_parzen else
-                  f", while the paper’s number prefers {label(by_parzen)} "
-                  f"(place {scores[id(by_parzen)]:.1f} on average)."))
+        scores = {i: _mean_place([places[measure.name][i] for measure in trusted]) for i in models}
+        best = min(models, key=lambda i: scores[i])
+        by_parzen = max(models, key=lambda i: there[i].value("parzen") or -math.inf)
+        yield (f"Of the models, {label(there[best])} does best by these {len(trusted)} (place {scores[best]:.1f} of "
+               f"{len(there)} on average)" + (", as it does by the paper’s number." if best == by_parzen else
+                  f", while the paper’s number prefers {label(there[by_parzen])} "
+                  f"(place {scores[by_parzen]:.1f} on average)."))
 
 
 def _nats(row: Row) -> str:
     return with_error(row.value("parzen") or math.nan, None)
 
 
-def _mean_place(row: Row, there: Sequence[Row], columns: Sequence[Measure]) -> float:
-    """Over the measures that have a value for it."""
-    index = list(map(id, there)).index(id(row))
-    places = [place for measure in columns if (place := ranks(there, measure)[index]) is not None]
-    return math.fsum(places) / max(1, len(places))
+def _mean_place(places: Sequence[int | None]) -> float:
+    """Of a row, over the measures that have a value for it."""
+    taken = [place for place in places if place is not None]
+    return math.fsum(taken) / max(1, len(taken))
 
 
 def _facts(experiments: Sequence[str], references: Mapping[str, Any]) -> str:
@@ -228,8 +231,7 @@ def _failing(there: Sequence[Row], columns: Sequence[Measure]) -> str:
 
 # Ranks.
 
-def _rank_chart(there: Sequence[Row], columns: Sequence[Measure], dataset: str) -> RankChart:
-    table = {measure.name: ranks(there, measure) for measure in columns}
+def _rank_chart(there: Sequence[Row], columns: Sequence[Measure], table: Places, dataset: str) -> RankChart:
     lines = []
     colour = 0
     for i, row in enumerate(there):
@@ -256,7 +258,8 @@ def _height(places: Sequence[int | None], i: int) -> int:
 
 # The table.
 
-def _table_row(row: Row, there: Sequence[Row], columns: Sequence[Measure], dataset: str) -> TableRow:
+def _table_row(row: Row, columns: Sequence[Measure], places: Mapping[str, int | None], dataset: str) -> TableRow:
+    """`places` are the row's own, by measure."""
     assessment = read_assessment(row.experiment) if row.experiment else None
     seeds = over_seeds(assessment, row.variant) if assessment else {}
     cells = []
@@ -267,8 +270,8 @@ def _table_row(row: Row, there: Sequence[Row], columns: Sequence[Measure], datas
             continue
         many = seeds.get(measure.name, [])
         note = f"seeds {_number(min(many), measure)} to {_number(max(many), measure)}" if len(many) > 1 else ""
-        place = ranks(there, measure)[list(map(id, there)).index(id(row))]
-        cells.append(Cell(with_error(found["value"], found["standard_error"], measure.decimals), note, place == 1))
+        cells.append(Cell(with_error(found["value"], found["standard_error"], measure.decimals), note,
+                          places[measure.name] == 1))
     details = row.experiment or ("reference" if not row.is_held_out else "the yardstick")
     return TableRow(label(row), details, _samples(row, dataset), cells)
 
