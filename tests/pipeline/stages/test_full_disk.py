@@ -6,15 +6,14 @@ Of trainings, with their checkpoints, tests/pipeline/runtime/test_disk_full.py.
 
 from __future__ import annotations
 
-import contextlib
-import resource
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import short_lessons
 from ruamel.yaml import YAML
+from small_disk import files_of_at_most
 
 from gan.errors import ReproductionError
 from pipeline.settings.plan import Plan
@@ -85,17 +84,6 @@ def remove(outputs: list[str]) -> None:
     """As DVC does before it runs a stage."""
     for path in map(Path, outputs):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """The system lets no file grow beyond `size` bytes, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("room", ["none", "for all but the largest"])
