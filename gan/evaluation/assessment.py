@@ -8,7 +8,7 @@ want of samples or of labels, leaves a reason in its place.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ from gan.evaluation import (
 from gan.evaluation.assessment_settings import MeasureSettings
 from gan.evaluation.estimates import Estimate, finite_rows
 from gan.evaluation.features import Features, Seen
+from gan.evaluation.subsets import evenly_spaced
 
 BINS_FROM = 10_000
 """training images to which k-means is fitted; all of them are then assigned"""
@@ -72,7 +73,7 @@ class Reference:
     def radii(self, n: int, *k: int) -> Tensor:
         """Of balls around n of the test images to their k-th nearest: `neighbours.radii`, computed once."""
         if (n, *k) not in self._radii:
-            self._radii[n, *k] = neighbours.radii(some_of(self.test, n), k)
+            self._radii[n, *k] = neighbours.radii(evenly_spaced(self.test, n), k)
         return self._radii[n, *k]
 
     def tensors(self) -> dict[str, Tensor]:
@@ -96,18 +97,13 @@ def reference(images: Images, labels: Tensor | None, features: Features, setting
     train, validation, test = (features(each, advance).features for each in (
         images.train, images.validation, images.test))
     shares = classes.histogram(labels, features.classes) if labels is not None else torch.empty(0)
-    centres = bins.fit_bins(some_of(images.train, BINS_FROM), settings.bins)
-    cells = bins.fit_bins(some_of(train, BINS_FROM), settings.cells)
+    centres = bins.fit_bins(evenly_spaced(images.train, BINS_FROM), settings.bins)
+    cells = bins.fit_bins(evenly_spaced(train, BINS_FROM), settings.cells)
     distances, _ = neighbours.nearest(test, train)
-    in_pixels, _ = neighbours.nearest(some_of(images.test, settings.pixel_distances), images.train)
+    in_pixels, _ = neighbours.nearest(evenly_spaced(images.test, settings.pixel_distances), images.train)
     return Reference(train, validation, test, shares.to(train.device), centres,
                      torch.bincount(bins.assign(images.train, centres), minlength=settings.bins), cells,
                      distances.sqrt(), bins.assign(test, cells), in_pixels.sqrt())
-
-
-def some_of(rows: Tensor, n: int) -> Tensor:
-    """n rows, or all that there are, evenly over them: MNIST's first test images are the harder half."""
-    return rows if len(rows) <= n else rows[torch.arange(n, device=rows.device) * len(rows) // n]
 
 
 def measure(samples: Tensor, images: Images, real: Reference, features: Features, settings: MeasureSettings,
@@ -122,7 +118,7 @@ def measure(samples: Tensor, images: Images, real: Reference, features: Features
         raise ValueError(f"samples must have {images.test.shape[1]} values each, as the data's images, not "
                          f"{samples.shape[1]}")
     n = min(settings.samples, len(samples), len(real.test), len(real.validation))
-    samples, test = some_of(samples, n), some_of(real.test, n)
+    samples, test = evenly_spaced(samples, n), evenly_spaced(real.test, n)
     seen = features(samples)
     found: dict[str, Any] = {"samples": n}
     found |= _taken(("frechet_distance",), lambda: [frechet.frechet_distance(test, seen.features)])
@@ -131,7 +127,7 @@ def measure(samples: Tensor, images: Images, real: Reference, features: Features
                     lambda: _in_balls(real, test, seen.features, settings))
     found |= _classes(seen, real, settings)
     halves = _halves_of_real_images(real, n) if held_out else (
-        two_sample.Halves(some_of(real.validation, n)[:n // 2], test[:n // 2]),
+        two_sample.Halves(evenly_spaced(real.validation, n)[:n // 2], test[:n // 2]),
         two_sample.Halves(seen.features[:n // 2], seen.features[n // 2:]))
     found |= _taken(("two_sample_accuracy",), lambda: [
         two_sample.two_sample_test(*halves, settings.classifier_steps).accuracy])
@@ -142,13 +138,9 @@ def measure(samples: Tensor, images: Images, real: Reference, features: Features
 
 def _taken(names: tuple[str, ...], take: Callable[[], list[Estimate]]) -> dict[str, Any]:
     try:
-        return {name: _plain(estimate) for name, estimate in zip(names, take(), strict=True)}
+        return {name: asdict(estimate) for name, estimate in zip(names, take(), strict=True)}
     except ValueError as error:
         return {name: {"why": str(error)} for name in names}
-
-
-def _plain(estimate: Estimate) -> dict[str, float]:
-    return {"value": estimate.value, "standard_error": estimate.standard_error}
 
 
 def _in_balls(real: Reference, test: Tensor, samples: Tensor, settings: MeasureSettings) -> list[Estimate]:
@@ -167,13 +159,13 @@ def _classes(seen: Seen, real: Reference, settings: MeasureSettings) -> dict[str
         drawn = classes.classes_drawn(seen.probabilities, real.class_shares, settings.sure)
     except ValueError as error:
         return {name: {"why": str(error)} for name in names}
-    return {"class_imbalance": _plain(drawn.imbalance), "class_entropy": _plain(drawn.entropy),
-            "sure": _plain(drawn.sure), "class_shares": drawn.shares}
+    return {"class_imbalance": asdict(drawn.imbalance), "class_entropy": asdict(drawn.entropy),
+            "sure": asdict(drawn.sure), "class_shares": drawn.shares}
 
 
 def _halves_of_real_images(real: Reference, n: int) -> tuple[two_sample.Halves, two_sample.Halves]:
     """Validation and test images, one half of each in the part of samples."""
-    (one, other), (a, b) = (some_of(each, n // 2 * 2).tensor_split(2) for each in (real.validation, real.test))
+    (one, other), (a, b) = (evenly_spaced(each, n // 2 * 2).tensor_split(2) for each in (real.validation, real.test))
     return two_sample.Halves(one, a), two_sample.Halves(other, b)
 
 
@@ -191,11 +183,11 @@ def _copying(samples: Tensor, real: Reference, settings: MeasureSettings) -> dic
 
 def _in_pixels(samples: Tensor, images: Images, real: Reference, settings: MeasureSettings) -> dict[str, Any]:
     """How near training images are in pixels, and the Parzen estimate's one number, r² (`nearest_window`)."""
-    some = some_of(samples, settings.pixel_distances)
+    some = evenly_spaced(samples, settings.pixel_distances)
     distances = neighbours.nearest(some, images.train)[0].sqrt()
     windows = {}
     first = images.validation[:settings.pixel_distances]  # the first: so σ is chosen
-    for name, asked in (("validation", first), ("test", some_of(images.test, settings.pixel_distances))):
+    for name, asked in (("validation", first), ("test", evenly_spaced(images.test, settings.pixel_distances))):
         squares, _ = neighbours.nearest(asked, samples)
         windows[name] = float(squares.mean())
     return {"nearest_training_image": {
@@ -211,13 +203,13 @@ def _in_pixels(samples: Tensor, images: Images, real: Reference, settings: Measu
 def bad_samples(images: Images, labels: Tensor | None, n: int) -> dict[str, Tensor]:
     """Sets of n samples, or as many as there are, each wrong in one way that some measure is made for."""
     n = min(n, len(images.train))
-    some = some_of(images.train, n)
+    some = evenly_spaced(images.train, n)
     sets = {"training_images": some, "one_image": some[:1].expand(n, -1),
             "mean_image": images.train.mean(0, keepdim=True).expand(n, -1),
             "collapsed": _collapsed(images, n), "centroids": _centroids(images, n)}
     if labels is not None:
         kept = labels != int(labels.max() - 1 if labels.max() > 0 else 0)
-        sets["without_a_class"] = some_of(images.train[kept], n)
+        sets["without_a_class"] = evenly_spaced(images.train[kept], n)
     return sets
 
 
@@ -227,7 +219,7 @@ MODES = 10
 
 def _collapsed(images: Images, n: int) -> Tensor:
     """A few training images over and over, each time a little different, as a generator that has collapsed draws."""
-    modes = some_of(images.train, MODES)
+    modes = evenly_spaced(images.train, MODES)
     noise = torch.randn(n, modes.shape[1], generator=torch.Generator().manual_seed(0)).to(modes.device)
     spread = float(images.train[:1000].std())
     return modes[torch.arange(n, device=modes.device) % len(modes)] + 0.02 * spread * noise
@@ -235,8 +227,8 @@ def _collapsed(images: Images, n: int) -> Tensor:
 
 def _centroids(images: Images, n: int) -> Tensor:
     """Averages of each training image's nearest four among some of them: what k-means makes of few images each."""
-    some = some_of(images.train, 4 * n)
-    starts = some_of(some, n)
+    some = evenly_spaced(images.train, 4 * n)
+    starts = evenly_spaced(some, n)
     near = torch.cat([distances.topk(4, largest=False).indices
                       for _, distances in neighbours.squared_distances(starts, some)])
     return some[near].mean(1)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.artifacts.choice import best_seed
 from pipeline.artifacts.configuration import configuration
 from pipeline.artifacts.paths import ARTIFACTS
 from pipeline.figures.style import TITLE_COLUMNS, wrapped
-from pipeline.results.metrics import best_seed
 from pipeline.runtime.files import read_json
 
 

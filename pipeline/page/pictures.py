@@ -13,13 +13,14 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from gan.errors import DataError
+from pipeline.artifacts.choice import best_seed
 from pipeline.artifacts.paths import ARTIFACTS, FIGURES
 from pipeline.page.charts import BREAK, FEW_SEEDS, Axis, Chart, Key, Line, Mark, Rule, around
 from pipeline.page.embedding import Strip, image_source, strip
 from pipeline.page.formatting import variant_text
 from pipeline.results.bandwidth import BandwidthCurves, around_the_choice, read_searches
 from pipeline.results.curves import TrainingCurves
-from pipeline.results.metrics import UNIT_SCALE, best_seed, variants_of
+from pipeline.results.metrics import UNIT_SCALE, variants_of
 from pipeline.results.published import CHAIN_MODELS, model_name
 from pipeline.results.text import listed, with_error
 from pipeline.runtime.files import read_json

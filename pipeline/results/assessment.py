@@ -9,7 +9,7 @@ from typing import Any
 
 from gan.evaluation.measures import MEASURES, Measure
 from pipeline.artifacts.assessments import assessment_file, references_file
-from pipeline.results.metrics import Entry, by_variant
+from pipeline.results.metrics import Entry, by_variant, mean_and_deviation, nested_variants
 from pipeline.runtime.files import read_json
 
 DIGITS = 5
@@ -91,20 +91,18 @@ def with_assessments(metrics: Mapping[str, Entry]) -> dict[str, Entry]:
 
 
 def _with_assessment(entry: Entry, assessment: Mapping[str, Any]) -> Entry:
-    new: Entry = {}
-    for key, value in entry.items():
-        nested = isinstance(value, dict) and "test_log_likelihood" in value and key != "paper_grid"
-        new[key] = value | {"assessment": _assessment(value["seed"], key, assessment)} if nested else value
-    return new | {"assessment": _assessment(entry["seed"], "raw", assessment)}
+    nested = {variant: row | {"assessment": _assessment(row["seed"], variant, assessment)}
+              for variant, row in nested_variants(entry).items()}
+    return entry | nested | {"assessment": _assessment(entry["seed"], "raw", assessment)}
 
 
 def _assessment(seed: int, variant: str, assessment: Mapping[str, Any]) -> Entry:
     content = of_seed(assessment, seed, variant)
     everything: Entry = {"features": assessment["features"]["digest"][:16], **_rounded(content)}
-    over = over_seeds(assessment, variant)
-    for name, values in over.items():
-        if len(values) > 1 and "value" in everything.get(name, {}):
-            everything[name] |= {"seed_mean": rounded(_mean(values)), "seed_sd": rounded(_deviation(values))}
+    for name, values in over_seeds(assessment, variant).items():
+        mean, deviation = mean_and_deviation(values)
+        if deviation is not None and "value" in everything.get(name, {}):
+            everything[name] |= {"seed_mean": rounded(mean), "seed_sd": rounded(deviation)}
     return everything
 
 
@@ -116,15 +114,6 @@ def over_seeds(assessment: Mapping[str, Any], variant: str) -> dict[str, list[fl
             if "value" in one:
                 values.setdefault(name, []).append(one["value"])
     return values
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
-def _deviation(values: Sequence[float]) -> float:
-    middle = _mean(values)
-    return math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1))
 
 
 def rounded(value: float) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.artifacts.choice import best_seed
 from pipeline.artifacts.paths import ARTIFACTS, METRICS
 from pipeline.results.published import REFERENCES, model_name
 from pipeline.results.text import change_text
@@ -33,13 +34,6 @@ def variants_of(evaluation: Mapping[str, Any]) -> list[str]:
     """The variants measured, `raw` first, in the order of the first seed."""
     names = [name for seed in evaluation["seeds"] for name in seed["variants"]]
     return sorted(dict.fromkeys(names), key=lambda name: name != "raw")
-
-
-def best_seed(evaluation: Mapping[str, Any], variant: str) -> Any:
-    """The seed with the highest *validation* log-likelihood (refined search); test images have no say."""
-    measured = [seed for seed in evaluation["seeds"] if variant in seed["variants"]]
-    best = max(measured, key=lambda seed: seed["variants"][variant]["refined"]["validation_log_likelihood"])
-    return best["seed"]
 
 
 def headline(evaluation: Mapping[str, Any]) -> Entry:
@@ -97,13 +91,18 @@ def _search(result: Mapping[str, Any]) -> Entry:
 
 
 def _over_seeds(results: Sequence[Mapping[str, Any]]) -> Entry:
-    """Mean and sample standard deviation (n − 1) over seeds; one seed has no deviation."""
-    values = [result["test_log_likelihood"] for result in results]
-    mean = math.fsum(values) / len(values)
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)) \
-        if len(values) > 1 else None
+    """What `mean_and_deviation` gives over seeds."""
+    mean, deviation = mean_and_deviation([result["test_log_likelihood"] for result in results])
     return {"seed_mean": round(mean, DECIMALS),
             "seed_sd": None if deviation is None else round(deviation, DECIMALS)}
+
+
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and sample standard deviation (n − 1); one value has no deviation."""
+    mean = math.fsum(values) / len(values)
+    if len(values) < 2:
+        return mean, None
+    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 def gather(experiments: Iterable[str]) -> dict[str, Entry]:
@@ -112,10 +111,15 @@ def gather(experiments: Iterable[str]) -> dict[str, Entry]:
     return {name: headline(read_json(path)) for name, path in paths.items() if path.is_file()}
 
 
+def nested_variants(metrics: Mapping[str, Any]) -> dict[str, Entry]:
+    """The variants beside `raw`, as an experiment's entry holds them."""
+    return {name: value for name, value in metrics.items()
+            if isinstance(value, dict) and "test_log_likelihood" in value and name != "paper_grid"}
+
+
 def by_variant(metrics: Mapping[str, Any]) -> dict[str, Entry]:
     """An experiment's entry taken apart, by variant: `raw` and whatever is nested beside it; each with SHARED."""
-    nested = {name: value for name, value in metrics.items()
-              if isinstance(value, dict) and "test_log_likelihood" in value and name != "paper_grid"}
+    nested = nested_variants(metrics)
     shared = {key: metrics[key] for key in SHARED}
     return {"raw": {key: value for key, value in metrics.items() if key not in nested}} | {
         name: value | shared for name, value in nested.items()}

@@ -7,6 +7,7 @@ validation chose, models that have a decoder also get a likelihood proper
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from gan.adversarial.decoder import Decoder
 from gan.adversarial.settings import AdversarialNets
 from gan.errors import DataError
 from gan.evaluation.annealed_importance_sampling import Likelihood, likelihood
-from gan.evaluation.assessment import measure, some_of
+from gan.evaluation.assessment import measure
 from gan.evaluation.assessment_settings import LikelihoodSettings
-from gan.evaluation.estimates import Estimate
+from gan.evaluation.subsets import evenly_spaced
 from gan.linear_algebra import random_stream
 from gan.weights import read_weights
 from pipeline.artifacts.assessed import Yardstick, assessment_settings
 from pipeline.artifacts.assessments import assessment_file
+from pipeline.artifacts.choice import best_seed
 from pipeline.artifacts.configuration import configuration, folder, inputs_digest
 from pipeline.artifacts.paths import prepared_file
 from pipeline.artifacts.trained import model_settings, scored_rows, weights_file
@@ -36,7 +38,7 @@ def main(experiment: str) -> None:
     settings = configuration(experiment, "assess")
     assess = assessment_settings(settings["assess"])
     training = files.read_json(folder(experiment) / "training.json")
-    searches = files.read_json(folder(experiment) / "bandwidth.json")["seeds"]
+    searches = files.read_json(folder(experiment) / "bandwidth.json")
     real = Yardstick.read(settings["dataset"], assess, device)
     rows = scored_rows(experiment)
     model = model_settings(training["settings"]["model"])
@@ -50,7 +52,7 @@ def main(experiment: str) -> None:
                 measured[variant] = _measure(path, variant, samples[variant].to(device), real)
                 progress.advance(1, f"seed {seed}, {variant}")
             seeds.append({"seed": seed, "variants": measured})
-    chosen = {variant: _chosen_seed(searches, variant) for variant in seeds[0]["variants"]}
+    chosen = {variant: best_seed(searches, variant) for variant in seeds[0]["variants"]}
     if isinstance(model, AdversarialNets) and assess.likelihood.images:
         _add_likelihoods(experiment, seeds, chosen, model, real, assess.likelihood, device)
     content = {"dataset": settings["dataset"], "profile": settings["profile"], "features": real.described,
@@ -59,12 +61,6 @@ def main(experiment: str) -> None:
     dataset = settings["dataset"]
     assessments.log(experiment, content, inputs_digest(experiment, dataset), runs.describe(prepared_file(dataset)),
                     training, chosen)
-
-
-def _chosen_seed(searches: list[dict[str, Any]], variant: str) -> int:
-    """The one with the highest validation log-likelihood, the first of equal ones: that of the headline."""
-    best = max(searches, key=lambda entry: entry["variants"][variant]["refined"]["validation_log_likelihood"])
-    return int(best["seed"])
 
 
 def _measure(path: Path, variant: str, samples: torch.Tensor, real: Yardstick) -> dict[str, Any]:
@@ -83,7 +79,8 @@ def _add_likelihoods(experiment: str, seeds: list[dict[str, Any]], chosen: dict[
             weights = read_weights(weights_file(experiment, seed), variant)
             decoder = Decoder(model, real.dataset.shape, weights, device)
             found = likelihood(
-                decoder, some_of(real.images.validation, settings.images), some_of(real.images.test, settings.images),
+                decoder, evenly_spaced(real.images.validation, settings.images),
+                evenly_spaced(real.images.test, settings.images),
                 narrowest=settings.narrowest, temperatures=settings.temperatures, leapfrogs=settings.leapfrogs,
                 chains=settings.chains, stream=random_stream(seed, "annealed importance sampling", device),
                 advance=progress.advance)
@@ -92,11 +89,9 @@ def _add_likelihoods(experiment: str, seeds: list[dict[str, Any]], chosen: dict[
 
 
 def _plain(found: Likelihood, settings: LikelihoodSettings) -> dict[str, Any]:
-    def estimate(one: Estimate) -> dict[str, float]:
-        return {"value": one.value, "standard_error": one.standard_error}
     return {"bandwidth": found.bandwidth, "narrowest": found.narrowest, "validation": found.validation,
-            "test": estimate(found.test), "simulated_below": estimate(found.below),
-            "simulated_above": estimate(found.above), "gap": estimate(found.gap), "images": settings.images,
+            "test": asdict(found.test), "simulated_below": asdict(found.below),
+            "simulated_above": asdict(found.above), "gap": asdict(found.gap), "images": settings.images,
             "chains": settings.chains, "temperatures": settings.temperatures, "leapfrogs": settings.leapfrogs}
 
 

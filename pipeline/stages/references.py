@@ -15,9 +15,10 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from gan.evaluation import parzen
-from gan.evaluation.assessment import Images, bad_samples, measure, some_of
+from gan.evaluation.assessment import Images, bad_samples, measure
 from gan.evaluation.measures import CHECKS, is_caught
 from gan.evaluation.settings import Grid
+from gan.evaluation.subsets import evenly_spaced
 from pipeline.artifacts.assessed import Yardstick, assessment_settings
 from pipeline.artifacts.assessments import references_file, references_picture
 from pipeline.artifacts.configuration import configuration
@@ -46,13 +47,13 @@ def main(name: str) -> None:
         for key, (title, samples) in rows.items():
             held_out = key == HELD_OUT
             # Validation images stand for samples in one row: there, σ is chosen on training images in their place.
-            searched = some_of(images.train, settings["validation_images"]) if held_out \
-                else images.validation[:settings["validation_images"]]
+            n = settings["validation_images"]
+            searched = evenly_spaced(images.train, n) if held_out else images.validation[:n]
             content["rows"][key] = {"title": title, "parzen": _parzen(searched, images.test, samples, grid),
                                     **measure(samples, images, real.reference, real.features, assess.measures,
                                               held_out)}
             progress.advance(1, title)
-        few = some_of(images.validation, assess.measures.checked)
+        few = evenly_spaced(images.validation, assess.measures.checked)
         yardstick = measure(few, images, real.reference, real.features, assess.measures, True)
         progress.advance(1, "held-out images, fewer")
         measured = {}
@@ -79,13 +80,13 @@ HELD_OUT, BLURRED, WITHOUT = "held_out", "blurred", "without_a_class"
 def references(images: Images, labels: Tensor | None, shape: tuple[int, int, int], n: int
                ) -> dict[str, tuple[str, Tensor]]:
     """By key, the titles and samples [n, d] of the reference rows; fewer where there are fewer images."""
-    some = some_of(images.train, n)
-    rows = {HELD_OUT: ("Held-out real images", some_of(images.validation, n)),
+    some = evenly_spaced(images.train, n)
+    rows = {HELD_OUT: ("Held-out real images", evenly_spaced(images.validation, n)),
             BLURRED: (f"Training images blurred by {BLUR:g} pixels".replace("0.", "."), blurred(some, shape, BLUR))}
     if labels is not None:
         left_out = int(labels.max()) - 1
         kept = images.train[labels.to(images.train.device) != left_out]
-        rows[WITHOUT] = (f"Training images without class {left_out}", some_of(kept, n))
+        rows[WITHOUT] = (f"Training images without class {left_out}", evenly_spaced(kept, n))
     return rows
 
 

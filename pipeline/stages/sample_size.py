@@ -22,6 +22,7 @@ from gan.evaluation.subsets import evenly_spaced
 from gan.linear_algebra import random_stream
 from gan.registry import create
 from gan.weights import read_weights
+from pipeline.artifacts.choice import best_seed
 from pipeline.artifacts.configuration import configuration, folder
 from pipeline.artifacts.paths import prepared_file
 from pipeline.artifacts.prepared import read_dataset
@@ -52,7 +53,7 @@ def main(experiment: str) -> None:
     variants: dict[str, Any] = {}
     with Progress(f"{experiment}, sample size", len(names) * images * sum(sizes), "pair") as progress:
         for variant in names:
-            seed = chosen_seed(evaluation, variant)
+            seed = best_seed(evaluation, variant)
             weights = read_weights(weights_file(experiment, seed), variant)
             model = create(model_settings(training["settings"]["model"]), dataset.train, seed, device, dataset.shape)
             try:
@@ -78,13 +79,6 @@ def available(sizes: Sequence[int], model: str, training_images: int, chains: bo
     if chains:
         return [n for n in sizes if n <= MOST_OF_CHAINS]
     return [n for n in sizes if model != "training_images" or n <= training_images]
-
-
-def chosen_seed(evaluation: dict[str, Any], variant: str) -> int:
-    """The seed with the highest validation log-likelihood (refined search), the first of equal ones."""
-    best: dict[str, Any] = max(evaluation["seeds"], key=lambda seed: seed["variants"][variant]["refined"][
-        "validation_log_likelihood"])
-    return int(best["seed"])
 
 
 def score(folds: Folds, samples: torch.Tensor, grid: Grid, advance: Callable[[int], None]) -> dict[str, Any]:

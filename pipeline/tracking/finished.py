@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.artifacts.choice import best_seed
 from pipeline.artifacts.configuration import inputs_digest
 from pipeline.artifacts.paths import ARTIFACTS, prepared_file
 from pipeline.results.assessment import of_seed, read_assessment
-from pipeline.results.metrics import best_seed, variants_of
+from pipeline.results.metrics import variants_of
 from pipeline.tracking import assessments, logged_model, runs
 
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from gan.evaluation import assessment
-from gan.evaluation.assessment import Images, Reference, bad_samples, measure, reference, some_of
+from gan.evaluation.assessment import Images, Reference, bad_samples, measure, reference
 from gan.evaluation.assessment_settings import FeatureSettings, LikelihoodSettings, MeasureSettings
 from gan.evaluation.features import Features, train
 from gan.evaluation.measures import CHECKS, MEASURES, is_caught
+from gan.evaluation.subsets import evenly_spaced
 
 SHAPE, CLASSES = (1, 8, 8), 4
 FEATURES = FeatureSettings([8], 24, 8, 50, 0.1, 0, False)
@@ -87,7 +88,7 @@ def test_held_out_images_are_what_each_measure_expects_of_real_ones(world, yards
 
 
 def test_every_measure_has_a_value_with_an_error_and_copies_are_at_no_distance(world):
-    found = world.measure(some_of(world.images.train, 600))
+    found = world.measure(evenly_spaced(world.images.train, 600))
     for name in (one.name for one in MEASURES):
         if "why" not in found[name]:
             assert math.isfinite(found[name]["value"])
@@ -101,7 +102,8 @@ def test_the_nearest_sample_is_measured_for_the_parzen_estimate(world):
     samples = bars(500, 9)[0]
     found = world.measure(samples)["nearest_sample"]
     n = found["samples"]
-    direct = torch.cdist(world.images.validation[:100].double(), some_of(samples, n).double()).square().min(1).values
+    some = evenly_spaced(samples, n).double()
+    direct = torch.cdist(world.images.validation[:100].double(), some).square().min(1).values
     assert found["mean_square_validation"] == pytest.approx(float(direct.mean()), rel=1e-5)
     assert (found["dimensions"], found["validation_images"]) == (64, 100)
 
@@ -141,7 +143,7 @@ def test_labels_of_one_class_leave_a_reason(labelled):
 
 @pytest.mark.parametrize(("n", "m"), [(10, 3), (3, 10), (10, 10), (7, 1)])
 def test_some_are_spread_evenly(n, m):
-    chosen = some_of(torch.arange(n), m)
+    chosen = evenly_spaced(torch.arange(n), m)
     assert len(chosen) == min(n, m)
     assert torch.equal(chosen, chosen.unique())
     assert len(chosen) < 2 or int(chosen.diff().max() - chosen.diff().min()) <= 1

@@ -16,11 +16,11 @@ from gan.evaluation import parzen
 from gan.evaluation.subsets import evenly_spaced
 from gan.linear_algebra import random_stream
 from gan.registry import create
+from pipeline.artifacts.choice import best_seed
 from pipeline.artifacts.configuration import configuration
 from pipeline.artifacts.paths import prepared_file
 from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.trained import model_settings
-from pipeline.results.metrics import best_seed
 from pipeline.runtime import files
 from pipeline.stages import configure, sample_size
 

@@ -21,10 +21,10 @@ from PIL import Image
 from gan.generator import Generator
 from gan.linear_algebra import random_stream
 from gan.registry import create
+from pipeline.artifacts.choice import best_seed
 from pipeline.artifacts.configuration import inputs_digest
 from pipeline.artifacts.paths import prepared_file
 from pipeline.commands import mlflow_gc
-from pipeline.results.metrics import best_seed
 from pipeline.runtime import checkpoints, code, files, run_log
 from pipeline.stages import figures, train
 from pipeline.tracking import assessments, gan_generator, logged_model, media, runs, store, unneeded, untrained
