@@ -40,7 +40,7 @@ def test_in_other_kinds_of_clones_the_graph_runs_and_experiments_do(other_clone:
     place.run("dvc", "cache", "dir", "--local", str(other_clone.root / ".dvc/cache"))  # of what dvc.lock names
     assert "everything is done" not in place.verb("plan", GAN_PROFILE="smoke", GAN_EXPERIMENTS="digits_kmeans",
                                                   GAN_LESSONS="none")
-    assert place.repro("prepare@digits") == {"configure", "download@digits", "prepare@digits"}
+    assert place.repro("--force", "prepare@digits") == {"configure", "download@digits", "prepare@digits"}
     place.commit("planned")
     said = place.run("dvc", "exp", "run", "--name", "fewer", "-S", "parzen.profiles.smoke.samples=250", "configure")
     assert stages_run(said) == {"configure"}

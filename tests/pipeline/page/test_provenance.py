@@ -16,7 +16,7 @@ from pipeline.artifacts.configuration import inputs_digest
 from pipeline.artifacts.paths import PLAN, prepared_file
 from pipeline.page.provenance import Chain, Change, Provenance
 from pipeline.results.plan import Plan
-from pipeline.runtime import machine, run_log
+from pipeline.runtime import git, run_log
 from pipeline.runtime.files import read_yaml
 
 
@@ -191,15 +191,15 @@ def repository(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
 
-    def git(*words: str) -> None:
+    def run_git(*words: str) -> None:
         subprocess.run(["git", "-c", "user.name=A", "-c", "user.email=a@b", *words], check=True, capture_output=True)
 
-    git("init", "-q")
+    run_git("init", "-q")
     run = FinishedRun(place)
     for profile in ("paper", "cpu"):
         run.finish(experiments=["mnist"], profile=profile)
-        git("add", "params.yaml", "plan.yaml")
-        git("commit", "-qm", profile)
+        run_git("add", "params.yaml", "plan.yaml")
+        run_git("commit", "-qm", profile)
     return place
 
 
@@ -226,7 +226,7 @@ def test_parameters_that_differ_from_the_commits_are_listed(repository: Path) ->
 
 
 def test_without_git_nothing_is_compared(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "commit", lambda: ("", False))
+    monkeypatch.setattr(git, "commit", lambda: ("", False))
     varying = Provenance.read(Plan.read()).varying
     assert varying.changed_since_commit is None
     assert varying.changed_by_commit is None

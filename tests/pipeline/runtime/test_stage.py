@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gan.errors import DataError
-from pipeline.runtime import machine, run_log, stage
+from pipeline.runtime import git, run_log, stage
 
 ROOT = Path(__file__).parents[3]
 BEGINNING = "import sys, time\nfrom gan.errors import DataError\nfrom pipeline.runtime import stage\n"
@@ -125,7 +125,7 @@ def run_stage(monkeypatch: pytest.MonkeyPatch, folder: Path, main: object, name:
 
 
 def test_how_long_a_stage_of_the_graph_took_is_kept_with_where_and_from_which_commit(monkeypatch, tmp_path):
-    monkeypatch.setattr(machine, "commit", lambda: ("a" * 40, True))
+    monkeypatch.setattr(git, "commit", lambda: ("a" * 40, True))
     kept = run_stage(monkeypatch, tmp_path, lambda: time.sleep(0.11), "train@mnist")
     assert list(kept) == ["train@mnist"]
     assert set(kept["train@mnist"]) == {"name", "seconds", "parts", "started", "host", "commit", "clean"}
@@ -135,10 +135,10 @@ def test_how_long_a_stage_of_the_graph_took_is_kept_with_where_and_from_which_co
 
 
 def test_the_commit_kept_is_that_of_the_beginning(monkeypatch, tmp_path):
-    monkeypatch.setattr(machine, "commit", lambda: ("a" * 40, True))
+    monkeypatch.setattr(git, "commit", lambda: ("a" * 40, True))
 
     def main() -> None:
-        monkeypatch.setattr(machine, "commit", lambda: ("b" * 40, False))
+        monkeypatch.setattr(git, "commit", lambda: ("b" * 40, False))
     assert run_stage(monkeypatch, tmp_path, main, "train@mnist")["train@mnist"]["commit"] == "a" * 40
 
 

@@ -23,7 +23,7 @@ from pipeline.results.published import dataset_name
 from pipeline.results.recorded import recorded_runs
 from pipeline.results.table import table_text
 from pipeline.results.text import seeds_text
-from pipeline.runtime import machine, run_log
+from pipeline.runtime import git, run_log
 from pipeline.runtime.files import read_json, write_json
 from pipeline.stages import figures, report
 
@@ -196,7 +196,7 @@ def test_only_marked_elements_vary_with_the_run_log(place: Path, monkeypatch: py
     inputs = inputs_digest("mnist", "mnist")
     pages = []
     for number, commit in enumerate((("a" * 40, True), ("b" * 40, False), ("", False))):
-        monkeypatch.setattr(machine, "commit", lambda commit=commit: commit)
+        monkeypatch.setattr(git, "commit", lambda commit=commit: commit)
         for name in ("train@mnist", "figures@mnist")[:number]:
             run_log.record("stages", name, {"seconds": 61.0 * number, "started": f"2026-11-2{number}T10:00:00",
                                                   "host": f"host{number}", "commit": commit[0], "clean": commit[1]})

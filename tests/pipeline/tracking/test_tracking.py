@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 from gan.errors import ReproductionError
 from pipeline.commands import ui
-from pipeline.runtime import machine
+from pipeline.runtime import git, machine
 from pipeline.settings import parameters as settings
 from pipeline.tracking import changes, heading, names, runs, schema
 from pipeline.tracking import store as stores
@@ -150,9 +150,9 @@ def test_a_run_tells_what_made_it(store, folder):
 
 
 def test_the_commit_is_that_of_the_start(store, monkeypatch):
-    monkeypatch.setattr(machine, "commit", lambda: ("c0ffee", False))
+    monkeypatch.setattr(git, "commit", lambda: ("c0ffee", False))
     with runs.start("mnist", 1, INPUTS):
-        monkeypatch.setattr(machine, "commit", lambda: ("later", True))
+        monkeypatch.setattr(git, "commit", lambda: ("later", True))
     tags = only_run(store).data.tags
     assert (tags["gan.commit"], tags["gan.commit_clean"], tags["mlflow.source.git.commit"]) == (
         "c0ffee", "false", "c0ffee")
@@ -428,7 +428,7 @@ def test_runs_of_other_parameters_have_other_names(store):
 
 def test_runs_of_the_same_parameters_are_told_apart_by_their_commit_or_a_number(store, monkeypatch):
     for commit, inputs in (("a" * 40, "1" * 64), ("b" * 40, "2" * 64), ("b" * 40, "3" * 64)):
-        monkeypatch.setattr(machine, "commit", lambda commit=commit: (commit, True))
+        monkeypatch.setattr(git, "commit", lambda commit=commit: (commit, True))
         with runs.start("mnist", 1, inputs, parameters={"k": 1}):
             pass
     assert [run.info.run_name for run in parents(store)] == [
@@ -445,12 +445,12 @@ def test_what_differs_from_the_commit_is_in_the_name_of_the_first_run_too(monkey
     text = (ROOT / "params.yaml").read_text()
     Path("params.yaml").write_text(text)
 
-    def git(*words: str) -> None:
+    def run_git(*words: str) -> None:
         subprocess.run(["git", *words], check=True, capture_output=True)
 
-    git("init", "--quiet")
-    git("add", "--all")
-    git("commit", "--quiet", "--message", "committed")
+    run_git("init", "--quiet")
+    run_git("add", "--all")
+    run_git("commit", "--quiet", "--message", "committed")
     committed = settings.check(settings.read_yaml(Path("params.yaml"))).configuration("digits")["train"]
     assert changes.from_commit("digits", committed["profile"], committed) == ""
     tried = json.loads(json.dumps(committed))
@@ -460,7 +460,7 @@ def test_what_differs_from_the_commit_is_in_the_name_of_the_first_run_too(monkey
     assert changes.from_commit("no such experiment", "cpu", tried) == ""
     monkeypatch.setenv("GIT_AUTHOR_EMAIL", changes.SWEEP)
     Path("params.yaml").write_text(text + "\n# a point\n")
-    git("commit", "--quiet", "--all", "--message", "rates-1")
+    run_git("commit", "--quiet", "--all", "--message", "rates-1")
     assert changes.from_commit("digits", committed["profile"], tried) == "seeds 7, 8, learning_rate.initial 0.5"
 
 
