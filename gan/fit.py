@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from gan.evaluation import parzen
 from gan.evaluation.settings import Monitor
 from gan.linear_algebra import random_stream
-from gan.model import BetweenUpdates, Model
+from gan.model import BetweenUpdates, Model, Restarts
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,25 @@ class Fit:
     epochs differ by their weights alone, and not from the noise that the published samples are drawn from.
     """
 
-    def __init__(self, model: Model, validation: Tensor, seed: int, monitor: Monitor) -> None:
+    def __init__(self, model: Model, validation: Tensor, seed: int, monitor: Monitor,
+                 given_up: Sequence[Sequence[dict[str, Any]]] = ()) -> None:
+        """`given_up` are the rows of the seed's starts before this one, which failed."""
         self.model, self.seed, self.monitor = model, seed, monitor
+        self.given_up = list(given_up)
         self._validation = validation[:monitor.images]
         self.rows: list[dict[str, Any]] = []
         self.choices: dict[str, Choice] = {}
 
     def run(self, between_updates: BetweenUpdates = lambda: None) -> Iterator[dict[str, Any]]:
-        """Fit until the last epoch or the end of patience; after each epoch, yield its row of the curves.
+        """Fit until the last epoch, the end of patience or that of a start that failed; after each epoch, yield its
+        row of the curves.
 
         Whoever iterates may stop at any row, or within an epoch by raising from `between_updates`, keep `state`, and
         resume from it later.
         """
         if self.model.epochs == 0 and not self.choices:
             self._choose()
-        while not self.is_finished:
+        while not self.is_finished and not self.is_to_be_given_up:
             row: dict[str, Any] = {"seed": self.seed, "epoch": self.model.epoch + 1,
                                    **self.model.fit_epoch(between_updates)}
             last = self.model.epoch == self.model.epochs
@@ -61,6 +65,16 @@ class Fit:
         best = max((choice.epoch for choice in self.choices.values()), default=self.model.epoch)
         out_of_patience = self.model.selects_epoch and self.model.epoch - best >= self.monitor.patience
         return self.model.epoch >= self.model.epochs or out_of_patience
+
+    @property
+    def start(self) -> int:
+        """Which of the seed's starts this is, from 1."""
+        return len(self.given_up) + 1
+
+    @property
+    def is_to_be_given_up(self) -> bool:
+        """Whether this start has failed, and another may be taken."""
+        return isinstance(self.model, Restarts) and self.start < self.model.starts and self.model.has_failed(self.rows)
 
     def _choose(self) -> dict[str, float]:
         scores = {}
@@ -85,7 +99,7 @@ class Fit:
         tensors = {f"model/{name}": tensor for name, tensor in self.model.state().items()}
         for variant, choice in self.choices.items():
             tensors |= {f"choice/{variant}/{name}": tensor for name, tensor in choice.weights.items()}
-        return tensors, {"rows": list(self.rows), "choices": {
+        return tensors, {"rows": list(self.rows), "given_up": list(self.given_up), "choices": {
             variant: [choice.epoch, choice.validation_log_likelihood] for variant, choice in self.choices.items()}}
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
@@ -94,7 +108,7 @@ class Fit:
             return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
         self.model.restore(below("model/"))
-        self.rows = list(values["rows"])
+        self.rows, self.given_up = list(values["rows"]), list(values["given_up"])
         choices = values["choices"]
         self.choices = {}
         for variant in self.model.variants:

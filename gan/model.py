@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
@@ -44,6 +44,18 @@ class Model(Protocol):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Resume from what `state` returned."""
+
+
+@runtime_checkable
+class Restarts(Protocol):
+    """What a model whose training may fail by the chance of its start can have: `isinstance` tells whether it does."""
+
+    @property
+    def starts(self) -> int:
+        """how many a seed may take; 1 where failures are kept"""
+
+    def has_failed(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """whether the start is to be given up now; `rows` are all of its epochs so far"""
 
 
 @runtime_checkable

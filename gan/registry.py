@@ -40,14 +40,15 @@ def module_of(kind: str) -> str:
 
 
 def create(settings: Settings, train: Tensor, seed: int, device: torch.device | str = "cpu",
-           shape: Shape | None = None) -> Model:
+           shape: Shape | None = None, start: int = 1) -> Model:
     """An untrained model for training images [N, d] of `shape` (C, H, W), which convolutions need.
 
+    `start` above 1 is for models that may take several (`gan.model.Restarts`).
     ValueError if the settings do not fit the images.
     """
     import torch
 
-    own = (shape,) if isinstance(settings, AdversarialNets) else ()
+    own = (shape, start) if isinstance(settings, AdversarialNets) else ()
     model: Model = _model_class(settings)(settings, train, seed, torch.device(device), *own)
     return model
 
@@ -56,13 +57,14 @@ def create_together(settings: Settings, train: Tensor, seeds: Sequence[int], dev
                     shape: Shape | None = None) -> list[Model]:
     """As `create`, a model for each of `seeds`; where it pays, they are trained as one computation.
 
-    That is on a GPU, and without convolutions, which keep one busy by themselves. A CPU is kept busy by one network.
+    That is on a GPU, and without convolutions, which keep one busy by themselves, and without restarts, after which
+    seeds are no longer in step. A CPU is kept busy by one network.
     """
     import torch
 
     device = torch.device(device)
     if isinstance(settings, AdversarialNets) and len(seeds) > 1 and device.type != "cpu" and not any(
-            game.has_convolutions for game in settings.games()):
+            game.has_convolutions or game.recipe.restarts for game in settings.games()):
         return [*_model_class(settings).together(settings, train, seeds, device, shape)]
     return [create(settings, train, seed, device, shape) for seed in seeds]
 

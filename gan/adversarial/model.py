@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from gan.adversarial.collapse import has_collapsed
 from gan.adversarial.layers import Layer, Network
 from gan.adversarial.networks import draw_noise, flat, whole_generator
 from gan.adversarial.settings import AdversarialNets, Shape
@@ -20,8 +21,8 @@ class _Games:
     """The games of adversarial nets one after another, of one seed or of several in step."""
 
     def __init__(self, nets: AdversarialNets, train: Tensor, seeds: Sequence[int], device: torch.device,
-                 shape: Shape) -> None:
-        self.nets, self.device = nets, device
+                 shape: Shape, start: int = 1) -> None:
+        self.nets, self.device, self._number = nets, device, start
         self.games = nets.games()
         self._train, self._seeds, self._shape = train.to(device), seeds, shape
         self.finished: list[tuple[int, int]] = []  # epochs and updates of the games before
@@ -29,7 +30,8 @@ class _Games:
         self.rows: list[dict[str, Any]] = []  # of the last epoch, one for each seed
 
     def _start(self, pretrained: Sequence[Layer] | None) -> Training:
-        return Training(self.games[len(self.finished)], self._train, self._seeds, self.device, self._shape, pretrained)
+        return Training(self.games[len(self.finished)], self._train, self._seeds, self.device, self._shape, pretrained,
+                        start=self._number)
 
     def next_game(self) -> None:
         """The finished game's generator is kept; its discriminator, velocities and average are not."""
@@ -71,8 +73,9 @@ class AdversarialNetsModel:
     variants: ClassVar[tuple[str, ...]] = ("raw", "ema")
 
     def __init__(self, nets: AdversarialNets, train: Tensor, seed: int, device: torch.device,
-                 shape: Shape | None = None) -> None:
-        self._share(_Games(nets, train, [seed], device, shape or flat(train)), 0)
+                 shape: Shape | None = None, start: int = 1) -> None:
+        """`start` counts the starts of the seed, of which all but the last have collapsed."""
+        self._share(_Games(nets, train, [seed], device, shape or flat(train), start), 0)
 
     @classmethod
     def together(cls, nets: AdversarialNets, train: Tensor, seeds: Sequence[int], device: torch.device,
@@ -105,6 +108,18 @@ class AdversarialNetsModel:
     @property
     def selects_epoch(self) -> bool:
         return self.nets.recipe.chosen_epoch == "best_on_validation"
+
+    @property
+    def starts(self) -> int:
+        """How many a seed may take."""
+        restarts = self.nets.recipe.restarts
+        return 1 if restarts is None else restarts.starts
+
+    def has_failed(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether the epoch just done is the one after which a start is judged, and it has collapsed."""
+        restarts = self.nets.recipe.restarts
+        return restarts is not None and self.epoch == restarts.after and has_collapsed(
+            [row["d_on_data"] for row in rows], [row["d_on_samples"] for row in rows])
 
     @property
     def can_be_scored(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
+from gan.adversarial.collapse import EPOCHS_IN_A_ROW
 from gan.settings import ParameterBlock, require
 
 Shape = tuple[int, int, int]
@@ -197,6 +198,21 @@ class Momentum(ParameterBlock):
 
 
 @dataclass(frozen=True)
+class Restarts(ParameterBlock):
+    """A start that has collapsed (`gan.adversarial.collapse`) is given up, and the next one of its seed is taken."""
+
+    after: int
+    """epochs after which a start is judged, once"""
+    starts: int
+    """of one seed at most; the last one is trained to the end whatever becomes of it"""
+
+    def __post_init__(self) -> None:
+        require(self.after >= EPOCHS_IN_A_ROW,
+                f"after must be at least {EPOCHS_IN_A_ROW} epochs, by which collapse is told, not {self.after}")
+        require(self.starts >= 2, f"starts must be at least 2, or nothing is ever given up, not {self.starts}")
+
+
+@dataclass(frozen=True)
 class Recipe(ParameterBlock):
     """How the game is played."""
 
@@ -219,6 +235,8 @@ class Recipe(ParameterBlock):
     precision: Literal["float32", "tf32"] = "float32"
     """of matrix products on a GPU: `tf32` rounds their factors to 10 bits behind the point; sums are float32 with both,
     and on a CPU so is everything"""
+    restarts: Restarts | None = None
+    """None in the released recipe: a start that collapses is trained to the end"""
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, f"epochs must be at least 1, not {self.epochs}")
@@ -230,6 +248,8 @@ class Recipe(ParameterBlock):
         require(0 <= self.average_decay < 1, f"average_decay must be from 0 to below 1, not {self.average_decay}")
         require(self.maximum_norm is None or 0 < self.maximum_norm < math.inf,
                 f"maximum_norm must be finite and above 0, or null, not {self.maximum_norm}")
+        require(self.restarts is None or self.restarts.after < self.epochs,
+                f"restarts.after must be below epochs, which is {self.epochs}, or null restarts")
 
 
 @dataclass(frozen=True)
@@ -263,6 +283,8 @@ class AdversarialNets(ParameterBlock):
             require(units == self.noise.dimensions,
                     f"the generator's last hidden layer takes the place of the pretrained one's noise, which has "
                     f"{self.noise.dimensions} dimensions, and must have as many units, not {units}")
+            require(self.recipe.restarts is None and self.pretraining.recipe.restarts is None,
+                    "restarts are for nets without pretraining: a start is judged by its first epochs")
 
     @property
     def has_convolutions(self) -> bool:

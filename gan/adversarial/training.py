@@ -71,18 +71,19 @@ class Training:
     def __init__(self, nets: AdversarialNets, train: Tensor, seed: int | Sequence[int],
                  device: torch.device | str = "cpu", shape: Shape | None = None,
                  pretrained: Sequence[Layer] | None = None, *, captured: bool = True,
-                 draws_on: torch.device | str | None = None) -> None:
+                 draws_on: torch.device | str | None = None, start: int = 1) -> None:
         """`train` [N, d] are the training images, of `shape` (C, H, W); they are moved to `device` once.
 
         `pretrained` are the layers of G that pretraining left; with them goes all of `nets` but `pretraining`.
         On a GPU updates are `captured`, unless noise and dropout are drawn elsewhere: `draws_on` a CPU they are the
-        numbers that training on that CPU would have. ValueError if the networks do not fit the images.
+        numbers that training on that CPU would have. `start` counts a seed's starts, each with random streams of its
+        own. ValueError if the networks do not fit the images.
         """
         self.nets, self.recipe, self.device = nets, nets.recipe, torch.device(device)
         self.seeds = [seed] if isinstance(seed, int) else list(seed)
         self.train = train.to(self.device)
         draws_on = torch.device(draws_on or device)
-        game = "" if pretrained is None else "on top of pretraining: "
+        game = ("" if pretrained is None else "on top of pretraining: ") + ("" if start == 1 else f"start {start}: ")
         shape = shape or flat(train)
         self._orders = [random_stream(seed, f"{game}order of the data") for seed in self.seeds]
         self.noises = [random_stream(seed, f"{game}noise and dropout", draws_on) for seed in self.seeds]

@@ -16,6 +16,8 @@ from pipeline.page.formatting import (
     remarks,
     sentence,
     signed,
+    starts_text,
+    takes_restarts,
     value_text,
     variant_text,
 )
@@ -127,6 +129,8 @@ def verdict(entry: Entry, variant: str) -> Verdict:
     if paper is None:
         return Verdict("beside", "not judged", note="The paper has no such number.")
     away = f"{signed(entry['test_log_likelihood'] - paper[0])} nats"
+    if takes_restarts(entry):
+        return Verdict("beside", "not judged", away, starts_text(entry))
     if entry["differences"]:
         return Verdict("beside", "not judged", away, REDUCED)
     if entry["profile"] != "paper":

@@ -52,8 +52,21 @@ def anchor(kind: str, name: str) -> str:
 def remarks(entry: Entry) -> list[str]:
     """What has to be said of every number of an experiment: what its ± is over, that it was reduced, and its note."""
     return [*([f"The ± is over {entry['folds']} folds."] if entry["folds"] > 1 else []),
+            *([starts_text(entry)] if takes_restarts(entry) else []),
             *([REDUCED] if entry["differences"] else []),
             *([sentence(entry["note"])] if entry["note"] else [])]
+
+
+def takes_restarts(entry: Entry) -> bool:
+    """Whether starts that collapsed were given up, which the paper does not do."""
+    return any("start" in seed for seed in entry.get("seeds", ()))
+
+
+def starts_text(entry: Entry) -> str:
+    """As "Starts that collapsed were given up …: four starts for three seeds"."""
+    starts, seeds = sum(seed.get("start", 1) for seed in entry["seeds"]), len(entry["seeds"])
+    return (f"Starts that collapsed were given up, which the paper does not do: {in_words(starts)} "
+            f"{'start' if starts == 1 else 'starts'} for {in_words(seeds)} {'seed' if seeds == 1 else 'seeds'}.")
 
 
 def row_label(name: str, variant: str) -> str:

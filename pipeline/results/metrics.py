@@ -64,12 +64,13 @@ def read_metrics(path: Path = METRICS) -> dict[str, Entry]:
 def _entry(evaluation: Mapping[str, Any], variant: str) -> Entry:
     measured = {seed["seed"]: seed["variants"][variant] for seed in evaluation["seeds"]
                 if variant in seed["variants"]}
+    starts = {seed["seed"]: {"start": seed["start"]} for seed in evaluation["seeds"] if "start" in seed}
     seed = best_seed(evaluation, variant)
     chosen = measured[seed]
     return {
         **_search(chosen["refined"]),
         **_over_seeds([result["refined"] for result in measured.values()]),
-        "seeds": [{"seed": number, **_search(result["refined"]), "epoch": result["epoch"],
+        "seeds": [{"seed": number, **starts.get(number, {}), **_search(result["refined"]), "epoch": result["epoch"],
                    "validation_log_likelihood": round(result["refined"]["validation_log_likelihood"], DECIMALS)}
                   for number, result in measured.items()],
         "epoch": chosen["epoch"],

@@ -24,7 +24,7 @@ def main(experiment: str) -> None:
                 for entry in files.read_json(folder(experiment) / "bandwidth.json")["seeds"]}
     dataset = read_dataset(prepared_file(settings["dataset"]))
     tests = [test.to(device) for _, test in dataset.folds()]
-    epochs = {entry["seed"]: entry["variants"] for entry in training["seeds"]}
+    trained = {entry["seed"]: entry for entry in training["seeds"]}
     rows = scored_rows(experiment)
     n = 0
     seeds: list[dict[str, Any]] = []
@@ -34,9 +34,10 @@ def main(experiment: str) -> None:
             scores: dict[str, Any] = {}
             for variant in variants:
                 n = len(samples[variant])
-                scores[variant] = {"epoch": epochs[seed][variant]["epoch"], **_scores(
+                scores[variant] = {"epoch": trained[seed]["variants"][variant]["epoch"], **_scores(
                     searches[seed][variant], tests, samples[variant].to(device), progress.advance)}
-            seeds.append({"seed": seed, "variants": scores})
+            start = {"start": trained[seed]["start"]} if "start" in trained[seed] else {}
+            seeds.append({"seed": seed, **start, "variants": scores})
     files.write_json(folder(experiment) / "evaluation.json", {
         "title": settings["title"], "note": settings["note"], "model": training["model"],
         "dataset": settings["dataset"], "dimensions": dataset.test.shape[1], "scale": dataset.scale,

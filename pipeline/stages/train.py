@@ -17,12 +17,14 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
+from gan.adversarial.settings import AdversarialNets
 from gan.datasets.dataset import Dataset
 from gan.errors import ReproductionError, TrainingDiverged
 from gan.evaluation.settings import Monitor
 from gan.fit import Fit
 from gan.linear_algebra import random_stream
-from gan.registry import create_together
+from gan.model import Restarts
+from gan.registry import create, create_together
 from gan.weights import describe
 from pipeline.artifacts.configuration import configuration, inputs_digest
 from pipeline.artifacts.configuration import folder as artifacts
@@ -72,12 +74,14 @@ class _Experiment:
     def __init__(self, name: str, settings: dict[str, Any], dataset: Dataset, inputs: str, device: torch.device
                  ) -> None:
         self.name, self.settings, self.dataset, self.inputs, self.device = name, settings, dataset, inputs, device
+        self._model = model_settings(settings["model"])
+        self._may_restart = isinstance(self._model, AdversarialNets) and self._model.recipe.restarts is not None
         self._seconds = checkpoints.seconds_between()
         self._folder = checkpoints.folder(name)
 
     def fit(self, seeds: Sequence[int]) -> list[Fit]:
-        """The fit of each seed: one after another on a CPU, together on a GPU."""
-        if self.device.type == "cpu":
+        """The fit of each seed: one after another on a CPU or where a start may be given up, else together."""
+        if self.device.type == "cpu" or self._may_restart:
             return [self._fit_in_step([seed])[0] for seed in seeds]
         finished = {seed: fit for seed in seeds if (fit := self._finished(seed)) is not None}
         others = [seed for seed in seeds if seed not in finished]
@@ -98,12 +102,19 @@ class _Experiment:
     def _start(self, seeds: Sequence[int]) -> list[Fit]:
         monitor = TypeAdapter(Monitor).validate_python(self.settings["monitor"])
         try:
-            models = create_together(model_settings(self.settings["model"]), self.dataset.train, seeds, self.device,
-                                     self.dataset.shape)
+            models = create_together(self._model, self.dataset.train, seeds, self.device, self.dataset.shape)
         except ValueError as error:
             raise settings_mismatch(self.name, error) from error
         validation = self.dataset.validation.to(self.device)
         return [Fit(model, validation, seed, monitor) for model, seed in zip(models, seeds, strict=True)]
+
+    def _next_start(self, failed: Fit) -> Fit:
+        number = failed.start + 1
+        print(f"{self.name}, seed {failed.seed}: start {failed.start} has collapsed by epoch {failed.model.epoch} and "
+              f"is given up; start {number} begins", flush=True)
+        model = create(self._model, self.dataset.train, failed.seed, self.device, self.dataset.shape, number)
+        return Fit(model, self.dataset.validation.to(self.device), failed.seed, failed.monitor,
+                   [*failed.given_up, failed.rows])
 
     def _restored(self, seeds: Sequence[int]) -> list[Fit]:
         """Fits as the newest whole checkpoint has them, or at their start."""
@@ -128,13 +139,27 @@ class _Experiment:
 
     def _fit_in_step(self, seeds: Sequence[int]) -> list[Fit]:
         fits, checkpoint = self._restored(seeds), self._checkpoint(seeds)
-        words = f"{self.name}, seed{'' if len(seeds) == 1 else 's'} {', '.join(map(str, seeds))}"
+        self._run(fits, checkpoint)
+        while failed := [fit for fit in fits if fit.is_to_be_given_up]:  # alone: others are not in step with it
+            fits = [self._next_start(fit) for fit in failed]
+            self._run(fits, checkpoint)
+        if len(seeds) > 1:  # each can then be found alone
+            for fit in fits:
+                _save([fit], self._checkpoint([fit.seed]))
+        return fits
+
+    def _run(self, fits: Sequence[Fit], checkpoint: Checkpoint) -> None:
+        """To the end, or that of a start which is to be given up."""
+        if any(fit.is_to_be_given_up for fit in fits):  # as a checkpoint has them that was the last before a kill
+            return
+        words = f"{self.name}, seed{'' if len(fits) == 1 else 's'} {', '.join(str(fit.seed) for fit in fits)}"
+        words += f", start {fits[0].start}" if fits[0].start > 1 else ""
         with (
             Interruption() as interruption,
             contextlib.ExitStack() as trackers,
             Progress(words, fits[0].model.epochs, "epoch", done=fits[0].model.epoch) as progress,
         ):
-            running = _Running(fits, [trackers.enter_context(self._tracker(seed)) for seed in seeds], checkpoint,
+            running = _Running(fits, [trackers.enter_context(self._tracker(fit)) for fit in fits], checkpoint,
                                progress, interruption, self._seconds)
             try:
                 running.run(self._show)
@@ -142,15 +167,11 @@ class _Experiment:
                 raise _with_last_good_state(error, checkpoint) from None
             except ValueError as error:
                 raise settings_mismatch(self.name, error) from error
-        if len(seeds) > 1:  # each can then be found alone
-            for fit in fits:
-                _save([fit], self._checkpoint([fit.seed]))
-        return fits
 
-    def _tracker(self, seed: int) -> runs.Tracker:
-        return runs.start(self.name, seed, self.inputs, profile=self.settings["profile"], parameters=self.settings,
-                              dataset=runs.describe(prepared_file(self.dataset.name)),
-                              hardware=machine.hardware(self.device))
+    def _tracker(self, fit: Fit) -> runs.Tracker:
+        return runs.start(self.name, fit.seed, self.inputs, profile=self.settings["profile"], parameters=self.settings,
+                          dataset=runs.describe(prepared_file(self.dataset.name)),
+                          hardware=machine.hardware(self.device), attempt=fit.start)
 
     def _show(self, fit: Fit, tracker: runs.Tracker) -> None:
         """Pictures of samples from the same noise at each look, by a random stream of their own: training's bytes are
@@ -243,10 +264,19 @@ def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], shape
     files.write_json(artifacts(experiment) / "training.json", {
         "model": settings["model"]["kind"], "dataset": settings["dataset"], "profile": settings["profile"],
         "settings": settings, "hardware": machine.hardware(device),
-        "seeds": [{"seed": fit.seed, "updates": getattr(fit.model, "updates", None), "variants": {
+        "seeds": [{"seed": fit.seed, "updates": getattr(fit.model, "updates", None), **_starts(fit), "variants": {
             variant: {"epoch": choice.epoch if fit.model.can_be_scored else None,
                       "validation_log_likelihood": choice.validation_log_likelihood}
             for variant, choice in fit.choices.items()}} for fit in fits]})
+
+
+def _starts(fit: Fit) -> dict[str, Any]:
+    """Where starts may be given up: how many the seed took, and the curves of those that failed, a row an epoch."""
+    if not (isinstance(fit.model, Restarts) and fit.model.starts > 1):
+        return {}
+    return {"start": fit.start, "given_up": [
+        {name: [row.get(name) for row in rows] for name in CURVES[1:] if any(name in row for row in rows)}
+        for rows in fit.given_up]}
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from gan.datasets.dataset import Dataset
 
-PARENT, CHANGED, GROUP = "mlflow.parentRunId", "gan.changed", "gan.group"
+PARENT, CHANGED, GROUP, START = "mlflow.parentRunId", "gan.changed", "gan.group", "gan.start"
 
 SECONDS_BETWEEN_BATCHES = 2.0
 # How long `finish` waits for all that is left to send, beside what large files are granted.
@@ -71,14 +71,17 @@ T = TypeVar("T")
 
 def start(experiment: str, seed: int, inputs: str, *, profile: str = "",
           parameters: Mapping[str, Any] | None = None, tags: Mapping[str, Any] | None = None,
-          dataset: Mapping[str, Any] | None = None, hardware: Mapping[str, Any] | None = None) -> Tracker:
+          dataset: Mapping[str, Any] | None = None, hardware: Mapping[str, Any] | None = None,
+          attempt: int = 1) -> Tracker:
     """The run of a training: a new one, or the one of the same inputs that was interrupted or failed.
 
     `inputs` is the digest of everything the stage reads, `parameters` may be nested, `dataset` comes from `describe`
-    (a `name` and a `digest` will do), `hardware` from `machine.hardware`. Points and pictures that an interrupted run
-    has already are not logged twice. Returns at once and never raises.
+    (a `name` and a `digest` will do), `hardware` from `machine.hardware`. `attempt` counts the starts of the seed,
+    which have a run each. Points and pictures that an interrupted run has are not logged twice. Returns at once and
+    never raises.
     """
-    return _track(_Asked(experiment, seed, inputs, profile, parameters, tags, dataset, hardware, training=True))
+    return _track(_Asked(experiment, seed, inputs, profile, parameters, tags, dataset, hardware, training=True,
+                         attempt=attempt))
 
 
 def resume(experiment: str, seed: int | None, inputs: str, *, profile: str = "",
@@ -127,7 +130,9 @@ class Tracker:
         if self._worker is not None and not self._has_begun:
             self._has_begun = True
             what = name.rpartition("_")[0]
-            for variant, first in untrained.samples(self._worker.parameters, self._worker.seed, dataset, len(samples)):
+            asked = self._worker.asked
+            for variant, first in untrained.samples(asked.parameters or {}, asked.seed or 0, dataset, len(samples),
+                                                    asked.attempt):
                 self._picture(f"{what}_{variant}", first, dataset, 0)
         self._picture(name, samples, dataset, int(step))
 
@@ -208,10 +213,11 @@ class _Asked:
     dataset: Mapping[str, Any] | None
     hardware: Mapping[str, Any] | None
     training: bool
+    attempt: int = 1
 
     @property
     def parent(self) -> _Asked:
-        return dataclasses.replace(self, seed=None)
+        return dataclasses.replace(self, seed=None, attempt=1)
 
     @property
     def key(self) -> str:
@@ -225,7 +231,8 @@ class _Asked:
 
     def name(self, changed: str) -> str:
         """`changed`: in what the run differs from others of its experiment and profile."""
-        seed = "" if self.seed is None else f"seed {self.seed}"
+        seed = "" if self.seed is None else f"seed {self.seed}" + (
+            f", start {self.attempt}" if self.attempt > 1 else "")
         return as_text(" · ".join(filter(None, (self.experiment, seed, self.profile, changed))), LONGEST_PARAMETER)
 
     @property
@@ -245,6 +252,7 @@ class _Asked:
         dataset, hardware = self.dataset or {}, self.hardware or {}
         values = {
             "gan.key": self.key, "gan.experiment": self.experiment, "gan.seed": self.seed, "gan.profile": self.profile,
+            START: self.attempt if self.attempt > 1 else None,
             "gan.inputs": self.inputs, "gan.workplace": _workplace(), GROUP: self.group, CHANGED: changed or None,
             "gan.dataset": dataset.get("name"), "gan.dataset_digest": dataset.get("digest"),
             "gan.commit": commit or None, "gan.commit_clean": clean if commit else None, NOTE: self.note,
@@ -265,7 +273,7 @@ class _Worker(threading.Thread):
 
     def __init__(self, asked: _Asked, store: str, artifacts: str | None) -> None:
         super().__init__(name=f"mlflow {asked.experiment} {asked.seed}", daemon=True)
-        self._asked, self._store, self._artifacts = asked, store, artifacts
+        self.asked, self._store, self._artifacts = asked, store, artifacts
         self._commit = git.commit()  # now: the code may be edited while it runs
         self._changed = threading.Condition()
         self._points: list[Point] = []
@@ -280,18 +288,10 @@ class _Worker(threading.Thread):
     def open(self) -> bool:
         return self._status is None and not self._abandoned and self.is_alive()
 
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        return self._asked.parameters or {}
-
-    @property
-    def seed(self) -> int:
-        return self._asked.seed or 0
-
     def show(self, client: Any, run_id: str, picture: str) -> None:
         """See `Tracker.show`."""
-        if client.get_run(run_id).data.tags.get(NOTE) == self._asked.note:
-            client.set_tag(run_id, NOTE, f"{self._asked.note}\n\n{media.markdown(run_id, picture)}")
+        if client.get_run(run_id).data.tags.get(NOTE) == self.asked.note:
+            client.set_tag(run_id, NOTE, f"{self.asked.note}\n\n{media.markdown(run_id, picture)}")
 
     def add(self, points: Sequence[Point] = (), files: Sequence[_File] = ()) -> None:
         with self._changed:
@@ -329,7 +329,7 @@ class _Worker(threading.Thread):
             stores.give_up(self._store, stores.reason(error))
 
     def _log(self, client: Any) -> None:
-        asked = self._asked
+        asked = self.asked
         parent, held = (None, False) if asked.seed is None else self._enter(client, asked.parent)
         run, found = self._enter(client, asked, parent)
         opened = [] if found and run.info.status == "FINISHED" else [run.info.run_id]
@@ -367,7 +367,8 @@ class _Worker(threading.Thread):
         if asked.training:
             # In a store that others share an unfinished run from elsewhere may well be at work.
             mine = here if stores.is_shared(self._store) else runs
-            candidates = [run for run in mine if asked.seed is None or run.info.status != "FINISHED"]
+            candidates = [run for run in mine if asked.seed is None or (
+                run.info.status != "FINISHED" and run.data.tags.get(START, "1") == str(asked.attempt))]
         else:
             candidates = here + list(runs)
         if candidates:
@@ -428,7 +429,7 @@ class _Worker(threading.Thread):
 
     def _record(self, run: Any, parent: Any) -> None:
         """Keep where the run is, for the report to name."""
-        asked, place = self._asked, run.info.experiment_id
+        asked, place = self.asked, run.info.experiment_id
         run_log.record("runs", f"{asked.experiment}-seed-{asked.seed}", {
             "experiment": asked.experiment, "seed": asked.seed, "inputs": asked.inputs,
             "run_id": run.info.run_id, "run_name": run.info.run_name, "experiment_id": place,

@@ -17,15 +17,16 @@ STREAM = "pictures of training"
 """as the stage `train` calls it"""
 
 
-def samples(settings: Mapping[str, Any], seed: int, dataset: Dataset, n: int) -> list[tuple[str, torch.Tensor]]:
+def samples(settings: Mapping[str, Any], seed: int, dataset: Dataset, n: int, start: int = 1
+            ) -> list[tuple[str, torch.Tensor]]:
     """n samples [n, d] of each variant, on the CPU; none where the model cannot be had or has none yet."""
     try:
-        return _samples(settings["model"], seed, dataset, n)
+        return _samples(settings["model"], seed, dataset, n, start)
     except Exception:  # a picture less; training will say what is wrong, if anything is
         return []
 
 
-def _samples(content: Any, seed: int, dataset: Dataset, n: int) -> list[tuple[str, torch.Tensor]]:
+def _samples(content: Any, seed: int, dataset: Dataset, n: int, start: int) -> list[tuple[str, torch.Tensor]]:
     import torch
 
     from gan.linear_algebra import random_stream
@@ -37,7 +38,7 @@ def _samples(content: Any, seed: int, dataset: Dataset, n: int) -> list[tuple[st
     with torch.no_grad():
         if settings.kind == "adversarial_nets" and len(settings.games()) > 1:
             return [(variant, drawn) for drawn in [_whole(settings, seed, dataset, n)] for variant in ("raw", "ema")]
-        model = create(settings, dataset.train, seed, device, dataset.shape)
+        model = create(settings, dataset.train, seed, device, dataset.shape, start)
         return [(variant, model.sample(model.weights(variant), n, random_stream(seed, STREAM, device)).to(
             "cpu", copy=True)) for variant in model.variants]
 

@@ -337,6 +337,21 @@ def test_runs_of_other_inputs_seeds_and_experiments_are_left_alone(store):
     assert [set(metrics(run)) for run in seed_runs(store)] == [{"loss"}, {"other"}, {"other"}, {"other"}]
 
 
+def test_each_start_of_a_seed_has_a_run_and_what_comes_later_goes_to_the_last(store):
+    begun = runs.start("mnist", 1, INPUTS, profile="cpu")
+    begun.metrics({"loss": .5}, step=1)
+    begun.finish("KILLED")  # as a start is left by a kill after its last epoch, before it was given up
+    with runs.start("mnist", 1, INPUTS, profile="cpu", attempt=2) as tracker:
+        tracker.metrics({"loss": .25}, step=1)
+    with runs.resume("mnist", 1, INPUTS, profile="cpu") as tracker:
+        tracker.metrics({"score": 9.}, step=1)
+    first, second = seed_runs(store)
+    assert [run.info.run_name for run in (first, second)] == ["mnist · seed 1 · cpu", "mnist · seed 1, start 2 · cpu"]
+    assert ("gan.start" in first.data.tags, second.data.tags["gan.start"]) == (False, "2")
+    assert (metrics(first), metrics(second)) == ({"loss": .5}, {"loss": .25, "score": 9.})
+    assert len(parents(store)) == 1
+
+
 def test_a_killed_training_goes_on_in_its_run(store):
     child = python("tracker = runs.start('mnist', 1, sys.argv[1], parameters={'a': 1})\n"
                    "for epoch in range(10): tracker.metrics({'loss': epoch}, step=epoch)\n"
