@@ -4,7 +4,7 @@ how often a start collapses, and what each seed draws."""
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -146,17 +146,27 @@ class LongRunSection:
     collapse: Collapse | None
 
 
-def long_run_sections(runs: Sequence[LongRun], recorded: Sequence[Recorded], numbers: Numbering
-                      ) -> list[LongRunSection]:
-    """One for each long run; `recorded` has its row of Table 1."""
-    entries = {(run.experiment, run.profile): run.metrics for run in recorded}
-    return [_section(run, entries.get((run.experiment, run.profile)), numbers) for run in runs]
+def strip_of(run: LongRun, recorded: Sequence[Recorded], numbers: Numbering) -> Figure | None:
+    """The first samples of the run's seed that is judged, if it has any."""
+    return _strip(run, _entry(run, recorded), numbers)
 
 
-def _section(run: LongRun, entry: Entry | None, numbers: Numbering) -> LongRunSection:
+def long_run_sections(runs: Sequence[LongRun], recorded: Sequence[Recorded], numbers: Numbering,
+                      strips: Mapping[str, Figure] | None = None) -> list[LongRunSection]:
+    """One for each long run; `recorded` has its row of Table 1, `strips` by a run's folder those that stand elsewhere
+    already."""
+    return [_section(run, _entry(run, recorded), numbers, (strips or {}).get(run.folder)) for run in runs]
+
+
+def _entry(run: LongRun, recorded: Sequence[Recorded]) -> Entry | None:
+    return next((one.metrics for one in recorded if (one.experiment, one.profile) == (run.experiment, run.profile)),
+                None)
+
+
+def _section(run: LongRun, entry: Entry | None, numbers: Numbering, strip: Figure | None) -> LongRunSection:
     paper = published_score(entry["model"], entry["dataset"]) if entry else None
     name = dataset_name(entry["dataset"]) if entry else run.experiment
-    pictures = _strip(run, entry, numbers)
+    pictures = strip or _strip(run, entry, numbers)
     validation = _validation(run, run.annealing, paper, numbers) if run.annealing else None
     collapse = Collapse(COLLAPSE_RULE, [_starts_row(starts) for starts in run.starts],
                         [_starts_figure(run, starts, numbers) for starts in run.starts]) if run.starts else None

@@ -17,7 +17,7 @@ from pipeline.page.experiments import Section
 from pipeline.page.formatting import Notes
 from pipeline.page.lessons import RULE as LESSON_RULE
 from pipeline.page.lessons import lesson_claims
-from pipeline.page.long_run import LongRunSection, long_run_sections
+from pipeline.page.long_run import long_run_sections, strip_of
 from pipeline.page.pictures import Figure, Numbering, first_strip
 from pipeline.page.provenance import Provenance, reduced
 from pipeline.page.scores import Estimate, dot_plots, measurements, not_measured, reference_sentence
@@ -40,9 +40,10 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
     `long_runs` are what bare runs measured beside their scores.
     """
     numbers, notes = Numbering(), Notes()
-    runs = long_run_sections(long_runs, recorded, numbers)
-    lead = _lead(runs, metrics, recorded, plan, numbers)
+    strips = _first_strip(long_runs, recorded, numbers)
+    lead = next(iter(strips.values()), None) or _own_strip(metrics, recorded, plan, numbers)
     opinions = second_opinions(metrics, numbers)
+    runs = long_run_sections(long_runs, recorded, numbers, strips)
     measured = measurements(metrics, recorded, notes)
     plots = dot_plots(measured, numbers)
     sizes = sample_sizes(plan, numbers)
@@ -58,7 +59,7 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
         plots=plots, measurements=measured, experiments=experiments, recorded=recorded,
         in_folds={row.entry["dataset"] for row in measured if row.entry["folds"] > 1},
         unit_scale=UNIT_SCALE, references=reference_sentence(metrics, full), sizes=sizes,
-        not_measured=not_measured(metrics, plan, recorded), 
+        not_measured=not_measured(metrics, plan, recorded),
         differences=departures if full else in_short(departures),
         provenance=provenance, reduced=reduced(metrics), parzen=Estimate.of(experiments),
         profiles=list(dict.fromkeys(entry["profile"] for entry in metrics.values())),
@@ -66,12 +67,16 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
         long_runs=runs, opinions=opinions)
 
 
-def _lead(runs: Sequence[LongRunSection], metrics: Mapping[str, Entry], recorded: Sequence[Recorded], plan: Plan,
-          numbers: Numbering) -> Figure | None:
-    """The picture on the first screen: samples of the run that the paper's claim is judged by, else of any other."""
+def _first_strip(runs: Sequence[LongRun], recorded: Sequence[Recorded], numbers: Numbering) -> dict[str, Figure]:
+    """The first long run's that has one, by its folder: samples of the run that the paper's claim is judged by."""
     for run in runs:
-        if run.strip is not None:
-            return run.strip
+        if (strip := strip_of(run, recorded, numbers)) is not None:
+            return {run.folder: strip}
+    return {}
+
+
+def _own_strip(metrics: Mapping[str, Entry], recorded: Sequence[Recorded], plan: Plan, numbers: Numbering
+               ) -> Figure | None:
     judged = judged_run(PAPER_DATASETS[0], metrics, recorded)
     own = [name for name, entry in metrics.items() if entry is judged]
     return first_strip([*own, *plan.experiments], numbers)

@@ -15,7 +15,7 @@ from pipeline.artifacts.paths import ARTIFACTS, FIGURES
 from pipeline.page.charts import Axis, Chart, Line, around
 from pipeline.page.embedding import image_source
 from pipeline.page.formatting import anchor, row_label
-from pipeline.page.pictures import Numbering, cut
+from pipeline.page.pictures import Numbering, colour_of, cut
 from pipeline.results.assessment import (
     Row,
     is_first,
@@ -39,7 +39,7 @@ Places = Mapping[str, Sequence[int | None]]
 """By measure, the place of each row"""
 SAMPLES = 5
 """of each row"""
-STEP, ROW, LEFT, RIGHT, TOP = 74, 30, 250, 250, 40
+STEP, ROW, LEFT, RIGHT, TOP = 53, 30, 232, 232, 40
 """of the picture of ranks, in its own units"""
 
 
@@ -56,7 +56,7 @@ class Place:
 class RankLine:
     label: str
     kind: str
-    """`held-out`, `model` or `reference`"""
+    """`held-out`, `model`, `model variant` (sampled in another way than the paper) or `reference`"""
     colour: int
     places: Sequence[Place]
     path: str
@@ -80,6 +80,7 @@ class Cell:
     text: str
     note: str
     best: bool
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def _opinion(dataset: str, there: Sequence[Row], metrics: Mapping[str, Entry], n
     experiments = list(dict.fromkeys(row.experiment for row in there if row.experiment))
     return Opinion(
         anchor("second-opinion", dataset), dataset_name(dataset), [*_sentences(there, columns, places)],
-        _rank_chart(there, columns, places, dataset), number, columns,
+        _rank_chart(there, columns, places, dataset, metrics), number, columns,
         [_table_row(row, columns, {name: of_rows[i] for name, of_rows in places.items()}, dataset)
          for i, row in enumerate(there)], _sample_width(there),
         _facts(experiments, references), [_checked(check) for check in references.get("checks", ())],
@@ -231,19 +232,19 @@ def _failing(there: Sequence[Row], columns: Sequence[Measure]) -> str:
 
 # Ranks.
 
-def _rank_chart(there: Sequence[Row], columns: Sequence[Measure], table: Places, dataset: str) -> RankChart:
+def _rank_chart(there: Sequence[Row], columns: Sequence[Measure], table: Places, dataset: str,
+                metrics: Mapping[str, Entry]) -> RankChart:
     lines = []
-    colour = 0
     for i, row in enumerate(there):
-        kind = "held-out" if row.is_held_out else "model" if row.experiment and row.title not in REFERENCES.values() \
-            else "reference"
-        colour += kind == "model"
+        model = metrics[row.experiment]["model"] if row.experiment else ""
+        kind = "held-out" if row.is_held_out else "reference" if not model or model in REFERENCES else \
+            "model" if row.variant == "raw" else "model variant"
         places = [Place(LEFT + STEP * column, TOP + ROW * _height(table[measure.name], i), place)
                   for column, measure in enumerate(columns) if (place := table[measure.name][i]) is not None]
         if places:
             path = "L".join(f"{place.x:g} {place.y:g}" for place in places)
-            lines.append(RankLine(label(row), kind, (colour - 1) % 5 + 1 if kind == "model" else 6, places, f"M{path}",
-                                  places[0], places[-1]))
+            lines.append(RankLine(label(row), kind, colour_of(model) if kind.startswith("model") else 6, places,
+                                  f"M{path}", places[0], places[-1]))
     heads = [(float(LEFT + STEP * column), measure.title) for column, measure in enumerate(columns)]
     first = "; ".join(f"{measure.title}: {label(there[table[measure.name].index(1)])}" for measure in columns)
     return RankChart(LEFT + STEP * (len(columns) - 1) + RIGHT, TOP + ROW * len(there), lines, heads,
@@ -270,8 +271,8 @@ def _table_row(row: Row, columns: Sequence[Measure], places: Mapping[str, int | 
             continue
         many = seeds.get(measure.name, [])
         note = f"seeds {_number(min(many), measure)} to {_number(max(many), measure)}" if len(many) > 1 else ""
-        cells.append(Cell(with_error(found["value"], found["standard_error"], measure.decimals), note,
-                          places[measure.name] == 1))
+        cells.append(Cell(_number(found["value"], measure), note, places[measure.name] == 1,
+                          _number(found["standard_error"], measure)))
     details = row.experiment or ("reference" if not row.is_held_out else "the yardstick")
     return TableRow(label(row), details, _samples(row, dataset), cells)
 

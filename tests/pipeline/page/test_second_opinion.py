@@ -45,7 +45,8 @@ def test_three_sentences_tell_what_the_measures_find(assessed: Path) -> None:
 
 def test_every_row_has_a_line_through_its_places(assessed: Path) -> None:
     chart = opinion().ranks
-    assert [line.kind for line in chart.lines] == ["held-out", "model", "model", "reference", "reference", "reference"]
+    assert [line.kind for line in chart.lines] == ["held-out", "model", "model variant", "reference",
+                                                "reference", "reference"]
     held_out, raw = chart.lines[:2]
     assert [place.rank for place in held_out.places] == [4, *[1] * len(MEASURES)]
     assert [place.rank for place in raw.places][1] == 4
@@ -60,7 +61,7 @@ def test_every_row_has_a_line_through_its_places(assessed: Path) -> None:
 def test_the_table_has_values_with_errors_seeds_samples_and_reasons(assessed: Path) -> None:
     one = opinion()
     raw = next(row for row in one.rows if row.details == "mnist" and "averaged" not in row.label)
-    assert raw.cells[1].text == "0.30 ± 0.01"
+    assert (raw.cells[1].text, raw.cells[1].error) == ("0.30", "0.01")
     assert raw.cells[1].note == "seeds 0.20 to 0.30"
     assert len(raw.samples) == 5
     assert all(source.startswith("data:image/png;base64,") for source in raw.samples)
