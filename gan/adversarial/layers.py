@@ -123,11 +123,11 @@ class Dense(_Affine):
 
     def forward(self, x: Tensor) -> Tensor:
         self._x = x
-        self._y = activate_(affine(x, *self.parameters), self.activation)
-        return self._y
+        self.output = activate_(affine(x, *self.parameters), self.activation)
+        return self.output
 
     def delta(self, gradient: Tensor) -> Tensor:
-        return activation_delta(gradient, self._y, self.activation)
+        return activation_delta(gradient, self.output, self.activation)
 
 
 class Maxout(_Affine):

@@ -153,6 +153,12 @@ VERBS = {
         click.Option(["--from", "source"], type=click.Path(path_type=Path), multiple=True,
                      help="The results of a bare run instead, from its folder; may be given several times."),
         click.Option(["--weights"], is_flag=True, help="The generator too, in float16, for `samples`."))),
+    "collapse": Verb("pipeline.commands.collapse:main", "Watch a start that collapses, and try what brings it back.", (
+        EXPERIMENT, click.Option(["--seed"], type=int, required=True, help="One whose curves show that it collapses."),
+        click.Option(["--at"], type=int, multiple=True, required=True, metavar="EPOCH",
+                     help="After which it is changed; may be given several times."),
+        click.Option(["--epochs"], type=click.IntRange(1), default=5, show_default=True, help="After each change."),
+        choice("--profile", "GAN_PROFILE", "paper, cpu or smoke, instead of params.yaml's", given=True))),
     "samples": Verb("pipeline.commands.samples:main", "Draw a picture of samples from a trained generator, at once.", (
         click.Option(["--from", "source"], type=click.Path(path_type=Path), metavar="FILE",
                      help="A file of weights, instead of the best generator that is recorded in git."),

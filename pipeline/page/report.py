@@ -18,12 +18,14 @@ from pipeline.page.formatting import Notes
 from pipeline.page.lessons import RULE as LESSON_RULE
 from pipeline.page.lessons import lesson_claims
 from pipeline.page.long_run import long_run_sections, strip_of
+from pipeline.page.mechanism import mechanism_sections
 from pipeline.page.pictures import Figure, Numbering, first_strip
 from pipeline.page.provenance import Provenance, reduced
 from pipeline.page.scores import Estimate, dot_plots, measurements, not_measured, reference_sentence
 from pipeline.page.second_opinion import second_opinions
 from pipeline.page.sizes import sample_sizes
 from pipeline.results.long_run import LongRun
+from pipeline.results.mechanism import Mechanism
 from pipeline.results.metrics import UNIT_SCALE, Entry
 from pipeline.results.plan import Plan
 from pipeline.results.published import PAPER_DATASETS
@@ -33,17 +35,19 @@ TEMPLATE = "report.html"
 
 
 def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded], provenance: Provenance,
-           lessons: Sequence[Mapping[str, Any]] = (), long_runs: Sequence[LongRun] = (), full: bool = True) -> str:
+           lessons: Sequence[Mapping[str, Any]] = (), long_runs: Sequence[LongRun] = (),
+           mechanisms: Sequence[Mechanism] = (), full: bool = True) -> str:
     """The page. Everything in it is escaped but the templates themselves, their style and their script.
 
     `lessons` is the chapter as `pipeline.page.lessons` reads it; none of it is shown where no lesson has been run.
-    `long_runs` are what bare runs measured beside their scores.
+    `long_runs` are what bare runs measured beside their scores, `mechanisms` starts that were watched collapsing.
     """
     numbers, notes = Numbering(), Notes()
     strips = _first_strip(long_runs, recorded, numbers)
     lead = next(iter(strips.values()), None) or _own_strip(metrics, recorded, plan, numbers)
     opinions = second_opinions(metrics, numbers)
     runs = long_run_sections(long_runs, recorded, numbers, strips)
+    collapses = mechanism_sections(mechanisms, numbers)
     measured = measurements(metrics, recorded, notes)
     plots = dot_plots(measured, numbers)
     sizes = sample_sizes(plan, numbers)
@@ -64,7 +68,7 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
         provenance=provenance, reduced=reduced(metrics), parzen=Estimate.of(experiments),
         profiles=list(dict.fromkeys(entry["profile"] for entry in metrics.values())),
         style=style, script=script, script_digest=script_digest, lessons=shown,
-        long_runs=runs, opinions=opinions)
+        long_runs=runs, opinions=opinions, mechanisms=collapses)
 
 
 def _first_strip(runs: Sequence[LongRun], recorded: Sequence[Recorded], numbers: Numbering) -> dict[str, Figure]:

@@ -10,6 +10,7 @@ from pipeline.page.provenance import Provenance
 from pipeline.page.report import render
 from pipeline.results.assessment import with_assessments
 from pipeline.results.long_run import long_runs
+from pipeline.results.mechanism import mechanisms
 from pipeline.results.metrics import gather
 from pipeline.results.plan import Plan
 from pipeline.results.recorded import recorded_runs
@@ -23,8 +24,9 @@ def main() -> None:
 
 def write(plan: Plan) -> None:
     """Of what `plan` names and has been measured."""
-    metrics, recorded, provenance, runs = gather(plan.experiments), recorded_runs(), Provenance.read(plan), long_runs()
-    pages = {path: render(metrics, plan, recorded, provenance, chapter(full=full), runs, full)
+    metrics, recorded, provenance = gather(plan.experiments), recorded_runs(), Provenance.read(plan)
+    runs, collapses = long_runs(), mechanisms()
+    pages = {path: render(metrics, plan, recorded, provenance, chapter(full=full), runs, collapses, full)
              for path, full in ((plan.page, False), (plan.full_page, True))}
     write_json(plan.metrics, with_assessments(metrics))
     for path, page in pages.items():
