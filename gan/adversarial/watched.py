@@ -54,7 +54,7 @@ class Watched(Training):
         super().__init__(nets, train, seed, "cpu", shape)
         if not all(isinstance(layer, Dense) for layer in self.generator.layers):
             raise ValueError("only generators of dense layers can be watched")
-        self.every = every
+        self.every, self._shape = every, shape
         self.readings: list[Reading] = []
         self._held: tuple[Network, int] | None = None  # who does not step before which update
         self._row: dict[str, Any] | None = None
@@ -115,6 +115,15 @@ class Watched(Training):
         last = self.generator.layers[-1]
         for tensor in (*last.parameters, *self._velocities[last]):
             tensor.mul_(factor)
+
+    def begin_discriminator_anew(self) -> None:
+        """D with its initial weights and no velocity; noise and order go on."""
+        fresh = Training(self.nets, self.train, self.seeds[0], "cpu", self._shape)
+        for own, initial in zip(self.discriminator.layers, fresh.discriminator.layers, strict=True):
+            for parameter, value in zip(own.parameters, initial.parameters, strict=True):
+                parameter.copy_(value)
+            for velocity in self._velocities[own]:
+                velocity.zero_()
 
     def revive(self, stream: torch.Generator) -> int:
         """Draw the weights into every hidden unit of G anew that is 0 for a whole minibatch of noise, as at the start,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from gan.errors import ParameterError, ReproductionError
+from gan.errors import ParameterError, ReproductionError, TrainingDiverged
 from pipeline.artifacts.paths import RECORDED, prepared_file
 from pipeline.results.mechanism import FILE
 from pipeline.runtime import files, git
@@ -31,14 +31,11 @@ def changes() -> dict[str, Callable[[Watched], object]]:
     """By name what is done to a start, and to nothing else, between two epochs."""
     from gan.linear_algebra import random_stream
 
-    def soften_and_hold(training: Watched) -> None:
-        training.soften_output(SOFTER)
-        training.hold("discriminator", HELD)
     return {
         "hold_discriminator": lambda training: training.hold("discriminator", HELD),
         "hold_generator": lambda training: training.hold("generator", HELD),
         "soften_output": lambda training: training.soften_output(SOFTER),
-        "soften_output_and_hold_discriminator": soften_and_hold,
+        "new_discriminator": lambda training: training.begin_discriminator_anew(),
         "revive_dead_units": lambda training: training.revive(random_stream(training.seeds[0], "revived units")),
     }
 
@@ -89,7 +86,11 @@ def _watch(nets: Any, dataset: Any, seed: int, at: Sequence[int], epochs: int) -
     with Progress(f"collapse of seed {seed}", last + len(at) * len(tried) * epochs, "epoch") as progress:
         def run(training: Watched, until: int, what: str) -> Iterator[tuple[float, float]]:
             while training.epoch < until:
-                means = training.run_epoch()
+                try:
+                    means = training.run_epoch()
+                except TrainingDiverged:  # a result as well: fewer epochs than were asked for
+                    progress.advance(until - training.epoch + 1, f"{what} diverged in epoch {training.epoch}")
+                    return
                 progress.advance(1, f"{what}, epoch {training.epoch}: D on data {means.d_on_data:.4f}")
                 yield means.d_on_data, means.d_on_samples
         training, states = begin(), {}
@@ -105,7 +106,8 @@ def _watch(nets: Any, dataset: Any, seed: int, at: Sequence[int], epochs: int) -
                 branch.restore(state)
                 change(branch)
                 after = list(run(branch, epoch + epochs, name))
-                branches.append({"at": epoch, "change": name, **_columns(after), "last": _plain(branch.readings[-1])})
+                branches.append({"at": epoch, "change": name, "epochs": epochs, **_columns(after),
+                                 "last": _plain(branch.readings[-1])})
     return {"updates_per_epoch": updates, **_columns(means),
             "readings": [_plain(reading) for reading in training.readings], "branches": branches}
 

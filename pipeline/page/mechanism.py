@@ -22,7 +22,7 @@ VANISHES = {"asked": "the loss itself, which no longer asks for anything",
 LINES = {"asked": ("asked by the loss", SLATE), "slope_of_d": ("slope of D", BLUE),
          "slope_of_output": ("slope of G’s pixels", VERMILION), "gradient_of_g": ("gradient of G’s weights", GREY)}
 COLOURS = {"hold_discriminator": GREEN, "hold_generator": PURPLE, "soften_output": OCHRE,
-           "soften_output_and_hold_discriminator": BLUE, "revive_dead_units": BROWN}
+           "new_discriminator": BLUE, "revive_dead_units": BROWN}
 LOWEST = 1e-6
 """of the logarithmic chart"""
 
@@ -51,7 +51,7 @@ def mechanism_sections(found: Sequence[Mechanism], numbers: Numbering) -> list[M
 
 def _section(one: Mechanism, numbers: Numbering) -> MechanismSection:
     at = sorted({change.at for change in one.changes})
-    epochs = len(one.changes[0].d_on_data) if one.changes else 0
+    epochs = one.changes[0].epochs if one.changes else 0
     figures = [_factors(one, numbers), *([_after(one, at, numbers)] if at else [])]
     return MechanismSection(
         anchor("mechanism", f"{one.experiment}-{one.profile}"),
@@ -65,8 +65,7 @@ def words(one: Mechanism, name: str) -> str:
     return {"hold_discriminator": f"D makes no step for {one.held_updates} updates",
             "hold_generator": f"G makes no step for {one.held_updates} updates",
             "soften_output": f"G’s output layer × {one.factor:g}",
-            "soften_output_and_hold_discriminator": f"G’s output layer × {one.factor:g}, and D makes no step for "
-                                                    f"{one.held_updates} updates",
+            "new_discriminator": "D begins anew, with its first weights",
             "revive_dead_units": "G’s dead units drawn anew"}.get(name, name)
 
 
@@ -92,7 +91,7 @@ def _short(value: float) -> str:
 
 
 def came_back(change: Change) -> bool:
-    return change.d_on_data[-1] < SURE
+    return len(change.d_on_data) == change.epochs and change.d_on_data[-1] < SURE
 
 
 def _brought_back(one: Mechanism, at: Sequence[int]) -> str:
@@ -110,9 +109,12 @@ def _rows(one: Mechanism, at: Sequence[int], epochs: int) -> list[Row]:
     rows = [Row("nothing is changed", [(f"{end:.4f}", end < SURE) for end in ends])]
     for name in dict.fromkeys(change.name for change in one.changes):
         found = {change.at: change for change in one.changes if change.name == name}
-        rows.append(Row(words(one, name), [(f"{found[epoch].d_on_data[-1]:.4f}", came_back(found[epoch]))
-                                           for epoch in at]))
+        rows.append(Row(words(one, name), [(_end(found[epoch]), came_back(found[epoch])) for epoch in at]))
     return rows
+
+
+def _end(change: Change) -> str:
+    return f"{change.d_on_data[-1]:.4f}" if len(change.d_on_data) == change.epochs else "diverged"
 
 
 def _factors(one: Mechanism, numbers: Numbering) -> Figure:
@@ -151,4 +153,4 @@ def _after(one: Mechanism, at: Sequence[int], numbers: Numbering) -> Figure:
 
 def _label(name: str) -> str:
     return {"hold_discriminator": "D held", "hold_generator": "G held", "soften_output": "softer",
-            "soften_output_and_hold_discriminator": "softer, D held", "revive_dead_units": "revived"}.get(name, name)
+            "new_discriminator": "new D", "revive_dead_units": "revived"}.get(name, name)

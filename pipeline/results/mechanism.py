@@ -20,10 +20,12 @@ FACTORS = ("asked", "slope_of_d", "slope_of_output")
 
 @dataclass(frozen=True)
 class Change:
-    """What was done to the start at the end of epoch `at`, and D's mean on training images in the epochs after it."""
+    """What was done to the start at the end of epoch `at`, and D's mean on training images in the `epochs` after it;
+    fewer values where training diverged."""
 
     at: int
     name: str
+    epochs: int
     d_on_data: Sequence[float]
 
 
@@ -65,7 +67,7 @@ def read_mechanism(path: Path) -> Mechanism:
             path.as_posix(), content["experiment"], content["profile"], content["seed"], content["dataset"],
             content["commit"], content["recorded"], describe(content["hardware"]), content["updates_per_epoch"],
             content["d_on_data"], content["readings"],
-            [Change(one["at"], one["change"], one["d_on_data"]) for one in content["branches"]],
+            [Change(one["at"], one["change"], one["epochs"], one["d_on_data"]) for one in content["branches"]],
             content["held_updates"], content["factor"])
         for epoch in (1, len(found.d_on_data)):
             for name in (*FACTORS, "gradient_of_g"):

@@ -107,6 +107,20 @@ def test_a_softer_output_brings_saturated_pixels_back(small_nets, images):
     assert all(torch.allclose(parameter, old / 400, rtol=1e-4) for parameter, old in zip(last, kept, strict=True))
 
 
+def test_a_new_discriminator_is_the_one_of_the_start(small_nets, images):
+    watched, start = Watched(small_nets(), images, 1), Training(small_nets(), images, 1)
+    watched.run_epoch()
+    generator = [parameter.clone() for parameter in watched.generator.parameters]
+    watched.begin_discriminator_anew()
+    state, first = watched.state(), start.state()
+    for name in state:
+        if name.startswith("discriminator"):
+            assert torch.equal(state[name], first[name])
+        elif name.startswith("velocity.discriminator"):
+            assert not state[name].any()
+    assert all(torch.equal(one, other) for one, other in zip(generator, watched.generator.parameters, strict=True))
+
+
 def test_only_dead_units_are_revived(small_nets, images):
     watched = Watched(small_nets(), images, 1)
     weight, bias = watched.generator.layers[1].parameters

@@ -327,7 +327,7 @@ def test_who_is_stopped_says_how_to_go_on_and_leaves_no_pip_behind(number, statu
     _, said = process.communicate(timeout=60)
     assert process.returncode == status
     assert said == "\nstopped; the same command begins the set-up anew\n"
-    wait_for(lambda: not any(child.is_running() for child in children))
+    wait_for(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))
     assert not (ENVIRONMENT / setup.COMPLETE).exists()
 
 

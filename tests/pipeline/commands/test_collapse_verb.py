@@ -17,8 +17,7 @@ from pipeline.page.pictures import Numbering
 from pipeline.results.mechanism import FILE, mechanisms, read_mechanism
 from pipeline.runtime.files import write_json
 
-CHANGES = ["hold_discriminator", "hold_generator", "soften_output", "soften_output_and_hold_discriminator",
-           "revive_dead_units"]
+CHANGES = ["hold_discriminator", "hold_generator", "soften_output", "new_discriminator", "revive_dead_units"]
 
 
 def test_a_start_is_watched_and_changed_at_each_of_the_epochs(digits):
@@ -57,7 +56,7 @@ def content(**changes: Any) -> dict[str, Any]:
     readings = [{"update": update, "d_on_data": 0.99, "d_on_samples": 0.01, "asked": 0.99, "slope_of_d": 5.0,
                  "slope_of_output": 0.08 / 4**update, "gradient_of_g": 2.0 / 4**update, "variety": 0.1, "dead": [0.0]}
                 for update in range(1, 9)]
-    branches = [{"at": at, "change": name, "d_on_samples": [0.01, 0.01], "last": readings[-1],
+    branches = [{"at": at, "change": name, "epochs": 2, "d_on_samples": [0.01, 0.01], "last": readings[-1],
                  "d_on_data": [0.97, 0.8 if at == 1 and name == "hold_discriminator" else 0.99]}
                 for at in (1, 2) for name in CHANGES]
     return {"experiment": "mnist", "profile": "cpu", "seed": 3, "dataset": "mnist", "commit": "c0ffee" * 6,
@@ -82,6 +81,10 @@ def test_the_page_names_what_vanishes_and_what_brings_it_back(recorded: Path) ->
     assert ("after epoch 1, the start comes back if D makes no step for 50 updates; after epoch 2, none of the changes "
             "brings it back.") in page.text
     assert page.row("D makes no step for 50 updates")[1:] == ["0.8000", "comes back", "0.9900", "stays"]
+    branches = content()["branches"]
+    branches[0]["d_on_data"] = []
+    write_json(recorded, content(branches=branches))
+    assert rendered().row("D makes no step for 50 updates")[1:3] == ["diverged", "stays"]
     assert page.row("nothing is changed")[1:] == ["0.9900", "stays", "0.9990", "stays"]
     assert "#mechanism-mnist_2d_cpu" in {attributes.get("href") for attributes in page.all("a")}
 
