@@ -169,3 +169,15 @@ def test_figures_are_drawn_whatever_backend_a_notebook_names(tmp_path, backend):
             **os.environ, "PYTHONPATH": str(ROOT), **settings})
         pictures.append((tmp_path / "figure.png").read_bytes())
     assert pictures[1:] == pictures[:1] * 2
+
+
+# Threads that wait.
+
+@pytest.mark.parametrize(("given", "spins"), [
+    ({}, "10000"), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "passive"}, "0")])
+def test_torch_s_threads_sleep_after_a_while_unless_the_user_says_otherwise(given, spins):
+    """As libgomp itself says when torch is imported by a stage."""
+    known = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    said = subprocess.run([sys.executable, "-c", "import pipeline.stages.evaluate"], cwd=ROOT, capture_output=True,
+                          text=True, check=True, env=known | {"OMP_DISPLAY_ENV": "VERBOSE"} | given).stderr
+    assert f"GOMP_SPINCOUNT = '{spins}'" in said
