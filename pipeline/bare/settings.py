@@ -31,10 +31,11 @@ class Settings:
         loaded = dataclasses.replace(parameters.load(plan=False), profile=profile)
         found = loaded.experiment(experiment)
         nets = found.train.model
-        if not isinstance(nets, AdversarialNets) or nets.pretraining is not None or nets.has_convolutions:
-            raise ParameterError(f"experiment {experiment} is not for a bare run",
-                                 expected="adversarial nets without pretraining and convolutions, whose seeds are "
-                                          "computed together", remedy="--experiment mnist")
+        if not isinstance(nets, AdversarialNets) or nets.pretraining is not None or nets.has_convolutions or (
+                nets.recipe.restarts is not None):
+            raise ParameterError(f"experiment {experiment} is not for this",
+                                 expected="adversarial nets without pretraining, convolutions and restarts, whose "
+                                          "seeds are computed together", remedy="mnist is one")
         return cls(found.title, found.dataset, profile, nets, loaded.monitor(profile, found.dataset),
                    loaded.parzen(profile, found.dataset))
 

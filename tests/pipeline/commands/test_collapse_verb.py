@@ -43,6 +43,13 @@ def test_epochs_that_are_none_are_refused(digits, at, epochs):
         collapse.main("digits", 1, at, epochs, "smoke")
 
 
+def test_starts_that_would_be_given_up_are_not_watched(digits):
+    digits.change({"experiments.digits.train.model.recipe.epochs": 9,
+                   "experiments.digits.train.model.recipe.restarts": {"after": 5, "starts": 3}})
+    with pytest.raises(ParameterError, match="without pretraining, convolutions and restarts"):
+        collapse.main("digits", 1, [1], 1, "smoke")
+
+
 def test_data_that_are_not_prepared_are_named_with_what_prepares_them(digits):
     shutil.rmtree(digits.root / "data")
     with pytest.raises(ReproductionError, match="dvc repro prepare@digits"):
