@@ -44,8 +44,9 @@ def run() -> None:
     if not failed:
         process.dvc("repro", "--keep-going")
         return
-    if planned.lesson_stages and not _reproduces("--keep-going", *planned.lesson_stages.values()):
-        failed.append("lessons")
+    others = [*planned.lesson_stages.values(), *_measures(plan, [name for name in finished if name not in failed])]
+    if others and not _reproduces("--keep-going", *others):
+        failed.append("lessons or measures")
     _write_page(finished, failed)
     raise ReproductionError(f"stages of {', '.join(failed)} failed", found=f"{plan.page} shows what there is",
                             remedy="see above what each said, and mend it; the same command runs them again, and "
@@ -72,6 +73,12 @@ def _model(plan: Plan, name: str) -> str:
 
 def _dataset(plan: Plan, name: str) -> str:
     return plan.kinds.get(name, ("", ""))[1]
+
+
+def _measures(plan: Plan, experiments: Sequence[str]) -> list[str]:
+    """The stages of the second opinion on these experiments, which else come with the rest of the graph."""
+    datasets = dict.fromkeys(plan.kinds[name][1] for name in experiments if name in plan.kinds)
+    return [*(f"references@{name}" for name in datasets), *(f"assess@{name}" for name in experiments)]
 
 
 def _reproduces(*words: str) -> bool:

@@ -119,7 +119,8 @@ def test_one_that_fails_stops_no_other_and_the_page_says_so(did):
     with pytest.raises(ReproductionError, match=r"stages of mnist, mnist_kmeans failed[\s\S]*reports/index\.html"):
         graph.run()
     assert "repro evaluate@digits" in asked
-    assert asked[-2:] == ["repro --keep-going lesson@convergence",
+    assert asked[-2:] == ["repro --keep-going lesson@convergence references@mnist references@digits "
+                          "assess@mnist_training_images assess@digits",
                           "page mnist_training_images digits --failed mnist --failed mnist_kmeans"]
     assert "repro --keep-going" not in asked
 
