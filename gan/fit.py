@@ -74,7 +74,11 @@ class Fit:
     @property
     def is_to_be_given_up(self) -> bool:
         """Whether this start has failed, and another may be taken."""
-        return isinstance(self.model, Restarts) and self.start < self.model.starts and self.model.has_failed(self.rows)
+        model, epoch = self.model, self.model.epoch
+        if not isinstance(model, Restarts) or self.start >= model.starts:
+            return False
+        is_judged = epoch == model.judged_after or (epoch < model.judged_after and self.is_finished)
+        return is_judged and model.has_failed(self.rows)
 
     def _choose(self) -> dict[str, float]:
         scores = {}

@@ -54,8 +54,12 @@ class Restarts(Protocol):
     def starts(self) -> int:
         """how many a seed may take; 1 where failures are kept"""
 
+    @property
+    def judged_after(self) -> int:
+        """after so many epochs, or at the end of patience if that comes first"""
+
     def has_failed(self, rows: Sequence[Mapping[str, Any]]) -> bool:
-        """whether the start is to be given up now; `rows` are all of its epochs so far"""
+        """whether the start is one to be given up; `rows` are all of its epochs so far"""
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gan.adversarial.collapse import has_collapsed
+from gan.adversarial.collapse import EPOCHS_IN_A_ROW, has_collapsed
 from gan.adversarial.layers import Layer, Network
 from gan.adversarial.networks import draw_noise, flat, whole_generator
 from gan.adversarial.settings import AdversarialNets, Shape
@@ -115,10 +115,14 @@ class AdversarialNetsModel:
         restarts = self.nets.recipe.restarts
         return 1 if restarts is None else restarts.starts
 
-    def has_failed(self, rows: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether the epoch just done is the one after which a start is judged, and it has collapsed."""
+    @property
+    def judged_after(self) -> int:
         restarts = self.nets.recipe.restarts
-        return restarts is not None and self.epoch == restarts.after and has_collapsed(
+        return self.epochs if restarts is None else restarts.after
+
+    def has_failed(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether the start has collapsed; in fewer than five epochs none has."""
+        return len(rows) >= EPOCHS_IN_A_ROW and has_collapsed(
             [row["d_on_data"] for row in rows], [row["d_on_samples"] for row in rows])
 
     @property

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gan.adversarial.training import Training
 from gan.errors import ParameterError
+from gan.fit import Choice, Fit
 from pipeline.page.claims import verdict
 from pipeline.page.formatting import remarks
 from pipeline.results.metrics import by_variant, gather
@@ -35,7 +36,7 @@ def fails(*numbers: int) -> Rule:
     seen: list[tuple[float, ...]] = []
 
     def rule(on_data: Sequence[float], on_samples: Sequence[float]) -> bool:
-        assert len(on_data) == len(on_samples) == 5
+        assert len(on_data) == len(on_samples) >= 5
         if tuple(on_data) not in seen:
             seen.append(tuple(on_data))
         return seen.index(tuple(on_data)) + 1 in numbers
@@ -94,6 +95,24 @@ def tensors(repository, seed):
 def test_by_the_rule_itself_healthy_starts_are_kept(digits):
     digits.train("digits", RESTARTS)
     assert [(entry["start"], entry["given_up"]) for entry in seeds(digits)] == [(1, []), (1, [])]
+
+
+def test_a_start_that_patience_ends_is_judged_then(digits, rule, monkeypatch):
+    """One that collapses has its best epoch early."""
+    rule(1)
+    scores = iter([9.0, 1.0, 1.0] + [1.0, 2.0, 3.0, 4.0] * 9)
+
+    def choose(self: Fit) -> dict[str, float]:
+        score = next(scores)
+        if not self.choices or score > self.choices["raw"].validation_log_likelihood:
+            weights = {name: tensor.clone() for name, tensor in self.model.weights("raw").items()}
+            self.choices["raw"] = Choice(self.model.epoch, score, weights)
+        return {"raw": score}
+    monkeypatch.setattr(Fit, "_choose", choose)
+    digits.train("digits", {"monitor.every": 2, "monitor.patience": 3, "experiments.digits.train.seeds": [1],
+                            f"{RECIPE}.epochs": 9, f"{RECIPE}.restarts": {"after": 8, "starts": 2}})
+    [entry] = seeds(digits)
+    assert (entry["start"], [len(one["epoch"]) for one in entry["given_up"]]) == (2, [5])
 
 
 def test_the_last_start_is_trained_whatever_becomes_of_it(digits, rule):
