@@ -33,7 +33,7 @@ SHARE = 2 / 0.75
 
 
 def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
-    if device.type != "cpu" or len(os.sched_getaffinity(0)) != OTHERS:
+    if device.type != "cpu" or os.cpu_count() != OTHERS:
         yield unmeasured(BESIDE, "libgomp's own waiting", "on two processors alone")
         return
     with _training(effort, pipeline.SPINS) as ours, _training(effort, LIBGOMPS) as theirs, _busy() as busy:
