@@ -64,9 +64,9 @@ def words(one: Mechanism, name: str) -> str:
     """What a change is, in words."""
     return {"hold_discriminator": f"D makes no step for {one.held_updates} updates",
             "hold_generator": f"G makes no step for {one.held_updates} updates",
-            "soften_output": f"G’s output layer × {one.factor:g}",
+            "soften_output": f"G’s output layer is multiplied by {one.factor:g}",
             "new_discriminator": "D begins anew, with its first weights",
-            "revive_dead_units": "G’s dead units drawn anew"}.get(name, name)
+            "revive_dead_units": "G’s dead units are drawn anew"}.get(name, name)
 
 
 def vanishing(one: Mechanism) -> str:
@@ -77,7 +77,7 @@ def vanishing(one: Mechanism) -> str:
 
 def _chain(one: Mechanism) -> str:
     last = len(one.d_on_data)
-    each = listed([f"{SAID[name]} {_short(one.of_epoch(name, 1))} and {_short(one.of_epoch(name, last))}"
+    each = listed([f"{SAID[name]}, {_short(one.of_epoch(name, 1))} and {_short(one.of_epoch(name, last))}"
                    for name in FACTORS])
     return (f"A start of {one.experiment} on {dataset_name(one.dataset)} that collapses, watched update by update. "
             f"What G learns from D is a product of three factors, here in the first epoch and in epoch {last}: {each}. "
