@@ -7,6 +7,7 @@
 #
 # make sweep       an experiment with every combination of some settings: make sweep GRID=rates.yaml
 # make search      settings that a paper leaves open, scored on validation: make search EXPERIMENT=mnist_stacked_cae
+# make collapse    watch a start that collapses, and try what brings it back: make collapse EXPERIMENT=mnist SEED=3 AT="5 9"
 # make cancel      end the jobs of a cluster run that was stopped
 # make scaling     how long ten experiments with a hundred seeds take on 1, 8, 64 workers, from measured stage times
 # make bare-run    on a machine with a GPU and no package index: make bare-run MINUTES=9 WHEELS=wheels
@@ -61,7 +62,7 @@ export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 TARGETS := help setup plan reproduce sweep cancel scaling lessons table settings report record assess-folder compare experiments \
-  search ui mlflow-gc who verify faults test bench test-postgresql test-slurm lint types lock bare-run samples crate pdf
+  search collapse ui mlflow-gc who verify faults test bench test-postgresql test-slurm lint types lock bare-run samples crate pdf
 .PHONY: $(TARGETS) typed
 
 help:
@@ -80,7 +81,7 @@ setup: typed
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12 …")'
 	@$(PYTHON) -m pipeline.commands.setup '$(VENV)'
 
-plan reproduce lessons table settings report sweep search cancel scaling compare experiments record assess-folder ui mlflow-gc who verify: setup
+plan reproduce lessons table settings report sweep search collapse cancel scaling compare experiments record assess-folder ui mlflow-gc who verify: setup
 	@python -m pipeline $@ $(WORDS_$@)
 
 samples crate pdf: setup
@@ -90,6 +91,7 @@ WORDS_reproduce = $(if $(CLUSTER),--cluster $(CLUSTER) $(OPTIONS))
 WORDS_sweep = '$(GRID)' $(if $(CLUSTER),--cluster $(CLUSTER)) $(OPTIONS)
 WORDS_settings = $(EXPERIMENT)
 WORDS_search = $(EXPERIMENT)
+WORDS_collapse = $(EXPERIMENT) $(call option,--seed,SEED) $(foreach epoch,$(call given,AT),--at $(epoch))
 WORDS_record = $(if $(FROM),--from '$(FROM)',$(EXPERIMENT)) $(if $(call given,WEIGHTS),--weights)
 WORDS_samples = $(call option,--from,FROM) $(call option,--count,COUNT) $(call option,--out,OUT)
 WORDS_crate = $(if $(call given,MODELS),--models) $(call option,--out,OUT)

@@ -42,6 +42,7 @@ CLUSTER = ("CLUSTER", "OPTIONS")
 TARGETS = {
     "plan": CHOICES, "reproduce": (*CHOICES, *CLUSTER), "lessons": CHOICES, "verify": CHOICES,
     "sweep": ("GRID", *CLUSTER), "search": ("EXPERIMENT",), "settings": ("EXPERIMENT", "PROFILE"),
+    "collapse": ("EXPERIMENT", "SEED", "AT"),
     "record": ("EXPERIMENT", "FROM", "WEIGHTS"), "assess-folder": ("FROM", "DATASET"), "compare": ("A", "B"),
     "samples": ("FROM", "COUNT", "OUT"), "crate": ("MODELS", "OUT"), "pdf": ("OUT",), "ui": ("PORT",),
     "mlflow-gc": ("YES",),
