@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 import psutil
 import pytest
@@ -106,7 +107,11 @@ def test_a_training_that_was_stopped_and_resumed_took_as_long_as_both_parts(othe
         process.wait(60)
     finally:
         process.kill()
-    (note,) = (other_clone.root / "checkpoints/.times").rglob("*.json")
+    end = time.monotonic() + 60  # the stage itself may take a little longer than DVC
+    while not (notes := list((other_clone.root / "checkpoints/.times").rglob("*.json"))):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    (note,) = notes
     other_clone.run("dvc", "repro", "train@digits")
     kept = other_clone.run("cat", ".run_log/stages/train@digits.json")
     assert '"parts": 2' in kept
