@@ -77,7 +77,7 @@ def _dataset(plan: Plan, name: str) -> str:
 
 def _measures(plan: Plan, experiments: Sequence[str]) -> list[str]:
     """The stages of the second opinion on these experiments, which else come with the rest of the graph."""
-    datasets = dict.fromkeys(plan.kinds[name][1] for name in experiments if name in plan.kinds)
+    datasets = dict.fromkeys(filter(None, (_dataset(plan, name) for name in experiments)))
     return [*(f"references@{name}" for name in datasets), *(f"assess@{name}" for name in experiments)]
 
 

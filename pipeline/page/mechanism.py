@@ -21,8 +21,12 @@ VANISHES = {"asked": "the loss itself, which no longer asks for anything",
             "slope_of_output": "the slope of G’s own output: its pixels are all but 0 or 1 and follow no weight"}
 LINES = {"asked": ("asked by the loss", SLATE), "slope_of_d": ("slope of D", BLUE),
          "slope_of_output": ("slope of G’s pixels", VERMILION), "gradient_of_g": ("gradient of G’s weights", GREY)}
-COLOURS = {"hold_discriminator": GREEN, "hold_generator": PURPLE, "soften_output": OCHRE,
-           "new_discriminator": BLUE, "revive_dead_units": BROWN}
+CHANGES = {"hold_discriminator": ("D makes no step for {0.held_updates} updates", "D held", GREEN),
+           "hold_generator": ("G makes no step for {0.held_updates} updates", "G held", PURPLE),
+           "soften_output": ("G’s output layer is multiplied by {0.factor:g}", "softer", OCHRE),
+           "new_discriminator": ("D begins anew, with its first weights", "new D", BLUE),
+           "revive_dead_units": ("G’s dead units are drawn anew", "revived", BROWN)}
+"""What each change is in words, of a `Mechanism`; its name at a line's end, and its colour"""
 LOWEST = 1e-6
 """of the logarithmic chart"""
 
@@ -62,11 +66,7 @@ def _section(one: Mechanism, numbers: Numbering) -> MechanismSection:
 
 def words(one: Mechanism, name: str) -> str:
     """What a change is, in words."""
-    return {"hold_discriminator": f"D makes no step for {one.held_updates} updates",
-            "hold_generator": f"G makes no step for {one.held_updates} updates",
-            "soften_output": f"G’s output layer is multiplied by {one.factor:g}",
-            "new_discriminator": "D begins anew, with its first weights",
-            "revive_dead_units": "G’s dead units are drawn anew"}.get(name, name)
+    return CHANGES[name][0].format(one) if name in CHANGES else name
 
 
 def vanishing(one: Mechanism) -> str:
@@ -91,7 +91,7 @@ def _short(value: float) -> str:
 
 
 def came_back(change: Change) -> bool:
-    return len(change.d_on_data) == change.epochs and change.d_on_data[-1] < SURE
+    return change.end is not None and change.end < SURE
 
 
 def _brought_back(one: Mechanism, at: Sequence[int]) -> str:
@@ -114,7 +114,7 @@ def _rows(one: Mechanism, at: Sequence[int], epochs: int) -> list[Row]:
 
 
 def _end(change: Change) -> str:
-    return f"{change.d_on_data[-1]:.4f}" if len(change.d_on_data) == change.epochs else "diverged"
+    return "diverged" if change.end is None else f"{change.end:.4f}"
 
 
 def _factors(one: Mechanism, numbers: Numbering) -> Figure:
@@ -139,8 +139,9 @@ def _after(one: Mechanism, at: Sequence[int], numbers: Numbering) -> Figure:
         for change in one.changes:
             if change.at == epoch:
                 after = list(range(epoch, epoch + len(change.d_on_data) + 1))
-                lines.append(Line(words(one, change.name), COLOURS.get(change.name, SLATE), after,
-                                  [one.d_on_data[epoch - 1], *change.d_on_data], label=_label(change.name)))
+                _, label, colour = CHANGES.get(change.name, ("", change.name, SLATE))
+                lines.append(Line(words(one, change.name), colour, after,
+                                  [one.d_on_data[epoch - 1], *change.d_on_data], label=label))
         values = [value for line in lines for value in line.values()]
         charts.append(Chart(f"D’s mean output on training images, changed after epoch {epoch}",
                             f"D's mean on training images by epoch; after a change at epoch {epoch}, in the end: "
@@ -149,8 +150,3 @@ def _after(one: Mechanism, at: Sequence[int], numbers: Numbering) -> Figure:
     return Figure("charts", numbers.next(), "raw", charts=charts, alt="What brings a collapsed start back.",
                   data=[one.path], caption="The same start and the same later noise, with one thing changed between "
                                            "two epochs.")
-
-
-def _label(name: str) -> str:
-    return {"hold_discriminator": "D held", "hold_generator": "G held", "soften_output": "softer",
-            "new_discriminator": "new D", "revive_dead_units": "revived"}.get(name, name)

@@ -28,6 +28,11 @@ class Change:
     epochs: int
     d_on_data: Sequence[float]
 
+    @property
+    def end(self) -> float | None:
+        """D's mean after the last epoch; None where training diverged."""
+        return self.d_on_data[-1] if len(self.d_on_data) == self.epochs else None
+
 
 @dataclass(frozen=True)
 class Mechanism:

@@ -12,17 +12,15 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
 
 import psutil
 import torch
 
 import pipeline
-from pipeline.runtime import machine
 from tests.benchmarks.processes import serving
-from tests.benchmarks.seeds import training_of
+from tests.benchmarks.seeds import serve_epochs
 from tests.benchmarks.table import Effort, Row, faster, slower, unmeasured
-from tests.benchmarks.timing import FULL, QUICK, TINY, compare
+from tests.benchmarks.timing import compare
 
 ORDER = 6
 VARIABLE, LIBGOMPS = "GOMP_SPINCOUNT", "300000"
@@ -58,22 +56,13 @@ def _training(effort: Effort, spins: str) -> Iterator[Callable[[int], None]]:
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = spins
     try:
-        with serving(_serve, [(effort.name,)]) as epochs:
+        with serving(serve_epochs, [(effort.name, 1, 2)]) as epochs:
             yield epochs
     finally:
         if before is None:
             del os.environ[VARIABLE]
         else:
             os.environ[VARIABLE] = before
-
-
-def _serve(connection: Connection, effort: str) -> None:
-    torch.set_num_threads(2)
-    machine.reuse_freed_memory()
-    training = training_of(next(known for known in (TINY, QUICK, FULL) if known.name == effort), 1)
-    while connection.recv():
-        training.run_epoch()
-        connection.send(True)
 
 
 @contextlib.contextmanager

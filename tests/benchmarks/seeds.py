@@ -28,8 +28,8 @@ def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
     if device.type != "cpu":
         yield unmeasured(WHAT, AGAINST, "on a GPU seeds are computed together")
         return
-    with threads(2), serving(_serve, [(effort.name, seed) for seed in SEEDS]) as together:
-        trainings = [training_of(effort, seed) for seed in SEEDS]
+    with threads(2), serving(serve_epochs, [(effort.name, seed, 1) for seed in SEEDS]) as together:
+        trainings = [_training(effort, seed) for seed in SEEDS]
 
         def together_once() -> None:
             together(1)
@@ -41,16 +41,17 @@ def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
         yield faster(WHAT, AGAINST, compare(together_once, one_after_the_other, effort))
 
 
-def training_of(effort: Effort, seed: int) -> Training:
+def _training(effort: Effort, seed: int) -> Training:
     nets, data = workload.nets(effort), workload.dataset(effort)
     minibatches = workload.few(effort, MINIBATCHES, MINIBATCHES, 3)
     return Training(nets, data.train[:minibatches * nets.recipe.batch_size], seed)
 
 
-def _serve(connection: Connection, effort: str, seed: int) -> None:
-    torch.set_num_threads(1)
+def serve_epochs(connection: Connection, effort: str, seed: int, n_threads: int) -> None:
+    """An epoch of the seed for each number received, until it is 0."""
+    torch.set_num_threads(n_threads)
     machine.reuse_freed_memory()
-    training = training_of(next(known for known in (TINY, QUICK, FULL) if known.name == effort), seed)
+    training = _training(next(known for known in (TINY, QUICK, FULL) if known.name == effort), seed)
     while connection.recv():
         training.run_epoch()
         connection.send(True)

@@ -13,22 +13,17 @@ from hypothesis import strategies as st
 
 from gan.adversarial.training import Training
 from gan.errors import ParameterError
-from gan.fit import Choice, Fit
 from pipeline.page.claims import verdict
 from pipeline.page.formatting import remarks
 from pipeline.results.metrics import by_variant, gather
-from pipeline.runtime import checkpoints
 from pipeline.stages import configure, train
+
+pytestmark = pytest.mark.usefixtures("checkpoint_at_every_update")
 
 RECIPE = "experiments.digits.train.model.recipe"
 RESTARTS = {f"{RECIPE}.epochs": 7, f"{RECIPE}.restarts": {"after": 5, "starts": 3}}
 UPDATES = 4  # of an epoch
 Rule = Callable[[Sequence[float], Sequence[float]], bool]
-
-
-@pytest.fixture(autouse=True)
-def checkpoint_at_every_update(monkeypatch):
-    monkeypatch.setattr(checkpoints, "DEFAULT_SECONDS", 0.0)
 
 
 def fails(*numbers: int) -> Rule:
@@ -97,18 +92,10 @@ def test_by_the_rule_itself_healthy_starts_are_kept(digits):
     assert [(entry["start"], entry["given_up"]) for entry in seeds(digits)] == [(1, []), (1, [])]
 
 
-def test_a_start_that_patience_ends_is_judged_then(digits, rule, monkeypatch):
+def test_a_start_that_patience_ends_is_judged_then(digits, rule, scripted_scores):
     """One that collapses has its best epoch early."""
     rule(1)
-    scores = iter([9.0, 1.0, 1.0] + [1.0, 2.0, 3.0, 4.0] * 9)
-
-    def choose(self: Fit) -> dict[str, float]:
-        score = next(scores)
-        if not self.choices or score > self.choices["raw"].validation_log_likelihood:
-            weights = {name: tensor.clone() for name, tensor in self.model.weights("raw").items()}
-            self.choices["raw"] = Choice(self.model.epoch, score, weights)
-        return {"raw": score}
-    monkeypatch.setattr(Fit, "_choose", choose)
+    scripted_scores([9.0, 1.0, 1.0] + [1.0, 2.0, 3.0, 4.0] * 9)
     digits.train("digits", {"monitor.every": 2, "monitor.patience": 3, "experiments.digits.train.seeds": [1],
                             f"{RECIPE}.epochs": 9, f"{RECIPE}.restarts": {"after": 8, "starts": 2}})
     [entry] = seeds(digits)

@@ -23,23 +23,19 @@ from hypothesis import strategies as st
 from gan.adversarial.model import AdversarialNetsModel
 from gan.adversarial.training import Training
 from gan.errors import DataError, ParameterError, ReproductionError, TrainingDiverged
-from gan.fit import Choice, Fit
 from pipeline.artifacts.configuration import CODE, FOLDER, configuration, configuration_file, inputs_digest
 from pipeline.artifacts.paths import prepared_file
 from pipeline.artifacts.prepared import read_dataset
 from pipeline.runtime import checkpoints, code, files, interruption, machine
 from pipeline.stages import configure, train
 
+pytestmark = pytest.mark.usefixtures("checkpoint_at_every_update")
+
 MODEL = "experiments.digits.train.model"
 
 
 class Killed(KeyboardInterrupt):
     """Ctrl-C, or a machine that goes down."""
-
-
-@pytest.fixture(autouse=True)
-def checkpoint_at_every_update(monkeypatch):
-    monkeypatch.setattr(checkpoints, "DEFAULT_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="session")
@@ -229,16 +225,8 @@ def test_the_recipe_shapes_the_weights(digits, expected, name, value):
     assert digits.outputs("digits")["models/seed-1.safetensors"] != expected("digits")["models/seed-1.safetensors"]
 
 
-def test_a_seed_stops_when_its_best_epoch_lies_back_by_the_patience(digits, monkeypatch):
-    scores = iter([1.0, 0.5, 0.4, 9.0] * 4)
-
-    def choose(self: Fit) -> dict[str, float]:
-        score = next(scores)
-        if not self.choices or score > self.choices["raw"].validation_log_likelihood:
-            weights = {name: tensor.clone() for name, tensor in self.model.weights("raw").items()}
-            self.choices["raw"] = Choice(self.model.epoch, score, weights)
-        return {"raw": score}
-    monkeypatch.setattr(Fit, "_choose", choose)
+def test_a_seed_stops_when_its_best_epoch_lies_back_by_the_patience(digits, scripted_scores):
+    scripted_scores([1.0, 0.5, 0.4, 9.0] * 4)
     digits.train("digits", {"monitor.every": 1, "monitor.patience": 2, "experiments.digits.train.seeds": [1],
                             f"{MODEL}.recipe.epochs": 10})
     training = files.read_json(Path("artifacts/digits/training.json"))
