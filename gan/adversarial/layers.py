@@ -340,19 +340,23 @@ def _stacked(layers: Sequence[Layer]) -> Layer:
 class Network:
     """Layers one after another.
 
-    On a GPU a second stream does what does not have to wait: the products by the parameters beside those by the inputs,
-    masks of dropout before they are needed. Either stream alone leaves much of the GPU idle.
+    Where one is computed alone on a GPU, a second stream does what does not have to wait: the products by the
+    parameters beside those by the inputs, masks of dropout before they are needed. Either stream alone leaves much of
+    the GPU idle. Several in step fill it: there the streams' waiting for each other costs more than it gives.
     """
 
-    second_stream: ClassVar[bool] = True
-    """Whether networks made from now on have one where there is a GPU; the numbers are the same without"""
+    second_stream: ClassVar[bool | None] = None
+    """Whether networks made from now on have one where there is a GPU, however many are computed in step; None: as
+    above. The numbers are the same."""
 
-    def __init__(self, layers: Sequence[Layer], device: torch.device | str = "cpu") -> None:
+    def __init__(self, layers: Sequence[Layer], device: torch.device | str = "cpu", in_step: int = 1) -> None:
+        """`in_step`: how many networks the layers compute at once (`stack`)."""
         self.layers = list(layers)
         for layer in self.layers:
             layer.parameters[:] = [parameter.to(device) for parameter in layer.parameters]
         on_a_gpu = torch.device(device).type == "cuda"
-        self._beside = torch.cuda.Stream(device) if on_a_gpu and self.second_stream else None
+        wanted = in_step == 1 if self.second_stream is None else self.second_stream
+        self._beside = torch.cuda.Stream(device) if on_a_gpu and wanted else None
         self._waits = False  # whether something was started beside since the last `join`
 
     def forward(self, x: Tensor) -> Tensor:

@@ -92,8 +92,8 @@ class Training:
                       for stream in weights]
         discriminators = [discriminator_layers(nets.discriminator, shape, stream, noise)
                           for stream, noise in zip(weights, self.noises, strict=True)]
-        self.generator = Network([*stack(generators), *(pretrained or [])], self.device)
-        self.discriminator = Network(stack(discriminators), self.device)
+        self.generator = Network([*stack(generators), *(pretrained or [])], self.device, len(self.seeds))
+        self.discriminator = Network(stack(discriminators), self.device, len(self.seeds))
         if self.recipe.maximum_norm is not None:  # pylearn2 enforces constraints when training starts
             self.generator.limit_norms(self.recipe.maximum_norm)
             self.discriminator.limit_norms(self.recipe.maximum_norm)
@@ -126,8 +126,7 @@ class Training:
         Raises TrainingDiverged when a loss or a weight is no longer a finite number.
         """
         if self._position == 0:
-            orders = [torch.randperm(len(self.train), generator=stream) for stream in self._orders]
-            self.order.copy_(torch.stack(orders).view(self.order.shape))
+            self.order.copy_(self._draw_orders().view(self.order.shape))
         momentum = self.recipe.momentum.during(self.epoch + 1)
         with allow_tf32(self.recipe.precision == "tf32"):
             while self._position < len(self.train):
@@ -196,6 +195,10 @@ class Training:
     def _discriminator_gradient(self, logits: Tensor, n: int) -> Tensor:
         """∂(D's loss)/∂o for the logits on n images and on as many samples; the place for another loss of D."""
         return game.discriminator_logit_gradient(logits, n)
+
+    def _draw_orders(self) -> Tensor:
+        """Of the images in the next epoch, [S, N]."""
+        return torch.stack([torch.randperm(len(self.train), generator=stream) for stream in self._orders])
 
     def _draw_noise(self, n: int) -> Tensor:
         """[n, dimensions], of several seeds [S, n, dimensions]"""

@@ -26,7 +26,8 @@ from gan.errors import TrainingDiverged
 from pipeline.bare import output
 from pipeline.bare.clock import Share
 from pipeline.bare.output import Output
-from pipeline.bare.training import CURVES, seconds_per_update, start, values, weights
+from pipeline.bare.starts import CURVES
+from pipeline.bare.training import seconds_per_update, start, values, weights
 from pipeline.bare.workload import Workload, with_recipe
 
 VARIANTS = ("raw", "ema")

@@ -15,6 +15,10 @@ from gan.errors import ReproductionError
 PARTS = {"tests": 0.1, "annealing": 0.62, "starts": 0.15, "benchmarks": 0.13, "variants": 0.1}
 """In order; the weight by which each shares the time that is left when it begins with the parts after it"""
 
+VARIANTS = ("released_start", "normal_noise", "norms", "alternating", "without_half", "tf32", "independent", "float64")
+"""What starts of the last part have that the released recipe has not, in the order in which they are run; `independent`
+is the recipe by another implementation"""
+
 TEST_SECONDS = 60.0
 """at most, for the tests"""
 
@@ -41,6 +45,10 @@ class Options:
     starts: int
     batch: int
     """starts in step"""
+    first_seed: int
+    """of the starts that no long run has made"""
+    variants: tuple[str, ...]
+    """in order"""
     commit: str
     parts: dict[str, float]
     """in order, each with its weight"""
@@ -68,6 +76,8 @@ def parse(words: Sequence[str]) -> Options:
     parser.add_argument("--seeds", default="3-10", help="fewest and most seeds in step of the long run")
     parser.add_argument("--starts", type=int, default=100, help="how many starts are wanted for a rate of collapse")
     parser.add_argument("--batch", type=int, default=20, help="starts in step")
+    parser.add_argument("--first-seed", type=int, default=1, help="of the starts, where earlier runs have made some")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help="which, by name, in this order")
     parser.add_argument("--commit", default="", help="of this checkout, where git cannot tell")
     parser.add_argument("--parts", default=",".join(PARTS), help="which, by name; name=weight to give one more time")
     parser.add_argument("--largest", type=int, default=10**7, help="most samples scored by the benchmark")
@@ -76,13 +86,14 @@ def parse(words: Sequence[str]) -> Options:
         raise ReproductionError(f"--minutes {found.minutes:g} is too few",
                                 expected=f"at least {FEWEST_MINUTES:g}; for the whole on a GPU, 8",
                                 remedy="give it more time, or name fewer --parts")
-    for name in ("starts", "batch", "largest"):
+    for name in ("starts", "batch", "first_seed", "largest"):
         if getattr(found, name) < 1:
-            raise ReproductionError(f"--{name} must be at least 1", found=str(getattr(found, name)))
+            raise ReproductionError(f"--{name.replace('_', '-')} must be at least 1", found=str(getattr(found, name)))
     if found.epochs is not None and found.epochs < 1:
         raise ReproductionError("--epochs must be at least 1", found=str(found.epochs))
     return Options(found.minutes, found.data, found.wheels, found.out, found.experiment, found.profile, found.epochs,
-                   found.precision, _seeds(found.seeds), found.starts, found.batch, found.commit,
+                   found.precision, _seeds(found.seeds), found.starts, found.batch, found.first_seed,
+                   _variants(found.variants), found.commit,
                    _parts(found.parts), found.largest, float(os.environ.get(BEGAN) or time.time()))
 
 
@@ -95,6 +106,15 @@ def _seeds(text: str) -> tuple[int, int]:
     if not 1 <= found[0] <= found[1]:
         raise ReproductionError(f"--seeds {text} names no numbers of seeds", expected="3-10, or 3")
     return found
+
+
+def _variants(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(filter(None, text.split(","))))
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown or not names:
+        raise ReproductionError(f"--variants: {unknown[0]!r} is none" if unknown else "--variants names none",
+                                expected=f"some of {', '.join(VARIANTS)}")
+    return names
 
 
 def _parts(text: str) -> dict[str, float]:

@@ -19,13 +19,13 @@ from typing import Any
 from gan.errors import DataError, ReproductionError
 from pipeline.artifacts.paths import RECORDED, prepared_file
 from pipeline.artifacts.sheet import sheet
-from pipeline.bare import output
+from pipeline.bare import output, recorded_starts
 from pipeline.bare.settings import Settings
 from pipeline.results import metrics
 from pipeline.results.long_run import NEIGHBOURS, read_long_run
 from pipeline.runtime import files
 
-KEPT = (output.CURVES, output.STARTS, output.GRIDS)
+KEPT = (output.CURVES, output.GRIDS)
 """arrays that go into git as they are"""
 
 SAMPLES = "samples.png"
@@ -34,7 +34,8 @@ SAMPLES = "samples.png"
 def record(folders: Sequence[Path]) -> list[Path]:
     """Check and take over the results of one or several bare runs of one experiment; returns the files written.
 
-    Where several have a part, the last one's counts. ReproductionError for whatever does not fit this repository.
+    Where several have a part, the last one's counts; starts are joined. ReproductionError for whatever does not fit
+    this repository.
     """
     written: list[Path] = []
     for folder in folders:
@@ -45,7 +46,10 @@ def record(folders: Sequence[Path]) -> list[Path]:
             "tree_was_clean": True, "recorded": datetime.now(UTC).date().isoformat()}
         if content.get("annealing", {}).get("scores"):
             written.append(_write(RECORDED / f"{name}.json", long_run(content, about)))
-        for part in ("collapse", "benchmarks", "tests", "capture"):
+        if content.get("collapse"):
+            written += recorded_starts.record(content, folder, RECORDED / name, about)
+        how = ("capture",) if {"annealing", "benchmarks"} & content.keys() else ()
+        for part in ("benchmarks", "tests", *how):
             if content.get(part):
                 path = RECORDED / name / f"{part}.json"
                 written.append(_write(path, about | {part: _without_logs(content[part])}))

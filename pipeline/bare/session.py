@@ -14,9 +14,10 @@ from gan.errors import ReproductionError
 from pipeline.bare import benchmarks, gpu_tests, options
 from pipeline.bare.annealing import LongRun
 from pipeline.bare.clock import Clock, Share
-from pipeline.bare.collapse import Collapse, Starts, of_long_run
+from pipeline.bare.collapse import Collapse, of_long_run
 from pipeline.bare.options import Options
 from pipeline.bare.output import Output
+from pipeline.bare.starts import Starts
 from pipeline.bare.training import probe_capture
 from pipeline.bare.workload import Workload
 

@@ -61,10 +61,10 @@ class Workload:
 
     def draw(self, weights: Sequence[Tensor], n: int, stream: torch.Generator, nets: AdversarialNets | None = None
              ) -> Tensor:
-        """n samples [n, d] of the generator with `weights`, by the noise of `nets`."""
+        """n samples [n, d] of the generator with `weights`, taken as float32, by the noise of `nets`."""
         with torch.no_grad():
             network = self._network()
-            load(network.layers, weights)
+            load(network.layers, [weight.float() for weight in weights])
             z = draw_noise((nets or self.nets).noise, n, stream)
             return torch.cat([network.forward(block) for block in z.split(10_000 if z.is_cuda else 1000)])
 
@@ -123,6 +123,7 @@ class Workload:
             raise ReproductionError("--commit names another commit than this checkout's", expected=commit, found=named,
                                     remedy="leave --commit out where git can tell")
         return {"experiment": self.options.experiment, "profile": self.settings.profile, "commit": commit or named,
+                "settings": self.settings.plain(self.options.experiment, []),
                 "tree_was_clean": clean if commit else None, "code": code_digests(),
                 "data": {"file": prepared_file(self.settings.dataset).as_posix(), **self.data_digests},
                 "dataset": {"dimensions": self.test.shape[1], "scale": self.dataset.scale, "folds": 1,

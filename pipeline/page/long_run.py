@@ -168,7 +168,7 @@ def _section(run: LongRun, entry: Entry | None, numbers: Numbering, strip: Figur
     name = dataset_name(entry["dataset"]) if entry else run.experiment
     pictures = strip or _strip(run, entry, numbers)
     validation = _validation(run, run.annealing, paper, numbers) if run.annealing else None
-    collapse = Collapse(COLLAPSE_RULE, [_starts_row(starts) for starts in run.starts],
+    collapse = Collapse(COLLAPSE_RULE, [_starts_row(starts, run.commit) for starts in run.starts],
                         [_starts_figure(run, starts, numbers) for starts in run.starts]) if run.starts else None
     return LongRunSection(
         anchor("long-run", f"{run.experiment}-{run.profile}"),
@@ -382,11 +382,14 @@ def _samples(run: LongRun, numbers: Numbering) -> Samples | None:
 
 # Starts.
 
-def _starts_row(starts: Starts) -> StartsRow:
+def _starts_row(starts: Starts, commit: str) -> StartsRow:
+    """`commit` is named above the table."""
     number, collapsed = len(starts.seeds), sum(starts.collapsed)
     low, high = starts.interval
-    remark = f"and {starts.diverged_batches} batches that diverged" if starts.diverged_batches else ""
-    return StartsRow(starts.kind, remark, f"{collapsed} of {number}", _percent(collapsed / number),
+    remarks = [f"{made} by commit {other[:10]}" for other, made in starts.commits.items() if other != commit]
+    if starts.diverged_batches:
+        remarks.append(f"and {starts.diverged_batches} batches that diverged")
+    return StartsRow(starts.kind, "; ".join(remarks), f"{collapsed} of {number}", _percent(collapsed / number),
                      f"{100 * low:.1f} to {100 * high:.1f} %",
                      "–" if starts.agree is None else f"{starts.agree} of {number}")
 

@@ -114,6 +114,8 @@ class Starts:
     agree: int | None
     """In how many the sign of the validation log-likelihood says the same; None where it was not measured"""
     diverged_batches: int
+    commits: Mapping[str, int]
+    """How many of them each commit made"""
     d_on_data: Sequence[Sequence[float]]
     d_on_samples: Sequence[Sequence[float]]
     """D's mean outputs: [start][epoch]"""
@@ -261,11 +263,12 @@ def _estimate(found: Mapping[str, Any]) -> Estimate:
 def _all_starts(path: Path, starts: Path) -> tuple[list[Starts], dict[str, Any]]:
     content = read_json(path)
     arrays = _arrays(starts)
-    return [_starts(kind, found, arrays) for kind, found in content["collapse"].items() if found["starts"]], \
-        _about(content)
+    about = _about(content)
+    return [_starts(kind, found, arrays, about["commit"]) for kind, found in content["collapse"].items()
+            if found["starts"]], about
 
 
-def _starts(kind: str, found: Mapping[str, Any], arrays: Arrays) -> Starts:
+def _starts(kind: str, found: Mapping[str, Any], arrays: Arrays, commit: str) -> Starts:
     names, number = found["names"], found["arrays"]
     seeds, curves = arrays[f"{number}_seeds"].tolist(), arrays[f"{number}_curves"]
     expected = (found["starts"], found["epochs"], len(names))
@@ -274,8 +277,11 @@ def _starts(kind: str, found: Mapping[str, Any], arrays: Arrays) -> Starts:
     flags = [seed in found["collapsed_seeds"] for seed in seeds]
     _require(sum(flags) == found["collapsed"], f"{sum(flags)} seeds of the starts {kind!r}, not {found['collapsed']}")
     low, high = found["interval_95"]
+    commits: dict[str, int] = {}
+    for run in found.get("runs", [{"commit": commit, "seeds": seeds}]):
+        commits[run["commit"]] = commits.get(run["commit"], 0) + len(run["seeds"])
     return Starts(kind, seeds, flags, (low, high), found.get("rule_and_validation_agree"),
-                  found.get("batches_that_diverged", 0),
+                  found.get("batches_that_diverged", 0), commits,
                   *(curves[:, :, names.index(name)].tolist() for name in ("d_on_data", "d_on_samples")))
 
 

@@ -20,8 +20,8 @@ from gan.errors import ReproductionError
 from pipeline.bare import options, wheels, workload
 from pipeline.bare.annealing import Costs
 from pipeline.bare.clock import Clock
-from pipeline.bare.collapse import interval
 from pipeline.bare.output import plain
+from pipeline.bare.starts import interval
 from pipeline.commands import record
 from pipeline.results.long_run import long_runs
 from pipeline.results.recorded import recorded_runs
@@ -46,7 +46,8 @@ class Hide:
 sys.meta_path.insert(0, Hide)
 """
 RUN = ("--minutes", "1", "--experiment", "digits", "--profile", "smoke", "--epochs", "22", "--seeds", "2-2",
-       "--starts", "3", "--batch", "3", "--parts", "annealing,starts")
+       "--starts", "3", "--batch", "3", "--parts", "annealing,starts,variants",
+       "--variants", "released_start,independent,float64")
 
 
 def wheel(folder, package, tag="py3-none-any"):
@@ -106,7 +107,10 @@ def finished(place):
 def test_the_run_leaves_results_of_every_part(finished):
     content = json.loads((finished / "results.json").read_text())
     assert {name: part["ended"] for name, part in content["parts"].items()} == {
-        "annealing": "in time", "starts": "in time"}
+        "annealing": "in time", "starts": "in time", "variants": "in time"}
+    assert {name: kind["starts"] for name, kind in content["collapse"].items()} == {
+        "as released": 3, "the released code’s own initial weights and orders": 3, "independent implementation": 3,
+        "float64": 3}
     annealing = content["annealing"]
     assert annealing["epochs"] == annealing["epochs_planned"] == 22
     assert [one["seed"] for one in annealing["scores"]] == [1, 2]
@@ -281,7 +285,8 @@ def test_a_folder_without_wheels_is_named(tmp_path, folder):
 @pytest.mark.parametrize(("words", "message"), [
     (["--minutes", "0.05"], "too few"), (["--seeds", "5-3"], "no numbers of seeds"), (["--seeds", "x"], "no numbers"),
     (["--parts", "tests,more"], "not a part"), (["--starts", "0"], "at least 1"), (["--epochs", "0"], "at least 1"),
-    (["--what"], "does not fit"),
+    (["--what"], "does not fit"), (["--variants", "tf32,tf64"], "'tf64' is none"), (["--variants", ""], "names none"),
+    (["--first-seed", "0"], "--first-seed must be at least 1"),
 ])
 def test_options_out_of_range_are_named(words, message):
     with pytest.raises(ReproductionError, match=message):
