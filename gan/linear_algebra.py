@@ -4,6 +4,9 @@ On a CPU, torch.mm goes to MKL, which on processors of other makers than Intel t
 AVX-512 the products of the paper's MNIST networks ran 2.1 to 2.4 times faster through oneDNN, which is part of every
 torch CPU build. oneDNN is reached by the operator that torch's own compiler emits for linear layers; where a build
 lacks it, torch.mm is used. On a GPU, TF32 is off, so that every product is in full float32.
+
+Training may ask for less (`products_in`): factors rounded to TF32 on a GPU, to bfloat16 on a processor that multiplies
+it (AMX, AVX512-BF16). Sums, results and everything that is not a product stay float32.
 """
 
 from __future__ import annotations
@@ -12,9 +15,14 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+from gan.errors import ParameterError
+
+Precision = Literal["float32", "tf32", "bfloat16"]
 
 torch.backends.cuda.matmul.allow_tf32 = False
 torch.backends.cudnn.allow_tf32 = False
@@ -46,13 +54,39 @@ def _fits_onednn(a: Tensor, b: Tensor) -> bool:
 
 
 @contextlib.contextmanager
-def allow_tf32(rounds: bool) -> Iterator[None]:
-    """Within it, matrix products on a GPU may round their factors to TF32, if `rounds`."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = rounds
+def products_in(precision: Precision) -> Iterator[None]:
+    """Within it, matrix products may round their factors: on a GPU to "tf32", on a processor to "bfloat16".
+
+    oneDNN decides by a product's shape whether bfloat16 is worth it: with 16 rows or fewer some stay float32.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    onednn = [getattr(torch.backends.mkldnn, name) for name in ("matmul", "conv")] if precision == "bfloat16" else []
+    before = [kind.fp32_precision for kind in onednn]
     try:
+        for kind in onednn:
+            kind.fp32_precision = "bf16"
         yield
     finally:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        for kind, precision_before in zip(onednn, before, strict=True):
+            kind.fp32_precision = precision_before
+
+
+def require_precision(precision: Precision, device: torch.device) -> None:
+    """ParameterError where `device` has no products in `precision`. On a processor tf32 is float32."""
+    if precision == "bfloat16" and (device.type != "cpu" or not multiplies_bfloat16()):
+        raise ParameterError(
+            "recipe.precision: bfloat16 cannot be had here", expected="a processor with AMX or AVX512-BF16",
+            found="a GPU" if device.type != "cpu" else "one that has neither, or a torch without oneDNN",
+            remedy="set it to float32" + ("" if device.type == "cpu" else ", or to tf32"))
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether `products_in("bfloat16")` changes anything here: oneDNN takes float32 where the processor cannot."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    with products_in("bfloat16"):
+        return bool((product(torch.full((64, 64), 1 + 2**-12), torch.eye(64)) == 1).all())
 
 
 def random_stream(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:

@@ -232,9 +232,9 @@ class Recipe(ParameterBlock):
     maximum_norm: float | None = None
     """of the weights into each unit, or piece of a maxout unit, of both players: projected before the first
     update and after every one"""
-    precision: Literal["float32", "tf32"] = "float32"
-    """of matrix products on a GPU: `tf32` rounds their factors to 10 bits behind the point; sums are float32 with both,
-    and on a CPU so is everything"""
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """of matrix products: `tf32` rounds their factors on a GPU to 10 bits behind the point, `bfloat16` on a processor
+    that multiplies it to 7; sums, weights and all else are float32"""
     restarts: Restarts | None = None
     """None in the released recipe: a start that collapses is trained to the end"""
 

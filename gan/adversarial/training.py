@@ -44,7 +44,7 @@ from gan.adversarial.layers import Layer, Network, stack
 from gan.adversarial.networks import discriminator_layers, draw_noise, flat, generator_layers
 from gan.adversarial.settings import AdversarialNets, Shape
 from gan.errors import TrainingDiverged
-from gan.linear_algebra import allow_tf32, random_stream
+from gan.linear_algebra import products_in, random_stream, require_precision
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,10 @@ class Training:
         `pretrained` are the layers of G that pretraining left; with them goes all of `nets` but `pretraining`.
         On a GPU updates are `captured`, unless noise and dropout are drawn elsewhere: `draws_on` a CPU they are the
         numbers that training on that CPU would have. `start` counts a seed's starts, each with random streams of its
-        own. ValueError if the networks do not fit the images.
+        own. ValueError if the networks do not fit the images; ParameterError if `device` lacks the recipe's precision.
         """
         self.nets, self.recipe, self.device = nets, nets.recipe, torch.device(device)
+        require_precision(self.recipe.precision, self.device)
         self.seeds = [seed] if isinstance(seed, int) else list(seed)
         self.train = train.to(self.device)
         draws_on = torch.device(draws_on or device)
@@ -128,7 +129,7 @@ class Training:
         if self._position == 0:
             self.order.copy_(self._draw_orders().view(self.order.shape))
         momentum = self.recipe.momentum.during(self.epoch + 1)
-        with allow_tf32(self.recipe.precision == "tf32"):
+        with products_in(self.recipe.precision):
             while self._position < len(self.train):
                 if self._position:
                     between_updates()

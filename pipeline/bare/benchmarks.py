@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gan.evaluation import parzen
-from gan.linear_algebra import allow_tf32, random_stream
+from gan.linear_algebra import products_in, random_stream
 from pipeline.bare.clock import Share
 from pipeline.bare.output import Output
 from pipeline.bare.training import code_of_tests, few, seconds_per_update, start, weights
@@ -78,7 +78,7 @@ def _idiomatic(work: Workload, seconds: float) -> Iterator[dict[str, Any]]:
     side = work.dataset.shape[1:]
     pixels = images.mul(255).round().to(torch.uint8).cpu().view(-1, *side)
     for precision in ("float32", "tf32"):
-        with allow_tf32(precision == "tf32"):
+        with products_in(precision):
             training = code.IdiomaticTraining(work.nets, pixels, work.device)
             batches = images.split(work.nets.recipe.batch_size)
 
@@ -106,7 +106,7 @@ def _products(work: Workload, seconds: float) -> Iterator[dict[str, Any]]:
                 for a, b in pairs:
                     torch.matmul(a, b)
 
-            with torch.no_grad(), allow_tf32(precision == "tf32"):
+            with torch.no_grad(), products_in(precision):
                 took = work.median_seconds(_captured(work, multiply), seconds) / _CAPTURED
             yield {"seeds": seeds, "precision": precision, "microseconds": 1e6 * took,
                    "operations": seeds * products.operations, "tera_operations_per_second":

@@ -5,17 +5,19 @@ those that one such update cannot do without (`tests/benchmarks/products.py` cou
 same kernels, on factors that stay in the processor's cache: without velocities, averages and images, which the step
 also moves. *By torch.mm* they are PyTorch's own, which on a CPU are other kernels than ours. *Idiomatic PyTorch* is
 `tests/benchmarks/idiomatic.py`. Epochs are timed over a part of the images and include what an epoch needs: its order,
-its statistics.
+its statistics. *precision: bfloat16* is measured where the processor multiplies it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 
 import torch
 
 from gan.adversarial.training import Training
+from gan.linear_algebra import multiplies_bfloat16
 from tests.benchmarks import workload
 from tests.benchmarks.idiomatic import IdiomaticTraining
 from tests.benchmarks.products import StepProducts
@@ -45,6 +47,13 @@ def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
         yield slower("a step", "its matrix products by torch.mm", default, 1.2, per=minibatches,
                      note=f"what a step in plain PyTorch multiplies by: "
                           f"{products.operations * minibatches / default.other / 1e9:.0f}·10⁹ operations a second")
+
+    if device.type == "cpu" and multiplies_bfloat16():
+        rounded = dataclasses.replace(nets, recipe=dataclasses.replace(nets.recipe, precision="bfloat16"))
+        quick = Training(rounded, data.train[:images], 1, device)
+        ratio = compare(quick.run_epoch, ours, effort)
+        yield faster("a step with precision: bfloat16", "a step in float32", ratio, 1.5, per=minibatches,
+                     note="factors of matrix products rounded, all else float32")
 
     theirs = IdiomaticTraining(nets, workload.pixels(effort)[:images], device)
     idiomatic = compare(ours, synchronised(theirs.run_epoch, device), effort)

@@ -21,7 +21,7 @@ from gan.adversarial.settings import (
 )
 from gan.adversarial.training import Training
 from gan.errors import ReproductionError, TrainingDiverged
-from gan.linear_algebra import random_stream
+from gan.linear_algebra import multiplies_bfloat16, random_stream
 
 
 class Textbook:
@@ -532,3 +532,26 @@ def test_a_maximum_that_is_never_reached_changes_nothing(small_nets, images):
     free.run_epoch(), limited.run_epoch()
     one, other = free.state(), limited.state()
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.skipif(not multiplies_bfloat16(), reason="this processor does not multiply bfloat16")
+def test_training_in_bfloat16_is_the_same_twice_and_near_float32(small_nets):
+    """Wide enough that oneDNN rounds."""
+    images = torch.rand(120, 64, generator=torch.Generator().manual_seed(0))
+    nets = small_nets()
+    nets = replace(
+        nets, generator=replace(nets.generator, hidden=[replace(layer, units=64) for layer in nets.generator.hidden]),
+        discriminator=replace(nets.discriminator, hidden=[replace(layer, units=32) for layer in
+                                                          nets.discriminator.hidden]))
+
+    def trained(precision):
+        training = Training(replace(nets, recipe=replace(nets.recipe, precision=precision)), images, 3)
+        return [training.run_epoch() for _ in range(3)], training.state()
+
+    (rows, state), (again, same) = (trained("bfloat16") for _ in range(2))
+    assert rows == again
+    assert all(torch.equal(tensor, same[name]) for name, tensor in state.items())
+    exact, exact_state = trained("float32")
+    assert vars(rows[-1]) == pytest.approx(vars(exact[-1]), rel=0.05)
+    assert {tensor.dtype for name, tensor in state.items() if name.startswith("generator")} == {torch.float32}
+    assert not torch.equal(state["discriminator.0"], exact_state["discriminator.0"])
