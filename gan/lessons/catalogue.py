@@ -21,8 +21,8 @@ class Entry:
     title: str
     settings: type[LessonSettings]
     """The numbers that shape the result; the defaults are what is run"""
-    needs_digits: bool = False
-    """Whether `run` wants MNIST"""
+    data: str = ""
+    """The data set that `run` wants besides, if any"""
 
 
 LESSONS: Mapping[str, Entry] = {
@@ -31,14 +31,15 @@ LESSONS: Mapping[str, Entry] = {
     "global_optimum": Entry("The global optimum is p_g = p_data, at −log 4", settings.GlobalOptimum),
     "convergence": Entry("Algorithm 1 converges where the problem is convex", settings.Convergence),
     "non_saturating": Entry("Non-saturating against minimax: who still learns when D is sure",
-                            settings.NonSaturating, needs_digits=True),
+                            settings.NonSaturating, data="mnist"),
     "non_convergence": Entry("Following the slope need not reach the equilibrium", settings.NonConvergence),
     "mode_collapse": Entry("Mode collapse: min max is not max min", settings.ModeCollapse),
     "minibatch_features": Entry("Minibatch features: seeing that all samples are alike", settings.MinibatchFeatures,
-                                needs_digits=True),
+                                data="mnist"),
+    "minibatch_gan": Entry("Minibatch features on photographs", settings.MinibatchGan, data="cifar10"),
     "many_answers": Entry("Many answers: the average of two right ones is wrong", settings.ManyAnswers),
     "honest_pictures": Entry("Honest pictures: how many were drawn, and who chose", settings.HonestPictures,
-                             needs_digits=True),
+                             data="mnist"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Lesson 4: Proposition 2. Where densities themselves are the unknowns, Algorithm 1 reaches p_data."""
+"""Proposition 2. Where densities themselves are the unknowns, Algorithm 1 reaches p_data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TAKEAWAY = (
     "of the way to p_data. With few steps D lags: it judges a generator that has moved on, p_g overshoots, and the "
     "criterion comes down in waves, the wider the smaller k. But a round with k steps costs k times as much, and k = "
     "1, the paper’s choice, arrives as well. None of this carries over to networks by itself: in their weights "
-    "neither player’s problem is convex, and lesson 6 shows what can happen then.")
+    "neither player’s problem is convex, and slide 10’s game of x·y shows what can happen then.")
 
 DATA, START = Mixture((0.6, 0.4), (-1.5, 1.5), (0.5, 0.7)), normal(0.5, 1.2)
 OPTIMAL = 0

@@ -1,4 +1,4 @@
-"""Lesson 1: the game on the line, at the four moments of figure 1."""
+"""The game on the line, at the four moments of figure 1."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ EXPERIMENT = (
 TAKEAWAY = (
     "G never sees data. All it learns comes through the slope of D at its own points, so D has to be right there "
     "before G can be helped by it: from (b) to (c) the arrows move uphill on D. And D does its work by becoming "
-    "useless: its ½ at the end is the sign of success, not of a bad judge. Lesson 3 asks when ½ may be trusted.")
+    "useless: its ½ at the end is the sign of success, not of a bad judge. The lesson on the global optimum asks "
+    "when ½ may be trusted.")
 
 DATA = normal(0.0, 1.0)
 GRID = Grid(-6.0, 6.0, 600)

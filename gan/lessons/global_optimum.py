@@ -1,4 +1,4 @@
-"""Lesson 3: C(G) = −log 4 + 2·JSD(p_data‖p_g), with its minimum where p_g = p_data; and where training ends."""
+"""C(G) = −log 4 + 2·JSD(p_data‖p_g), with its minimum where p_g = p_data; and where training ends."""
 
 from __future__ import annotations
 

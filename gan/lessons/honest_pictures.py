@@ -1,4 +1,4 @@
-"""Lesson 10: what a picture of samples shows depends on who chose them."""
+"""What a picture of samples shows depends on who chose them."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Lesson(Protocol):
 
     @property
     def run(self) -> Callable[..., Outcome]:
-        """run(settings, start) or, with MNIST, run(settings, start, digits); `start` opens a progress meter."""
+        """run(settings, start) or, with data, run(settings, start, data); `start` opens a progress meter."""
 
 
 def texts(lesson: Lesson, settings: LessonSettings) -> dict[str, str]:

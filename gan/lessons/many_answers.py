@@ -1,4 +1,4 @@
-"""Lesson 9: two right answers. Mean squared error gives their average, a conditional GAN gives both."""
+"""Two right answers. Mean squared error gives their average, a conditional GAN gives both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 8: a discriminator that sees a whole minibatch at once can tell that its samples are all alike."""
+"""A discriminator that sees a whole minibatch at once can tell that its samples are all alike."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ STATEMENT = (
     "beside f(x_i). Samples that lie closer together than data do then give themselves away, and G is pushed apart.")
 EXPERIMENT = (
     "Each game is played twice with the same networks, starts and data: with minibatch features (B = {features}, C = "
-    "{width}) and without. First the ring of lesson 7, steps in turn, minibatches of {batch}, {ring_steps} rounds, "
-    "seeds {ring_seeds}. Then MNIST, where D sees every image under noise, {digit_steps} rounds, seeds {digit_seeds}; "
-    "a classifier trained on real digits says which digit each of {judged} samples shows. Diversity is the mean "
-    "distance between two samples, as a share of that between two test images.")
+    "{width}) and without. First the ring of mode collapse, steps in turn, minibatches of {batch}, {ring_steps} "
+    "rounds, seeds {ring_seeds}. Then MNIST, where D sees every image under noise, {digit_steps} rounds, seeds "
+    "{digit_seeds}; a classifier trained on real digits says which digit each of {judged} samples shows. Diversity is "
+    "the mean distance between two samples, as a share of that between two test images.")
 TAKEAWAY = (
-    "The remedy is of the same kind as lesson 7’s, and cheaper: not a longer look ahead, but a judge who is shown "
+    "The remedy is of the same kind as unrolled steps, and cheaper: not a longer look ahead, but a judge who is shown "
     "what went wrong. What it can see, G must mend; what no feature measures may stay wrong. Where the game without "
     "features does not collapse, there is nothing to win, so the histograms of both must be looked at before the "
     "features are praised.")

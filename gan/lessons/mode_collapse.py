@@ -1,4 +1,4 @@
-"""Lesson 7: whose answer a player reckons with decides whether G covers the data."""
+"""Whose answer a player reckons with decides whether G covers the data."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ TAKEAWAY = (
     "Samples show collapse; a loss need not. G does not collapse for want of capacity: the same network draws all "
     "eight modes once its steps reckon with D’s answer. What matters is whose answer is reckoned with. To let D take "
     "its steps first is not the same: G then meets a D that is surer, has no slope to follow where its samples are "
-    "rejected (lesson 5), and is carried off. The slide’s promise is for a D at its maximum and a G that moves "
-    "little; {inner} real steps are not that. And looking ahead has a price: a round with {unrolled} unrolled steps "
-    "costs many times one without.")
+    "rejected (as in the lesson on the non-saturating game), and is carried off. The slide’s promise is for a D at "
+    "its maximum and a G that moves little; {inner} real steps are not that. And looking ahead has a price: a round "
+    "with {unrolled} unrolled steps costs many times one without.")
 
 PLAYS = {"in_turn": "in turn", "unrolled": "looking ahead", "d_inner": "D in the inner loop",
          "g_inner": "G in the inner loop"}

@@ -1,4 +1,4 @@
-"""Lesson 6: V(x, y) = xy, where following the slope goes round and round."""
+"""V(x, y) = xy, where following the slope goes round and round."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 5: a generator whose discriminator is sure learns nothing from log(1 − D), and still learns from −log D."""
+"""A generator whose discriminator is sure learns nothing from log(1 − D), and still learns from −log D."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ TAKEAWAY = (
     "D, the other grows, and in training the first leaves G where it was. It need not go to zero for that, and does "
     "not go there all at once: D’s own slope steepens as it learns, and with dropout a few samples always slip "
     "through. So the loss that the theory is about is not the one to train with. −log D keeps the goal and changes "
-    "the pace, at a price: there is no longer one V that both players pull at, and the guarantees of lesson 4 do not "
-    "speak of this game.")
+    "the pace, at a price: there is no longer one V that both players pull at, and the guarantees of Proposition 2 do "
+    "not speak of this game.")
 
 NOISE, UNITS, GENERATOR_RANGE = 100, 1200, 0.05
 MAXOUT_UNITS, PIECES, MAXOUT_RANGE = 240, 5, 0.005

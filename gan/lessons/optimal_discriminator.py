@@ -1,4 +1,4 @@
-"""Lesson 2: for a fixed generator, the best discriminator is p/(p + q)."""
+"""For a fixed generator, the best discriminator is p/(p + q)."""
 
 from __future__ import annotations
 

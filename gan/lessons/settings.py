@@ -164,3 +164,17 @@ class HonestPictures(LessonSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.shown <= self.drawn, f"shown must be at most {self.drawn}, the samples drawn, not {self.shown}")
+
+
+@dataclass(frozen=True)
+class MinibatchGan(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
+    features: int = 16
+    width: int = 4
+    noise: int = 64
+    channels: int = 16
+    batch: int = 64
+    discriminator_rate: float = 0.0005
+    generator_rate: float = 0.001
+    steps: int = 600
+    judged: int = 1000

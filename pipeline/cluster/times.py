@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pipeline.runtime import run_log
 
-USUAL = {"train": 300.0, "lesson": 20.0, "lesson_on_mnist": 60.0, "sample_size": 15.0, "download": 15.0,
+USUAL = {"train": 300.0, "lesson": 20.0, "lesson_on_data": 60.0, "sample_size": 15.0, "download": 15.0,
          "features": 100.0, "references": 60.0, "assess": 60.0}
 OTHERWISE = 8.0  # Python starts and reads its files
 

@@ -38,7 +38,7 @@ from pipeline.runtime.names import require_known
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
 from pipeline.settings.inheritance import PROFILES
-from pipeline.settings.parameters import MNIST, Parameters
+from pipeline.settings.parameters import Parameters
 from pipeline.settings.plan import COMMITTED, REPORTS, Plan
 from pipeline.settings.plan import FILE as PLAN
 from pipeline.settings.schema import Experiment
@@ -48,7 +48,7 @@ MARKS = {"found": "found in", "downloadable": "to be downloaded from", "unavaila
 SMOKE = "smoke"
 LESSON_SECONDS = {"figure_1": 10, "optimal_discriminator": 15, "global_optimum": 17, "convergence": 2,
                   "non_saturating": 110, "non_convergence": 2, "mode_collapse": 98, "minibatch_features": 50,
-                  "many_answers": 9, "honest_pictures": 16}
+                  "minibatch_gan": 180, "many_answers": 9, "honest_pictures": 16}
 """What each took on two cores of an AMD EPYC; lessons are too unlike each other to be timed by a few steps"""
 
 
@@ -63,27 +63,23 @@ def main() -> None:
     wanted, left_out = choose_experiments(current, profile)
     lessons, lessons_left_out = choose_lessons(profile)
     datasets = _datasets(current, [*wanted, *_asked_for_data(current, profile)])
-    if any(LESSONS[name].needs_digits for name in lessons):
-        datasets = list(dict.fromkeys([*datasets, MNIST]))
+    datasets = list(dict.fromkeys([*datasets, *(LESSONS[name].data for name in lessons if LESSONS[name].data)]))
     data = {name: availability(name, current) for name in datasets}
     for name, state in data.items():
         print(f"data         {name}: {MARKS[state.state]} {state.detail}", flush=True)
         if state.remedy and state.state == "unavailable":
             print(f"             {state.remedy}")
     experiments = [name for name in wanted if data[current.dataset_of(name)].state != "unavailable"]
-    left_out |= {name: f"no data set {current.dataset_of(name)}: "
-                       f"{data[current.dataset_of(name)].remedy or data[current.dataset_of(name)].detail}"
-                 for name in wanted if name not in experiments}
-    left_out |= lessons_left_out
-    for name in [name for name in lessons if LESSONS[name].needs_digits and data[MNIST].state == "unavailable"]:
-        lessons.remove(name)
-        left_out[f"lesson {name}"] = f"no data set {MNIST}: {data[MNIST].remedy or data[MNIST].detail}"
-    plan = Plan(_datasets(current, experiments), {name: current.dataset_of(name) for name in experiments},
-                [name for name in lessons if not LESSONS[name].needs_digits],
-                [name for name in lessons if LESSONS[name].needs_digits], left_out,
+    missing = {name: f"no data set {name}: {state.remedy or state.detail}" for name, state in data.items()
+               if state.state == "unavailable"}
+    left_out |= {name: missing[current.dataset_of(name)] for name in wanted if name not in experiments}
+    left_out |= lessons_left_out | {f"lesson {name}": missing[LESSONS[name].data] for name in lessons
+                                    if LESSONS[name].data in missing}
+    on_data = {name: LESSONS[name].data for name in lessons if LESSONS[name].data and LESSONS[name].data not in missing}
+    plan = Plan(list(dict.fromkeys([*_datasets(current, experiments), *on_data.values()])),
+                {name: current.dataset_of(name) for name in experiments},
+                [name for name in lessons if not LESSONS[name].data], on_data, left_out,
                 REPORTS.get(profile, COMMITTED))
-    if plan.lessons_on_mnist and MNIST not in plan.datasets:
-        plan = replace(plan, datasets=[*plan.datasets, MNIST])
     planned = replace(current, profile=profile, plan=plan)
     for folder in ("artifacts", "data/raw", "reports/figures"):  # the report depends on them, even where nothing is run
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -130,7 +126,7 @@ def choose_lessons(profile: str) -> tuple[list[str], dict[str, str]]:
     elif os.environ.get("GAN_EXPERIMENTS", "").strip():
         named, reasons = [], dict.fromkeys(LESSONS, "GAN_EXPERIMENTS named experiments; GAN_LESSONS=all adds these")
     else:  # smoke asks for no data from elsewhere
-        named = [name for name, lesson in LESSONS.items() if profile != SMOKE or not lesson.needs_digits]
+        named = [name for name, lesson in LESSONS.items() if profile != SMOKE or not lesson.data]
         reasons = dict.fromkeys(LESSONS, f"profile {SMOKE} asks for no data from elsewhere; GAN_LESSONS=all does")
     return ([name for name in LESSONS if name in named],
             {f"lesson {name}": reasons[name] for name in LESSONS if name not in named})
@@ -187,9 +183,9 @@ def _print_experiments(planned: Parameters, device: torch.device) -> None:
     share = others.share()
     of_lessons = sum(5 if planned.profile == SMOKE else LESSON_SECONDS[name] for name in lessons)
     total = total + of_lessons
-    if planned.plan.lessons or planned.plan.lessons_on_mnist:
+    if planned.plan.lesson_stages:
         state = f"{len(lessons)} to do, about {duration(of_lessons)}" if lessons else "done"
-        print(f"lessons      {len(planned.plan.lessons) + len(planned.plan.lessons_on_mnist)}: {state}")
+        print(f"lessons      {len(planned.plan.lesson_stages)}: {state}")
     for name, reason in planned.plan.left_out.items():
         print(f"left out     {name}: {reason.partition(':')[0]}")
     if todo and share > timing.BUSY:
@@ -204,10 +200,10 @@ def _print_experiments(planned: Parameters, device: torch.device) -> None:
 def unfinished_lessons(plan: Plan, changed: set[str] | None) -> list[str]:
     """The lessons that DVC has to run, or for whose data; all where it cannot say."""
     if changed is None:
-        return [*plan.lessons, *plan.lessons_on_mnist]
-    data = {f"download@{MNIST}", f"prepare@{MNIST}"} & changed
+        return [*plan.lesson_stages]
+    new = {name for name in plan.datasets if {f"download@{name}", f"prepare@{name}"} & changed}
     return [name for name, stage in plan.lesson_stages.items()
-            if stage in changed or (data and name in plan.lessons_on_mnist)]
+            if stage in changed or plan.lessons_on_data.get(name) in new]
 
 
 _CHAINS, _STATES = 1000, 50  # of which a few steps are timed

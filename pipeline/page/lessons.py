@@ -32,6 +32,7 @@ _GROUPS = {
         "non_convergence": ("Slide 10: games need not converge", "they may circle for ever"),
         "mode_collapse": ("Slide 11: mode collapse", "min max is not max min"),
         "minibatch_features": ("Slide 12: minibatch features", "they undo collapse"),
+        "minibatch_gan": ("Slide 13: a minibatch GAN on CIFAR-10", "samples look like photographs"),
         "many_answers": ("Slide 22: many answers", "GANs can give them all"),
         "honest_pictures": ("Slides 15 to 18: cherry-picked results", "they look better than the model is")}}
 

@@ -32,7 +32,7 @@ from pipeline.runtime.progress import duration
 
 LOCK = Path("dvc.lock")
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib", "dvc", "mlflow")
-LESSON_STAGES = ("lesson", "lesson_on_mnist")
+LESSON_STAGES = ("lesson", "lesson_on_data")
 BRIEF = 10  # seconds, below which tenths are told
 DIGITS = 10  # of a digest, where the whole one stands elsewhere on the page
 

@@ -59,7 +59,7 @@ class Plan:
                    experiments=tuple(str(name) for name in run.get("experiments") or ()),
                    left_out={str(name): str(reason) for name, reason in (chosen.get("left_out") or {}).items()},
                    kinds=_kinds(parameters),
-                   lessons=tuple(str(name) for key in ("lessons", "lessons_on_mnist") for name in run.get(key) or ()),
+                   lessons=tuple(str(name) for key in ("lessons", "lessons_on_data") for name in run.get(key) or ()),
                    reports=Path(str(run.get("reports") or METRICS.parent)))
 
     @property

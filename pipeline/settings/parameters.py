@@ -37,8 +37,8 @@ from pipeline.settings.validation import read_block, require_keys, require_mappi
 
 FILE = Path("params.yaml")
 KEYS = ("profile", "datasets", "parzen", "monitor", "assess", "figures", "experiments", "lessons")
-MNIST = "mnist"
-"""The data set that lessons on images are about"""
+MNIST, CIFAR10 = "mnist", "cifar10"
+"""The data sets that lessons on images are about"""
 AnyDataset = Annotated[DatasetSettings, Field(discriminator="loader")]
 
 
@@ -209,7 +209,7 @@ def load(path: Path = FILE, *, plan: bool = True) -> Parameters:
     chosen = Plan.read()
     chosen.require_fits(
         parameters.datasets, {name: parameters.dataset_of(name) for name in parameters.raw["experiments"]},
-        {name: lesson.needs_digits for name, lesson in LESSONS.items()}, MNIST)
+        {name: lesson.data for name, lesson in LESSONS.items()})
     return replace(parameters, plan=chosen)
 
 

@@ -38,7 +38,8 @@ class Plan(ParameterBlock):
     """each with its data set, which is how dvc.yaml knows it"""
     lessons: list[str] = field(default_factory=list)
     """those that need no data"""
-    lessons_on_mnist: list[str] = field(default_factory=list)
+    lessons_on_data: dict[str, str] = field(default_factory=dict)
+    """each with its data set"""
     left_out: dict[str, str] = field(default_factory=dict)
     """the reason, by name"""
     reports: str = COMMITTED
@@ -63,7 +64,7 @@ class Plan(ParameterBlock):
         yaml.width = 4096
         yaml.dump({"run": {"datasets": _in_one_line(self.datasets), "experiments": self.experiments,
                            "lessons": _in_one_line(self.lessons),
-                           "lessons_on_mnist": _in_one_line(self.lessons_on_mnist), "reports": self.reports},
+                           "lessons_on_data": self.lessons_on_data, "reports": self.reports},
                    "left_out": self.left_out}, stream)
         new = HEAD + stream.getvalue()
         if path.is_file() and path.read_text() == new:
@@ -75,28 +76,27 @@ class Plan(ParameterBlock):
     def lesson_stages(self) -> dict[str, str]:
         """Each lesson's stage in dvc.yaml."""
         return {name: f"lesson@{name}" for name in self.lessons} | {
-            name: f"lesson_on_mnist@{name}" for name in self.lessons_on_mnist}
+            name: f"lesson_on_data@{name}" for name in self.lessons_on_data}
 
-    def require_fits(self, datasets: Iterable[str], experiments: Mapping[str, str], lessons: Mapping[str, bool],
-                     mnist: str) -> None:
+    def require_fits(self, datasets: Iterable[str], experiments: Mapping[str, str], lessons: Mapping[str, str]) -> None:
         """ParameterError unless params.yaml has what is planned: `datasets`, `experiments` with their data sets,
-        `lessons` with whether they need MNIST."""
+        `lessons` with theirs, which may be none."""
         where = f"{FILE}: run"
         for name in self.datasets:
             require_known(name, datasets, "data set", f"{where}.datasets")
         for name, dataset in self.experiments.items():
             require_known(name, experiments, "experiment", f"{where}.experiments")
-            if dataset != experiments[name] or dataset not in self.datasets:
-                raise ParameterError(f"{where}.experiments.{name} does not fit params.yaml",
-                                     expected=f"{experiments[name]}, also in run.datasets", found=dataset,
-                                     remedy=REMEDY)
-        for key, needs_digits in (("lessons", False), ("lessons_on_mnist", True)):
-            for name in getattr(self, key):
-                require_known(name, [each for each, needs in lessons.items() if needs is needs_digits], "lesson",
-                              f"{where}.{key}")
-        if self.lessons_on_mnist and mnist not in self.datasets:
-            raise ParameterError(f"{where}.lessons_on_mnist does not fit", expected=f"{mnist} in run.datasets",
-                                 found=str(self.datasets), remedy=REMEDY)
+            self._require_data(f"{where}.experiments.{name}", dataset, experiments[name])
+        for name in self.lessons:
+            require_known(name, [each for each, data in lessons.items() if not data], "lesson", f"{where}.lessons")
+        for name, dataset in self.lessons_on_data.items():
+            require_known(name, [each for each, data in lessons.items() if data], "lesson", f"{where}.lessons_on_data")
+            self._require_data(f"{where}.lessons_on_data.{name}", dataset, lessons[name])
+
+    def _require_data(self, where: str, found: str, expected: str) -> None:
+        if found != expected or found not in self.datasets:
+            raise ParameterError(f"{where} does not fit", expected=f"{expected}, also in run.datasets", found=found,
+                                 remedy=REMEDY)
 
 
 def _in_one_line(items: Any) -> CommentedSeq:

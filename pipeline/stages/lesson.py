@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ from gan.lessons import catalogue
 from gan.lessons.catalogue import LESSONS
 from gan.lessons.digits import Digits, Judge
 from gan.lessons.lesson import Criterion, Lesson, Outcome, texts
+from gan.lessons.pictures import Pictures
 from gan.lessons.settings import LessonSettings
 from pipeline.artifacts.assessed import read_features
 from pipeline.artifacts.assessments import features_file
@@ -36,7 +37,7 @@ from pipeline.runtime.files import write_json, write_text
 from pipeline.runtime.names import require_known
 from pipeline.runtime.progress import Progress
 from pipeline.runtime.stage import run
-from pipeline.settings.parameters import MNIST
+from pipeline.settings.parameters import CIFAR10, MNIST
 from pipeline.tracking import runs
 from pipeline.tracking.heading import NOTE
 
@@ -45,9 +46,9 @@ def main(name: str) -> None:
     """Run the lesson of that name as params.yaml has it."""
     lesson = lesson_of(name)
     settings, profile = read_settings(name)
-    digits = [read_digits()] if LESSONS[name].needs_digits else []
+    data = [DATA[LESSONS[name].data]()] if LESSONS[name].data else []
     with one_thread():
-        outcome = lesson.run(settings, Progress, *digits)
+        outcome = lesson.run(settings, Progress, *data)
     content = {
         "lesson": name, "profile": profile, "title": configuration("lessons", name)["title"], **texts(lesson, settings),
         "settings": vars(settings),
@@ -110,6 +111,16 @@ def read_digits() -> Digits:
     except ValueError as error:
         raise DataError(f"{features_file(MNIST)} cannot judge digits", found=str(error),
                         remedy=f"delete {features_file(MNIST)} and run `dvc repro`") from error
+
+
+def read_pictures() -> Pictures:
+    """CIFAR-10 as it was prepared, with the network whose features the stage `features` has made of it."""
+    dataset = read_dataset(prepared_file(CIFAR10))
+    features, about = read_features(CIFAR10, torch.device("cpu"))
+    return Pictures(dataset.train, dataset.test, dataset.shape[-1], features, about["test_accuracy"])
+
+
+DATA: dict[str, Callable[[], Any]] = {MNIST: read_digits, CIFAR10: read_pictures}
 
 
 # What is written.

@@ -68,7 +68,7 @@ class Clone:
         yaml = YAML()
         with (self.root / "plan.yaml").open("w") as file:
             yaml.dump({"run": {"datasets": ["digits"], "experiments": dict.fromkeys(experiments, "digits"),
-                               "lessons": list(lessons), "lessons_on_mnist": [], "reports": REPORTS}, "left_out": {}},
+                               "lessons": list(lessons), "lessons_on_data": {}, "reports": REPORTS}, "left_out": {}},
                       file)
         path = self.root / "params.yaml"
         path.write_text(re.sub(r"^profile: \w+", "profile: smoke", path.read_text(), count=1, flags=re.M))

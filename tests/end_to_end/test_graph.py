@@ -136,7 +136,7 @@ def test_the_picture_of_the_graph_in_the_readme_is_what_dvc_says(clone):
     (block,) = re.findall(r"^ *```mermaid\n(.*?)^ *```$", (ROOT / "docs/training.md").read_text(), re.S | re.M)
     chains = [re.findall(r"\w+", line.replace("-->", " ")) for line in block.splitlines() if "-->" in line]
     in_the_text = {pair for chain in chains for pair in itertools.pairwise(chain)}
-    graph.add_edges_from([("features", "lesson_on_mnist"), ("lesson_on_mnist", "collect")])  # which smoke leaves out
+    graph.add_edges_from([("features", "lesson_on_data"), ("lesson_on_data", "collect")])  # which smoke leaves out
     assert in_the_text == set(networkx.transitive_reduction(graph).edges)
 
 

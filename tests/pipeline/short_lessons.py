@@ -21,6 +21,7 @@ SHORT = {
     "mode_collapse": {"seeds": [1, 2], "batch": 32, "steps": 6, "unrolled": 2, "inner": 2},
     "minibatch_features": {"ring_seeds": [1, 2], "batch": 16, "ring_steps": 6, "digit_seeds": [1], "digit_batch": 16,
                            "digit_steps": 4, "judged": 50},
+    "minibatch_gan": {"seeds": [1, 2], "channels": 4, "batch": 8, "steps": 3, "judged": 60},
     "many_answers": {"seeds": [1, 2], "steps": 20, "judged": 100},
     "honest_pictures": {"batch": 16, "steps": 4, "drawn": 60, "shown": 10},
 }
@@ -35,5 +36,6 @@ def write_parameters(**changes: object) -> None:
     content = committed | {"profile": "smoke", "experiments": {}, "lessons": lessons} | changes
     with Path("params.yaml").open("w") as file:
         YAML(typ="safe").dump(content, file)
-    Plan(["mnist"], lessons=[name for name, lesson in LESSONS.items() if not lesson.needs_digits],
-         lessons_on_mnist=[name for name, lesson in LESSONS.items() if lesson.needs_digits]).write()
+    on_data = {name: lesson.data for name, lesson in LESSONS.items() if lesson.data}
+    Plan(list(dict.fromkeys(on_data.values())), lessons=[name for name in LESSONS if name not in on_data],
+         lessons_on_data=on_data).write()

@@ -23,7 +23,8 @@ def test_a_criterion_holds_strictly_and_never_without_a_number(measured, relatio
 
 def test_the_lessons_stand_in_the_order_in_which_they_are_read():
     assert NAMES == ["figure_1", "optimal_discriminator", "global_optimum", "convergence", "non_saturating",
-                     "non_convergence", "mode_collapse", "minibatch_features", "many_answers", "honest_pictures"]
+                     "non_convergence", "mode_collapse", "minibatch_features", "minibatch_gan", "many_answers",
+                     "honest_pictures"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -32,7 +33,8 @@ def test_a_lesson_runs_with_the_settings_and_the_data_that_the_catalogue_names(n
     assert module.__name__ == module_of(name)
     settings, *others = inspect.signature(module.run).parameters.values()
     assert settings.annotation == LESSONS[name].settings.__name__
-    assert [parameter.name for parameter in others] == ["start", "digits"][:1 + LESSONS[name].needs_digits]
+    given = {"": [], "mnist": ["digits"], "cifar10": ["pictures"]}
+    assert [parameter.name for parameter in others] == ["start", *given[LESSONS[name].data]]
 
 
 def test_settings_hold_fields_and_checks_alone():

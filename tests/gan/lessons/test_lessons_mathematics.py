@@ -128,7 +128,7 @@ def test_adam_steps_as_torchs():
     torch.testing.assert_close(ours, theirs.detach(), rtol=1e-5, atol=1e-5)  # ε stands inside the root
 
 
-# Lesson 4.
+# Convergence.
 
 def test_a_mirror_step_at_the_optimum_goes_half_of_the_way():
     p, q = np.array([0.5, 0.3, 0.2, 0.0]), np.array([0.1, 0.1, 0.2, 0.6])
@@ -158,7 +158,7 @@ def test_many_inner_steps_play_as_the_optimum():
     assert convergence.play(p, q, 5, 1.0, 1.0, 300) == pytest.approx(exact, abs=1e-12)
 
 
-# Lesson 5.
+# The non-saturating game.
 
 def test_the_two_losses_differ_by_d_over_1_minus_d():
     logits = torch.tensor([[-6.0], [0.0], [3.0]], dtype=torch.float64)
@@ -174,7 +174,7 @@ def test_energy_distance_of_shifted_points():
     assert energy_distance(x, x) == pytest.approx(0, abs=1e-9)
 
 
-# Lesson 6.
+# Non-convergence.
 
 @pytest.mark.parametrize("eta", [0.01, 0.1, 0.9])
 def test_simultaneous_steps_grow_exactly(eta):
@@ -200,7 +200,7 @@ def test_the_optimistic_rate_is_the_spectral_radius_of_its_map(eta):
     assert radii[-1] / radii[-2] == pytest.approx(radius, abs=1e-9)
 
 
-# Lesson 7.
+# Mode collapse.
 
 def test_coverage_of_the_ring_itself_and_of_one_mode():
     whole = centres().repeat(1, 100, 1)
@@ -257,7 +257,7 @@ def test_the_unrolled_gradient_has_a_part_through_d():
     assert float((through - standing).norm() / standing.norm()) > 1e-3
 
 
-# Lesson 8.
+# Minibatch features.
 
 def test_closeness_agrees_with_a_naive_loop():
     runs, n, features, width = 2, 5, 3, 4

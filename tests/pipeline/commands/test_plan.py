@@ -23,8 +23,10 @@ from pipeline.settings.plan import Plan
 
 ROOT = Path(__file__).parents[3]
 FOUND, DOWNLOADABLE = Availability("found", "data/raw"), Availability("downloadable", "a mirror")
-ON_MNIST = [name for name, lesson in LESSONS.items() if lesson.needs_digits]
-WITHOUT_DATA = [name for name in LESSONS if name not in ON_MNIST]
+ON_DATA = {name: lesson.data for name, lesson in LESSONS.items() if lesson.data}
+ON_MNIST = [name for name, data in ON_DATA.items() if data == "mnist"]
+ON_CIFAR = [name for name, data in ON_DATA.items() if data == "cifar10"]
+WITHOUT_DATA = [name for name in LESSONS if name not in ON_DATA]
 UNAVAILABLE = Availability("unavailable", "a mirror: no answer", "connect to the network, or set GAN_DATA: a folder")
 
 
@@ -222,7 +224,7 @@ def test_where_no_data_can_be_had_the_graph_is_still_one(monkeypatch):
     plan.main()
     chosen = parameters.load().plan
     assert (chosen.datasets, chosen.experiments) == ([], {})
-    assert set(chosen.left_out) == {*runs_in("cpu"), *(f"lesson {name}" for name in ON_MNIST)}
+    assert set(chosen.left_out) == {*runs_in("cpu"), *(f"lesson {name}" for name in ON_DATA)}
     assert graph() == {"configure", "collect", "report", *(f"lesson@{name}" for name in WITHOUT_DATA)}
 
 
@@ -231,16 +233,16 @@ def test_where_no_data_can_be_had_the_graph_is_still_one(monkeypatch):
 def test_all_lessons_run_where_their_data_can_be_had(capsys):
     plan.main()
     chosen = parameters.load().plan
-    assert (chosen.lessons, chosen.lessons_on_mnist) == (WITHOUT_DATA, ON_MNIST)
+    assert (chosen.lessons, chosen.lessons_on_data) == (WITHOUT_DATA, ON_DATA)
     assert set(chosen.lesson_stages.values()) == {stage for stage in graph() if stage.startswith("lesson")}
-    assert re.search(r"^lessons +10: 10 to do, about 5 min", capsys.readouterr().out, re.M)
+    assert re.search(rf"^lessons +{len(LESSONS)}: {len(LESSONS)} to do, about \d+ min", capsys.readouterr().out, re.M)
 
 
 def test_lessons_on_mnist_are_left_out_without_it_with_reason_and_cure(monkeypatch):
     have_data(monkeypatch, mnist=UNAVAILABLE)
     plan.main()
     chosen = parameters.load().plan
-    assert (chosen.lessons, chosen.lessons_on_mnist) == (WITHOUT_DATA, [])
+    assert (chosen.lessons, chosen.lessons_on_data) == (WITHOUT_DATA, dict.fromkeys(ON_CIFAR, "cifar10"))
     for name in ON_MNIST:
         assert chosen.left_out[f"lesson {name}"] == f"no data set mnist: {UNAVAILABLE.remedy}"
 
@@ -249,7 +251,7 @@ def test_smoke_asks_for_no_data_that_only_lessons_want(monkeypatch):
     monkeypatch.setenv("GAN_PROFILE", "smoke")
     plan.main()
     chosen = parameters.load().plan
-    assert (chosen.datasets, chosen.lessons, chosen.lessons_on_mnist) == (["digits"], WITHOUT_DATA, [])
+    assert (chosen.datasets, chosen.lessons, chosen.lessons_on_data) == (["digits"], WITHOUT_DATA, {})
 
 
 @pytest.mark.parametrize(("named", "experiments", "lessons"), [
@@ -261,7 +263,7 @@ def test_lessons_that_are_named_run_in_the_order_in_which_they_are_read(monkeypa
     plan.main()
     chosen = parameters.load().plan
     assert [name for name in LESSONS if name in chosen.lesson_stages] == lessons
-    assert ("mnist" in chosen.datasets) is (not experiments or bool(chosen.lessons_on_mnist))
+    assert ("mnist" in chosen.datasets) is (not experiments or "mnist" in chosen.lessons_on_data.values())
     assert {name for name in chosen.left_out if name.startswith("lesson ")} == {
         f"lesson {name}" for name in LESSONS if name not in lessons}
 
@@ -274,8 +276,8 @@ def test_an_unknown_lesson_is_named_with_the_nearest_and_nothing_changes(monkeyp
 
 
 @pytest.mark.parametrize(("changed", "todo"), [
-    (None, {*WITHOUT_DATA, *ON_MNIST}), (set(), set()), ({"lesson@convergence", "train@mnist"}, {"convergence"}),
-    ({"prepare@mnist"}, set(ON_MNIST)), ({"prepare@cifar10"}, set())])
+    (None, set(LESSONS)), (set(), set()), ({"lesson@convergence", "train@mnist"}, {"convergence"}),
+    ({"prepare@mnist"}, set(ON_MNIST)), ({"prepare@cifar10"}, set(ON_CIFAR))])
 def test_lessons_are_done_when_dvc_has_nothing_to_run_for_them(changed, todo):
     plan.main()
     assert set(plan.unfinished_lessons(parameters.load().plan, changed)) == todo

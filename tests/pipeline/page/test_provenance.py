@@ -78,13 +78,13 @@ def test_lessons_that_were_asked_for_are_a_group_of_their_own(place: Path) -> No
             f"{verb}@{name}": stage([], {f"artifacts/lessons/{name}": "0" * 32})
             for verb, name in (
                 ("lesson", "convergence"),
-                ("lesson_on_mnist", "honest_pictures"),
+                ("lesson_on_data", "honest_pictures"),
                 ("lesson", "figure_1"),
             )
         },
     )
     content = read_yaml(PLAN)
-    content["run"] |= {"lessons": ["convergence"], "lessons_on_mnist": ["honest_pictures"]}
+    content["run"] |= {"lessons": ["convergence"], "lessons_on_data": {"honest_pictures": "mnist"}}
     PLAN.write_text(json.dumps(content))
     provenance = Provenance.read(Plan.read())
     assert [(chain.kind, verbs(chain)) for chain in provenance.chains] == [

@@ -18,13 +18,13 @@ from pipeline.settings.plan import HEAD, Plan
 
 ROOT = Path(__file__).parents[3]
 PLANS = [Plan(["digits"], {"digits": "digits"}),
-         Plan(["mnist", "digits"], {"mnist": "mnist", "digits": "digits"}, ["convergence"], ["honest_pictures"],
-              {"mnist_kmeans": "no: room, # here"}),
+         Plan(["mnist", "digits"], {"mnist": "mnist", "digits": "digits"}, ["convergence"],
+              {"honest_pictures": "mnist"}, {"mnist_kmeans": "no: room, # here"}),
          Plan(lessons=["convergence", "figure_1"], left_out={"mnist": "a long reason " * 20}),
          Plan()]
 FITTING: dict[str, Any] = {
     "datasets": ["mnist", "digits"], "experiments": {"mnist": "mnist", "mnist_kmeans": "mnist", "digits": "digits"},
-    "lessons": {name: lesson.needs_digits for name, lesson in LESSONS.items()}, "mnist": "mnist"}
+    "lessons": {name: lesson.data for name, lesson in LESSONS.items()}}
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_dvc_reads_it_as_its_variables(file):
     """dvc.yaml names each key of `run`, and each is always there."""
     Plan().write(file)
     assert YAML(typ="safe").load(file.read_text()) == {
-        "run": {"datasets": [], "experiments": {}, "lessons": [], "lessons_on_mnist": [], "reports": "reports"},
+        "run": {"datasets": [], "experiments": {}, "lessons": [], "lessons_on_data": {}, "reports": "reports"},
         "left_out": {}}
 
 
@@ -116,7 +116,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(file, monkeypatch):
 
 def test_lesson_stages_are_named_as_in_the_graph():
     assert PLANS[1].lesson_stages == {"convergence": "lesson@convergence",
-                                      "honest_pictures": "lesson_on_mnist@honest_pictures"}
+                                      "honest_pictures": "lesson_on_data@honest_pictures"}
 
 
 # What is not right in a file.
@@ -170,9 +170,10 @@ def test_experiments_that_do_not_fit_their_data_sets_are_named_with_what_writes_
     ({"experiments": {"mnsit": "mnist"}}, r"plan\.yaml: run\.experiments: unknown experiment 'mnsit'[\s\S]*'mnist'"),
     ({"lessons": ["convergance"]}, r"run\.lessons: unknown lesson 'convergance'[\s\S]*did you mean 'convergence'"),
     ({"lessons": ["honest_pictures"]}, r"run\.lessons: unknown lesson"),
-    ({"lessons_on_mnist": ["convergence"]}, r"run\.lessons_on_mnist: unknown lesson"),
-    ({"datasets": [], "lessons_on_mnist": ["honest_pictures"]},
-     r"run\.lessons_on_mnist does not fit[\s\S]*`make plan`")])
+    ({"lessons_on_data": {"convergence": "mnist"}}, r"run\.lessons_on_data: unknown lesson"),
+    ({"datasets": [], "lessons_on_data": {"honest_pictures": "mnist"}},
+     r"run\.lessons_on_data\.honest_pictures does not fit[\s\S]*`make plan`"),
+    ({"lessons_on_data": {"honest_pictures": "digits"}}, r"does not fit\n +expected: mnist, also")])
 def test_what_params_yaml_lacks_is_named_with_the_nearest(run, named):
     with pytest.raises(ParameterError, match=named):
         Plan(**{"datasets": ["mnist"], **run}).require_fits(**FITTING)

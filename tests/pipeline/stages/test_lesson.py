@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -31,16 +32,17 @@ from pipeline.tracking.heading import heading
 TEMPLATE = TEMPLATES / "lessons.html"
 
 
-def write_digits(classes=10):
-    """Prepared images, and a judge that knows nothing of them."""
-    stream = torch.Generator().manual_seed(0)
-    images = {name: torch.randint(256, (n, 784), dtype=torch.uint8, generator=stream)
-              for name, n in (("train", 180), ("validation", 20), ("test", 60))}
-    files.write_tensors(prepared_file("mnist"), images, {"name": "mnist", "shape": [1, 28, 28], "divisor": 255})
-    settings = FeatureSettings([4], 8, 1, 60, 0.1, 0, False)
-    network = train(settings, (1, 28, 28), images["train"] / 255, torch.arange(180) % classes if classes else None, 1)
-    files.write_tensors(features_file("mnist"), {f"network/{name}": tensor for name, tensor in network.items()}, {
-        "settings": dataclasses.asdict(settings), "shape": [1, 28, 28], "classes": classes, "test_accuracy": 0.125})
+def write_data(classes=10):
+    """Prepared images of both data sets, and a judge that knows nothing of them."""
+    for name, shape in (("mnist", (1, 28, 28)), ("cifar10", (3, 32, 32))):
+        stream = torch.Generator().manual_seed(0)
+        images = {split: torch.randint(256, (n, math.prod(shape)), dtype=torch.uint8, generator=stream)
+                  for split, n in (("train", 180), ("validation", 20), ("test", 60))}
+        files.write_tensors(prepared_file(name), images, {"name": name, "shape": list(shape), "divisor": 255})
+        settings = FeatureSettings([4], 8, 1, 60, 0.1, 0, False)
+        network = train(settings, shape, images["train"] / 255, torch.arange(180) % classes if classes else None, 1)
+        files.write_tensors(features_file(name), {f"network/{key}": tensor for key, tensor in network.items()}, {
+            "settings": dataclasses.asdict(settings), "shape": list(shape), "classes": classes, "test_accuracy": 0.125})
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def finished(tmp_path_factory):
         patch.setenv("GAN_TRACKING", "off")
         write_parameters()
         configure.main()
-        write_digits()
+        write_data()
         for name in LESSONS:
             lesson.main(name)
         yield folder
@@ -64,7 +66,7 @@ def short_lessons(tmp_path, monkeypatch):
     monkeypatch.setenv("GAN_TRACKING", "off")
     write_parameters()
     configure.main()
-    write_digits()
+    write_data()
 
 
 def outputs(folder, name):
@@ -187,7 +189,7 @@ def rendered_chapter(lessons):
 def test_the_chapter_reads_every_lesson_in_order(finished):
     lessons = chapter()
     assert [one["name"] for one in lessons] == list(LESSONS)
-    assert [one["number"] for one in lessons] == list(range(1, 11))
+    assert [one["number"] for one in lessons] == list(range(1, 1 + len(LESSONS)))
     assert {one["status"] for one in lessons} == {"done"}
     page = rendered_chapter(lessons)
     for one in lessons:
@@ -281,7 +283,7 @@ def test_an_unknown_lesson_is_refused(short_lessons):
 
 
 def test_a_judge_without_labels_and_a_missing_one_are_refused(short_lessons):
-    write_digits(classes=0)
+    write_data(classes=0)
     with pytest.raises(DataError, match=r"cannot judge digits[\s\S]*without labels"):
         lesson.main("honest_pictures")
     features_file("mnist").unlink()

@@ -1,0 +1,68 @@
+"""Photographs, and what a game with minibatch features and one without draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gan.lessons.lesson import Outcome
+from pipeline.figures.lessons.panel import Drawing, cells_where, panel_title, seed_list
+from pipeline.figures.style import BLACK, BLUE, VERMILION, WIDTH
+
+COLUMNS = 10
+COLOURS = {"without": VERMILION, "with": BLUE}
+
+
+def draw(outcome: Outcome, settings: Mapping[str, Any]) -> Drawing:
+    seeds: Sequence[int] = settings["seeds"]
+    table, images = outcome.tables["seeds"], outcome.images
+    first = seeds[0]
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    panels = figure.subplot_mosaic([["real", "without", "with"], ["score", "coverage", "coverage"]],
+                                   height_ratios=(3, 2))
+    for place, name, title, colour in (
+            ("real", "training images", "training images", BLACK),
+            ("without", f"without, seed {first}", f"without, seed {first}", VERMILION),
+            ("with", f"with, seed {first}", f"with minibatch features, seed {first}", BLUE)):
+        _grid(panels[place], images[name])
+        panel_title(panels[place], title, colour)
+    of_real = outcome.numbers["score of test images"]
+    for column, title in (("score", "classifier score"), ("coverage", "coverage of test images")):
+        axes = panels[column]
+        pairs = [[float(cells_where(table, column, game=game, seed=seed)[0]) for game in COLOURS] for seed in seeds]
+        for pair in pairs:
+            axes.plot((0, 1), pair, color="0.6", linewidth=0.8, zorder=1)
+        for x, colour in enumerate(COLOURS.values()):
+            axes.plot([x] * len(seeds), [pair[x] for pair in pairs], linestyle="none", marker="o", markersize=4,
+                      color=colour)
+        axes.set_xticks([0, 1], list(COLOURS))
+        axes.set_xlim(-0.5, 1.5)
+        panel_title(axes, title)
+        if column == "score":
+            axes.set_ylim(bottom=1)
+            axes.set_title(f"(test images: {of_real:.1f})", loc="right", pad=4, fontsize="small")
+        else:
+            axes.set_ylim(bottom=0)
+    return Drawing(
+        figure,
+        "Three grids of small colour pictures: photographs, and blurred shapes in colours drawn by a game without and "
+        "by one with minibatch features. Below, for each seed, the classifier score and the coverage of both games.",
+        f"Above: {len(images['training images'])} training images and as many samples of either game, none picked. "
+        f"Below: each line is a seed ({seed_list(seeds)}); the classifier gives test images a score of {of_real:.1f}.")
+
+
+def _grid(axes: Axes, images: torch.Tensor, gap: int = 2) -> None:
+    """Rows [n, 3·side·side] in [0, 1], COLUMNS beside each other."""
+    side = round((images.shape[1] / 3) ** 0.5)
+    rows = -(-len(images) // COLUMNS)
+    canvas = np.ones((rows * (side + gap) - gap, COLUMNS * (side + gap) - gap, 3))
+    for i, image in enumerate(images):
+        top, left = (place * (side + gap) for place in divmod(i, COLUMNS))
+        canvas[top:top + side, left:left + side] = image.view(3, side, side).permute(1, 2, 0).numpy()
+    axes.imshow(canvas, interpolation="nearest")
+    axes.set_axis_off()

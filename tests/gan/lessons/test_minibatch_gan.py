@@ -1,0 +1,113 @@
+"""The convolutional game on pictures: shapes, minibatch features, the score."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gan.lessons.lesson import Rows
+from gan.lessons.minibatch_gan import differences, least
+from gan.lessons.pictures import Discriminator, Generator, PictureGame, classifier_score, initialise, levels, nearness
+from gan.linear_algebra import random_stream
+
+
+def pictures(n, side=8):
+    return torch.randn(n, 3 * side * side, generator=torch.Generator().manual_seed(0))
+
+
+def game(seed=1, features=3, **changes):
+    settings = {"side": 8, "noise": 5, "channels": 4, "batch": 6, "discriminator_rate": 0.001, "generator_rate": 0.001,
+                "width": 2}
+    return PictureGame(pictures(40), seed=seed, features=features, **{**settings, **changes})
+
+
+@pytest.mark.parametrize("side", [8, 16, 32])
+@pytest.mark.parametrize("features", [0, 5])
+def test_pictures_come_out_and_logits(side, features):
+    drawn = Generator(7, 4, side)(torch.randn(6, 7))
+    assert drawn.shape == (6, 3, side, side)
+    assert Discriminator(4, side, features, 3)(drawn).shape == (6,)
+
+
+def test_the_networks_have_as_many_weights_as_their_layers_by_hand():
+    """Side 16, 4 channels: two doublings, widths 8 and 4."""
+    networks = {"generator": Generator(7, 4, 16), "without": Discriminator(4, 16, 0, 3),
+                "with": Discriminator(4, 16, 5, 3)}
+    count = {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()}
+    assert count["generator"] == 7 * 8 * 16 + 2 * 8 + 8 * 4 * 16 + 2 * 4 + 4 * 3 * 16 + 3
+    assert count["without"] == (3 * 4 * 16 + 4) + (4 * 8 * 16 + 8) + 8 * 16 + 1
+    assert count["with"] == count["without"] + 8 * 16 * 5 * 3 + 5
+
+
+@pytest.mark.parametrize("side", [0, 4, 12, 31, 33])
+def test_sides_that_are_no_doubling_are_refused(side):
+    with pytest.raises(ValueError, match=f"not {side}"):
+        levels(side)
+
+
+@given(st.integers(2, 6), st.integers(1, 3), st.integers(1, 4))
+def test_nearness_is_its_definition(n, ways, width):
+    m = torch.randn(n, ways, width, generator=torch.Generator().manual_seed(n + 10 * ways))
+    found = nearness(m)
+    for i in range(n):
+        for b in range(ways):
+            expected = sum(math.exp(-float((m[i, b] - m[j, b]).abs().sum())) for j in range(n) if j != i) / (n - 1)
+            assert float(found[i, b]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_pictures_that_are_all_alike_are_as_near_as_can_be():
+    assert torch.allclose(nearness(torch.ones(4, 3, 2)), torch.ones(4, 3))
+
+
+def test_a_game_is_the_same_twice_and_another_with_another_seed():
+    def played(seed):
+        play = game(seed)
+        for _ in range(3):
+            play.play()
+        return play.samples(10, random_stream(1, "judged"))
+
+    assert torch.equal(played(1), played(1))
+    assert not torch.equal(played(1), played(2))
+
+
+def test_both_games_of_a_seed_begin_with_the_same_generator():
+    with_features, without = game(features=3), game(features=0)
+    assert torch.equal(*(play.samples(4, random_stream(1, "judged")) for play in (with_features, without)))
+
+
+def test_playing_moves_both_players():
+    play = game()
+    before = [p.clone() for network in (play.generator, play.discriminator) for p in network.parameters()]
+    play.play()
+    after = [p for network in (play.generator, play.discriminator) for p in network.parameters()]
+    assert sum(not torch.equal(a, b) for a, b in zip(before, after, strict=True)) >= len(before) - 1
+
+
+def test_weights_are_drawn_with_the_deviation_of_dcgan():
+    network = Generator(64, 16, 32)
+    initialise(network, random_stream(3, "generator weights"))
+    assert float(network.foot.weight.detach().std()) == pytest.approx(0.02, rel=0.02)
+
+
+def test_the_score_has_its_closed_forms():
+    classes = torch.eye(5, dtype=torch.float64)
+    assert classifier_score(classes) == pytest.approx(5)  # sure, and all of them
+    assert classifier_score(classes[:1].expand(7, 5)) == pytest.approx(1)  # sure, and always the same
+    assert classifier_score(torch.full((7, 5), 0.2)) == pytest.approx(1)  # never sure
+    p = torch.tensor([[0.9, 0.1], [0.3, 0.7]], dtype=torch.float64)
+    mean = p.mean(0)
+    expected = math.exp(float((p * (p / mean).log()).sum(1).mean()))
+    assert classifier_score(p) == pytest.approx(expected, rel=1e-12)
+
+
+def test_differences_are_taken_seed_by_seed_and_one_seed_says_nothing():
+    rows = Rows("game", "seed", "score")
+    for seed, without, with_features in ((1, 2.0, 2.5), (2, 3.0, 3.3), (3, 1.0, 1.4)):
+        rows.add("without", seed, without)
+        rows.add("with", seed, with_features)
+    found = differences(rows, "score")
+    assert found == pytest.approx([0.5, 0.3, 0.4])
+    assert least(found) == pytest.approx(0.4 - 2 * 0.1 / math.sqrt(3))
+    assert math.isnan(least([1.0]))
