@@ -55,21 +55,26 @@ def _fits_onednn(a: Tensor, b: Tensor) -> bool:
 
 @contextlib.contextmanager
 def products_in(precision: Precision) -> Iterator[None]:
-    """Within it, matrix products may round their factors: on a GPU to "tf32", on a processor to "bfloat16".
+    """Within it, matrix products may round their factors: on a GPU to "tf32", on a processor to "bfloat16"; and nothing
+    else is rounded, whatever was set outside, as by torch.set_float32_matmul_precision.
 
     oneDNN decides by a product's shape whether bfloat16 is worth it: with 16 rows or fewer some stay float32.
     """
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    onednn = [getattr(torch.backends.mkldnn, name) for name in ("matmul", "conv")] if precision == "bfloat16" else []
-    before = [kind.fp32_precision for kind in onednn]
+    kinds = [getattr(torch.backends.mkldnn, name) for name in ("matmul", "conv")]
+    before = [kind.fp32_precision for kind in kinds]
+    wanted = "bf16" if precision == "bfloat16" else "ieee"
+    changed = wanted == "bf16" or not {"none", "ieee"}.issuperset(before)
     try:
-        for kind in onednn:
-            kind.fp32_precision = "bf16"
+        if changed:
+            for kind in kinds:
+                kind.fp32_precision = wanted
         yield
     finally:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-        for kind, precision_before in zip(onednn, before, strict=True):
-            kind.fp32_precision = precision_before
+        if changed:
+            for kind, precision_before in zip(kinds, before, strict=True):
+                kind.fp32_precision = precision_before
 
 
 def require_precision(precision: Precision, device: torch.device) -> None:

@@ -50,6 +50,25 @@ def test_a_processor_has_float32_unless_bfloat16_is_asked_for(precision):
     torch.testing.assert_close(found.double(), a.double() @ b.double(), rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("precision", ["float32", "tf32"])
+def test_what_was_set_outside_does_not_round_training(precision):
+    """torch.set_float32_matmul_precision, meant for GPUs, rounds products and convolutions on such a processor."""
+    a, b = factors(50, 60, 70)
+    images, kernels = torch.linspace(0, 1, 2048).view(1, 8, 16, 16), torch.linspace(-1, 1, 576).view(8, 8, 3, 3)
+    expected = torch.nn.functional.conv2d(images.double(), kernels.double())
+    try:
+        torch.set_float32_matmul_precision("medium")
+        before = torch.backends.mkldnn.matmul.fp32_precision
+        with products_in(precision):
+            found, convolved = product(a, b), torch.nn.functional.conv2d(images, kernels)
+        assert torch.backends.mkldnn.matmul.fp32_precision == before
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.mkldnn.matmul.fp32_precision = "none"
+    torch.testing.assert_close(found.double(), a.double() @ b.double(), rtol=0, atol=1e-4)
+    torch.testing.assert_close(convolved.double(), expected, rtol=0, atol=1e-4)
+
+
 @needs_bfloat16
 def test_outside_of_it_products_are_float32_again_also_after_an_error():
     a, b = factors(50, 60, 70)

@@ -1,4 +1,4 @@
-"""params.yaml and a plan of all ten lessons, so short that their numbers mean nothing."""
+"""params.yaml and a plan of all lessons, so short that their numbers mean nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ALL = {name: dataclasses.asdict(entry.settings()) for name, entry in LESSONS.ite
 
 
 def write_parameters(**changes: object) -> None:
-    """params.yaml with all ten lessons, short in profile smoke, and no experiment; `changes` replace its blocks. Beside
+    """params.yaml with all lessons, short in profile smoke, and no experiment; `changes` replace its blocks. Beside
     it a plan of the lessons."""
     lessons = {**ALL, "profiles": {"smoke": SHORT}}
     committed = YAML(typ="safe").load(COMMITTED.read_text())

@@ -1,4 +1,4 @@
-"""The stage `lesson` on ten short lessons: what it writes, prints and refuses, and the chapter made of it."""
+"""The stage `lesson` on short lessons: what it writes, prints and refuses, and the chapter made of it."""
 
 from __future__ import annotations
 
