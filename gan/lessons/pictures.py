@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, softplus
 
 from gan.evaluation.features import Features
+from gan.lessons.minibatch_features import closeness
 from gan.linear_algebra import random_stream
 
 BLOCK = 250
@@ -81,16 +82,9 @@ class Discriminator(nn.Module):
             x = leaky_relu(convolution(x), 0.2)
         x = x.flatten(1)
         if self.projection is not None:
-            x = torch.cat((x, nearness(self.projection(x).unflatten(1, (self.features, -1)))), 1)
+            x = torch.cat((x, closeness(self.projection(x).unsqueeze(0), self.features)[0]), 1)
         logits: Tensor = self.head(x)
         return logits[:, 0]
-
-
-def nearness(m: Tensor) -> Tensor:
-    """o [n, B] from M [n, B, C]: o_ib = mean over j ≠ i of exp(−‖M_ib − M_jb‖₁), from 0 to 1."""
-    distances = torch.cdist(m.transpose(0, 1), m.transpose(0, 1), p=1.0)  # [B, n, n]
-    near: Tensor = (distances.neg().exp().sum(2) - 1) / (len(m) - 1)
-    return near.t()
 
 
 class PictureGame:

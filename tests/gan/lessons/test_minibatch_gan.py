@@ -4,12 +4,10 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gan.lessons.lesson import Rows
 from gan.lessons.minibatch_gan import differences, least
-from gan.lessons.pictures import Discriminator, Generator, PictureGame, classifier_score, initialise, levels, nearness
+from gan.lessons.pictures import Discriminator, Generator, PictureGame, classifier_score, initialise, levels
 from gan.linear_algebra import random_stream
 
 
@@ -45,20 +43,6 @@ def test_the_networks_have_as_many_weights_as_their_layers_by_hand():
 def test_sides_that_are_no_doubling_are_refused(side):
     with pytest.raises(ValueError, match=f"not {side}"):
         levels(side)
-
-
-@given(st.integers(2, 6), st.integers(1, 3), st.integers(1, 4))
-def test_nearness_is_its_definition(n, ways, width):
-    m = torch.randn(n, ways, width, generator=torch.Generator().manual_seed(n + 10 * ways))
-    found = nearness(m)
-    for i in range(n):
-        for b in range(ways):
-            expected = sum(math.exp(-float((m[i, b] - m[j, b]).abs().sum())) for j in range(n) if j != i) / (n - 1)
-            assert float(found[i, b]) == pytest.approx(expected, abs=1e-6)
-
-
-def test_pictures_that_are_all_alike_are_as_near_as_can_be():
-    assert torch.allclose(nearness(torch.ones(4, 3, 2)), torch.ones(4, 3))
 
 
 def test_a_game_is_the_same_twice_and_another_with_another_seed():
