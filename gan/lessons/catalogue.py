@@ -37,9 +37,10 @@ LESSONS: Mapping[str, Entry] = {
     "minibatch_features": Entry("Minibatch features: seeing that all samples are alike", settings.MinibatchFeatures,
                                 data="mnist"),
     "minibatch_gan": Entry("Minibatch features on photographs", settings.MinibatchGan, data="cifar10"),
-    "many_answers": Entry("Many answers: the average of two right ones is wrong", settings.ManyAnswers),
     "honest_pictures": Entry("Honest pictures: how many were drawn, and who chose", settings.HonestPictures,
                              data="mnist"),
+    "many_answers": Entry("Many answers: the average of two right ones is wrong", settings.ManyAnswers),
+    "next_frame": Entry("The next frame: squared error predicts both futures at once", settings.NextFrame),
 }
 
 

@@ -150,6 +150,20 @@ class ManyAnswers(LessonSettings):
 
 
 @dataclass(frozen=True)
+class NextFrame(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
+    units: int = 192
+    batch: int = 64
+    steps: int = 1000
+    noise: int = 8
+    learning_rate: float = 0.001
+    weight: float = 20.0
+    blur: float = 0.1
+    near: float = 0.35
+    judged: int = 1000
+
+
+@dataclass(frozen=True)
 class HonestPictures(LessonSettings):
     seed: int = 1
     noise: int = 64

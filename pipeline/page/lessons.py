@@ -34,6 +34,7 @@ _GROUPS = {
         "minibatch_features": ("Slide 12: minibatch features", "they undo collapse"),
         "minibatch_gan": ("Slide 13: a minibatch GAN on CIFAR-10", "samples look like photographs"),
         "many_answers": ("Slide 22: many answers", "GANs can give them all"),
+        "next_frame": ("Slide 23: the next frame of a film", "squared error blurs, an adversary chooses"),
         "honest_pictures": ("Slides 15 to 18: cherry-picked results", "they look better than the model is")}}
 
 

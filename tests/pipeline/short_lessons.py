@@ -22,8 +22,9 @@ SHORT = {
     "minibatch_features": {"ring_seeds": [1, 2], "batch": 16, "ring_steps": 6, "digit_seeds": [1], "digit_batch": 16,
                            "digit_steps": 4, "judged": 50},
     "minibatch_gan": {"seeds": [1, 2], "channels": 4, "batch": 8, "steps": 3, "judged": 60},
-    "many_answers": {"seeds": [1, 2], "steps": 20, "judged": 100},
     "honest_pictures": {"batch": 16, "steps": 4, "drawn": 60, "shown": 10},
+    "many_answers": {"seeds": [1, 2], "steps": 20, "judged": 100},
+    "next_frame": {"seeds": [1, 2], "batch": 16, "steps": 4, "judged": 20},
 }
 ALL = {name: dataclasses.asdict(entry.settings()) for name, entry in LESSONS.items()}
 
