@@ -188,7 +188,7 @@ class MinibatchGan(LessonSettings):
     noise: int = 64
     channels: int = 16
     batch: int = 64
-    discriminator_rate: float = 0.0005
-    generator_rate: float = 0.001
+    discriminator_rate: float = 0.002
+    generator_rate: float = 0.002
     steps: int = 600
     judged: int = 1000

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from gan.lessons.lesson import Outcome
 from pipeline.figures.lessons.panel import Drawing, cells_where, panel_title, seed_list
-from pipeline.figures.style import BLACK, BLUE, VERMILION, WIDTH
+from pipeline.figures.style import BLACK, BLUE, GREY, VERMILION, WIDTH
 
-COLUMNS = 10
+COLUMNS = 8
 COLOURS = {"without": VERMILION, "with": BLUE}
 
 
@@ -22,32 +22,29 @@ def draw(outcome: Outcome, settings: Mapping[str, Any]) -> Drawing:
     seeds: Sequence[int] = settings["seeds"]
     table, images = outcome.tables["seeds"], outcome.images
     first = seeds[0]
-    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-    panels = figure.subplot_mosaic([["real", "without", "with"], ["score", "coverage", "coverage"]],
-                                   height_ratios=(3, 2))
+    figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
+    panels = figure.subplot_mosaic([["real"] * 2 + ["without"] * 2 + ["with"] * 2, ["score"] * 3 + ["coverage"] * 3],
+                                   height_ratios=(3, 4))
     for place, name, title, colour in (
             ("real", "training images", "training images", BLACK),
             ("without", f"without, seed {first}", f"without, seed {first}", VERMILION),
-            ("with", f"with, seed {first}", f"with minibatch features, seed {first}", BLUE)):
+            ("with", f"with, seed {first}", f"with, seed {first}", BLUE)):
         _grid(panels[place], images[name])
         panel_title(panels[place], title, colour)
     of_real = outcome.numbers["score of test images"]
-    for column, title in (("score", "classifier score"), ("coverage", "coverage of test images")):
+    for column, title in (("score", f"classifier score (test images: {of_real:.1f})"),
+                          ("coverage", "coverage of test images")):
         axes = panels[column]
         pairs = [[float(cells_where(table, column, game=game, seed=seed)[0]) for game in COLOURS] for seed in seeds]
         for pair in pairs:
-            axes.plot((0, 1), pair, color="0.6", linewidth=0.8, zorder=1)
+            axes.plot((0, 1), pair, color=GREY, linewidth=0.8, zorder=1)
         for x, colour in enumerate(COLOURS.values()):
             axes.plot([x] * len(seeds), [pair[x] for pair in pairs], linestyle="none", marker="o", markersize=4,
                       color=colour)
         axes.set_xticks([0, 1], list(COLOURS))
         axes.set_xlim(-0.5, 1.5)
+        axes.set_ylim(bottom=1 if column == "score" else 0)
         panel_title(axes, title)
-        if column == "score":
-            axes.set_ylim(bottom=1)
-            axes.set_title(f"(test images: {of_real:.1f})", loc="right", pad=4, fontsize="small")
-        else:
-            axes.set_ylim(bottom=0)
     return Drawing(
         figure,
         "Three grids of small colour pictures: photographs, and blurred shapes in colours drawn by a game without and "
