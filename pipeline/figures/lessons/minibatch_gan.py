@@ -23,8 +23,8 @@ def draw(outcome: Outcome, settings: Mapping[str, Any]) -> Drawing:
     table, images = outcome.tables["seeds"], outcome.images
     first = seeds[0]
     figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
-    panels = figure.subplot_mosaic([["real"] * 2 + ["without"] * 2 + ["with"] * 2, ["score"] * 3 + ["coverage"] * 3],
-                                   height_ratios=(3, 4))
+    rows: list[Any] = [["real"] * 2 + ["without"] * 2 + ["with"] * 2, ["score"] * 3 + ["coverage"] * 3]
+    panels = figure.subplot_mosaic(rows, height_ratios=(3, 4))
     for place, name, title, colour in (
             ("real", "training images", "training images", BLACK),
             ("without", f"without, seed {first}", f"without, seed {first}", VERMILION),
