@@ -32,6 +32,7 @@ LESSONS: Mapping[str, Entry] = {
     "convergence": Entry("Algorithm 1 converges where the problem is convex", settings.Convergence),
     "non_saturating": Entry("Non-saturating against minimax: who still learns when D is sure",
                             settings.NonSaturating, data="mnist"),
+    "self_play": Entry("Self-play: who meets only itself learns to lose to nobody", settings.SelfPlay),
     "non_convergence": Entry("Following the slope need not reach the equilibrium", settings.NonConvergence),
     "mode_collapse": Entry("Mode collapse: min max is not max min", settings.ModeCollapse),
     "minibatch_features": Entry("Minibatch features: seeing that all samples are alike", settings.MinibatchFeatures,
@@ -41,6 +42,7 @@ LESSONS: Mapping[str, Entry] = {
                              data="mnist"),
     "many_answers": Entry("Many answers: the average of two right ones is wrong", settings.ManyAnswers),
     "next_frame": Entry("The next frame: squared error predicts both futures at once", settings.NextFrame),
+    "markets": Entry("Markets: some games turn in circles, some settle", settings.Markets),
 }
 
 

@@ -192,3 +192,34 @@ class MinibatchGan(LessonSettings):
     generator_rate: float = 0.002
     steps: int = 600
     judged: int = 1000
+
+
+@dataclass(frozen=True)
+class SelfPlay(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
+    rounds: int = 2048
+    at_once: int = 16
+    explore: float = 0.2
+    power: float = 0.6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.at_once % 2 == 0, f"at_once must be even, so that both sides are played, not {self.at_once}")
+        require(self.explore < 1, f"explore must be below 1, not {self.explore}")
+        require(0.5 < self.power <= 1, f"power must be above 0.5 and at most 1, not {self.power}")
+
+
+@dataclass(frozen=True)
+class Markets(LessonSettings):
+    orbits: list[float] = field(default_factory=lambda: [0.01, 0.1, 0.2, 0.3])
+    turns: int = 10
+    eta: float = 0.1
+    steps: int = 20000
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
+    levels: int = 100
+    values: int = 20
+    auctions: int = 20000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(max(self.orbits) < 2 / 3, f"orbits must be below 2/3, so that shares are positive: {self.orbits}")

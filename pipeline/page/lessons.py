@@ -29,13 +29,15 @@ _GROUPS = {
         "convergence": ("Proposition 2: Algorithm 1 converges", "p_g → p_data"),
         "non_saturating": ("Section 3: which loss still teaches G when D is sure", "−log D, not log(1 − D)")},
     "The slides of 2016": {
+        "self_play": ("Slide 2: a player against a copy of itself", "training in the worst case"),
         "non_convergence": ("Slide 10: games need not converge", "they may circle for ever"),
         "mode_collapse": ("Slide 11: mode collapse", "min max is not max min"),
         "minibatch_features": ("Slide 12: minibatch features", "they undo collapse"),
         "minibatch_gan": ("Slide 13: a minibatch GAN on CIFAR-10", "samples look like photographs"),
+        "honest_pictures": ("Slides 15 to 18: cherry-picked results", "they look better than the model is"),
         "many_answers": ("Slide 22: many answers", "GANs can give them all"),
         "next_frame": ("Slide 23: the next frame of a film", "squared error blurs, an adversary chooses"),
-        "honest_pictures": ("Slides 15 to 18: cherry-picked results", "they look better than the model is")}}
+        "markets": ("Slide 24: adversarial training for people", "markets, with cycles?")}}
 
 
 def chapter(folder: Path = LESSON_RESULTS, full: bool = True) -> list[dict[str, Any]]:

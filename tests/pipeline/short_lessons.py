@@ -17,6 +17,7 @@ SHORT = {
     "global_optimum": {"seeds": [1, 2], "points": 5, "batch": 64, "steps": 20, "rounds": 12},
     "convergence": {"rounds": 40},
     "non_saturating": {"seeds": [1], "batch": 20, "frozen": 4, "narrower": 12, "steps": 3, "looks": 2, "judged": 20},
+    "self_play": {"seeds": [1, 2], "rounds": 6},
     "non_convergence": {"steps": 300},
     "mode_collapse": {"seeds": [1, 2], "batch": 32, "steps": 6, "unrolled": 2, "inner": 2},
     "minibatch_features": {"ring_seeds": [1, 2], "batch": 16, "ring_steps": 6, "digit_seeds": [1], "digit_batch": 16,
@@ -25,6 +26,7 @@ SHORT = {
     "honest_pictures": {"batch": 16, "steps": 4, "drawn": 60, "shown": 10},
     "many_answers": {"seeds": [1, 2], "steps": 20, "judged": 100},
     "next_frame": {"seeds": [1, 2], "batch": 16, "steps": 4, "judged": 20},
+    "markets": {"turns": 2, "steps": 300, "seeds": [1, 2], "auctions": 60},
 }
 ALL = {name: dataclasses.asdict(entry.settings()) for name, entry in LESSONS.items()}
 
