@@ -42,6 +42,8 @@ class Digits:
     train: Tensor
     test: Tensor
     judge: Judge
+    labels: Tensor | None = None
+    """of the training images, int64 [n]"""
 
 
 class DigitsGame:

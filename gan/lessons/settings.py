@@ -223,3 +223,51 @@ class Markets(LessonSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(max(self.orbits) < 2 / 3, f"orbits must be below 2/3, so that shares are positive: {self.orbits}")
+
+
+@dataclass(frozen=True)
+class RobustOptimisation(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
+    rows: int = 60
+    features: int = 10
+    noise: float = 1.0
+    radii: list[float] = field(default_factory=lambda: [0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
+    weight_rate: float = 0.02
+    adversary_rate: float = 1.0
+    steps: int = 4000
+    assets: int = 8
+    cautions: list[float] = field(default_factory=lambda: [1.5, 2.0, 4.0])
+    portfolio_rate: float = 0.3
+    slow_rate: float = 0.1
+    portfolio_steps: int = 2000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.features < self.rows, f"features must be fewer than {self.rows}, the rows, not {self.features}")
+        require(self.assets > 1, f"assets must be at least 2, not {self.assets}")
+        require(min(self.cautions) > 1, f"cautions must be above 1, where an optimum exists: {self.cautions}")
+
+
+@dataclass(frozen=True)
+class AdversarialExamples(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
+    units: int = 128
+    batch: int = 50
+    steps: int = 3000
+    learning_rate: float = 0.1
+    epsilon: float = 0.25
+    inner: int = 4
+    epsilons: list[float] = field(default_factory=lambda: [0.1, 0.2, 0.25, 0.3])
+    wide: float = 0.5
+    attack: int = 20
+    judged: int = 1000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(len(self.seeds) > 1, f"seeds must be at least two, for images to be passed on: {self.seeds}")
+        require(self.epsilon in self.epsilons, f"epsilons must have {self.epsilon}, with which is trained: "
+                f"{self.epsilons}")
+        require(self.epsilons == sorted(self.epsilons), f"epsilons must rise: {self.epsilons}")
+        require(max(self.epsilons) < self.wide <= 1, f"wide must be above {max(self.epsilons)} and at most 1, "
+                f"not {self.wide}")
+        require(self.inner > 1, f"inner must be at least 2, not {self.inner}: one step is FGSM")

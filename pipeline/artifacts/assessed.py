@@ -57,6 +57,13 @@ def read_features(name: str, device: torch.device) -> tuple[Features, dict[str, 
         return _features(tensors, about, device), about
 
 
+def read_labels(name: str) -> Tensor | None:
+    """Of the training images of data set `name`, int64 [n]; None where there are none. DataError without its file."""
+    tensors, _ = files.read_tensors(features_file(name))
+    labels = tensors.get("labels")
+    return None if labels is None else labels.long()
+
+
 def _features(tensors: Mapping[str, Tensor], about: Mapping[str, Any], device: torch.device) -> Features:
     settings = TypeAdapter(FeatureSettings).validate_python(about["settings"])
     return Features(settings, tuple(about["shape"]), about["classes"], _below(_NETWORK, tensors), device)

@@ -23,7 +23,7 @@ from gan.lessons.digits import Digits, Judge
 from gan.lessons.lesson import Criterion, Lesson, Outcome, texts
 from gan.lessons.pictures import Pictures
 from gan.lessons.settings import LessonSettings
-from pipeline.artifacts.assessed import read_features
+from pipeline.artifacts.assessed import read_features, read_labels
 from pipeline.artifacts.assessments import features_file
 from pipeline.artifacts.configuration import configuration
 from pipeline.artifacts.paths import LESSON_FIGURES, PAGE, prepared_file
@@ -107,10 +107,11 @@ def read_digits() -> Digits:
     dataset = read_dataset(prepared_file(MNIST))
     features, about = read_features(MNIST, torch.device("cpu"))
     try:
-        return Digits(dataset.train, dataset.test, Judge(features, about["test_accuracy"]))
+        judge = Judge(features, about["test_accuracy"])
     except ValueError as error:
         raise DataError(f"{features_file(MNIST)} cannot judge digits", found=str(error),
                         remedy=f"delete {features_file(MNIST)} and run `dvc repro`") from error
+    return Digits(dataset.train, dataset.test, judge, read_labels(MNIST))
 
 
 def read_pictures() -> Pictures:
