@@ -48,9 +48,9 @@ def draw(outcome: Outcome, settings: Mapping[str, Any]) -> Drawing:
         f"attack, a line for each of seeds {seed_list(settings['seeds'])}; crosses are the published errors of a "
         "maxout network under FGSM. Middle: FGSM images made for a network of one seed (colour), shown to one of "
         f"another (column), a dot for each pair, ε = {settings['epsilon']:g}. Below: the first {shown} test images "
-        f"judged, the change that PGD makes to them at ε = {settings['epsilon']:g} (grey is none), and both together, for the "
-        f"plain network of the first seed, which then misreads {misread['plain']}, and the one trained on PGD, which "
-        f"misreads {misread['pgd']}.")
+        f"judged, the change that PGD makes to them at ε = {settings['epsilon']:g} (grey is none), and both together, "
+        f"for the plain network of the first seed, which then misreads {misread['plain']}, and the one trained on "
+        f"PGD, which misreads {misread['pgd']}.")
 
 
 def _under_attack(figure: Any, clean: Table, attacks: Table, settings: Mapping[str, Any]) -> None:
