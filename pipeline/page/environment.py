@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
@@ -27,10 +28,14 @@ def environment() -> jinja2.Environment:
     return pages
 
 
-def style_and_script(*more: str) -> tuple[Markup, Markup, str]:
-    """Both as they go into a page, with `more` files of style, and the digest by which it allows its own script and no
-    other."""
+def style_and_script(*more: str, scripts: Sequence[str] = ()) -> tuple[Markup, Markup, str]:
+    """Both as they go into a page, and the digest by which it allows its own script and no other.
+
+    `more` are further files of style, `scripts` of scripts; these see each other's names, and nothing else does.
+    """
     script = _text("page.js")
+    if scripts:
+        script += Markup('(() => {\n"use strict";\n') + Markup("\n").join(map(_text, scripts)) + Markup("})();\n")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return Markup().join(map(_text, ("page.css", "lessons.css", "second_opinion.css", *more))), script, digest
 

@@ -14,6 +14,7 @@ from gan.lessons.catalogue import LESSONS
 from pipeline.artifacts.paths import LESSON_RESULTS
 from pipeline.page.claims import Claim, Finding, Verdict
 from pipeline.page.embedding import halved, picture_source
+from pipeline.page.games import panel
 from pipeline.results.lessons import bound_text, measured_text, number, result_file, verdict
 from pipeline.runtime.files import read_json
 
@@ -73,7 +74,8 @@ def _section(place: int, name: str, title: str, path: Path, full: bool) -> dict[
         "image": image, "width": width // 2, "height": height // 2,
         "alt": figure["alt"], "caption": typeset(figure["caption"]),
         "caption_brief": typeset(_first_sentence(figure["caption"])), "data": figure["data"],
-        "animation": None if animation is None or not full else Markup(Path(animation).read_text())}
+        "animation": None if animation is None or not full else Markup(Path(animation).read_text()),
+        "game": panel(name, result["settings"])}
 
 
 def _first_sentence(text: str) -> str:

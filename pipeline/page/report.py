@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.page import games
 from pipeline.page.claims import RULE, answer, claims, counts, first_table, judged_run
 from pipeline.page.differences import differences, in_short
 from pipeline.page.environment import environment, style_and_script
@@ -55,7 +56,8 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
     departures = differences(experiments)
     shown = lessons if any(lesson["status"] == "done" for lesson in lessons) else ()
     rows = claims(metrics, plan, recorded, experiments, notes, list(lesson_claims(shown, plan.left_out)))
-    style, script, script_digest = style_and_script()
+    more_style, more_script = games.assets(shown)
+    style, script, script_digest = style_and_script(*more_style, scripts=more_script)
     return environment().get_template(TEMPLATE).render(
         full=full, plan=plan, answer=answer(metrics, recorded, long_runs), counts=counts(rows), claims=rows,
         first_table=first_table(rows), lead=lead, notes=notes, table=Numbering(1),

@@ -71,13 +71,13 @@ def pages(finished: Path, wider: Path) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def lessons(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page with two lessons, one of them with an animation."""
+    """A page with three lessons, one of them with an animation, all with a game."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("lessons"))
         patch.setenv("GAN_TRACKING", "off")
         write_parameters()
         configure.main()
-        for name in ("figure_1", "non_convergence"):
+        for name in ("figure_1", "non_convergence", "mode_collapse"):
             lesson.main(name)
         plan = Plan.read()
         page = Path("index.html").absolute()
@@ -146,7 +146,8 @@ def test_the_lessons_fit_and_can_be_read(browser: Browser, lessons: Path, width:
     unfold(browser)
     assert browser.complaints() == []
     assert browser.requests() == [lessons.as_uri()]
-    assert browser.run("document.querySelectorAll('.lesson img').length") == 2
+    assert browser.run("document.querySelectorAll('.lesson img').length") == 3
+    assert browser.run("[...document.querySelectorAll('.game')].every((one) => one.checkVisibility())")
     assert browser.run("document.documentElement.scrollWidth") <= width
     assert browser.run(CONTRAST) == []
 
