@@ -44,6 +44,8 @@ LESSONS: Mapping[str, Entry] = {
     "minibatch_gan": Entry("Minibatch features on photographs", settings.MinibatchGan, data="cifar10"),
     "honest_pictures": Entry("Honest pictures: how many were drawn, and who chose", settings.HonestPictures,
                              data="mnist"),
+    "problems_measured": Entry("Counting, perspective, global structure: right in every part, wrong as a whole",
+                               settings.ProblemsMeasured),
     "many_answers": Entry("Many answers: the average of two right ones is wrong", settings.ManyAnswers),
     "next_frame": Entry("The next frame: squared error predicts both futures at once", settings.NextFrame),
     "markets": Entry("Markets: some games turn in circles, some settle", settings.Markets),

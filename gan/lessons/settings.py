@@ -271,3 +271,27 @@ class AdversarialExamples(LessonSettings):
         require(max(self.epsilons) < self.wide <= 1, f"wide must be above {max(self.epsilons)} and at most 1, "
                 f"not {self.wide}")
         require(self.inner > 1, f"inner must be at least 2, not {self.inner}: one step is FGSM")
+
+
+@dataclass(frozen=True)
+class ProblemsMeasured(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
+    counts: list[int] = field(default_factory=lambda: [2, 3])
+    pictures: int = 20000
+    noise: int = 16
+    channels: int = 16
+    batch: int = 16
+    blur: float = 0.1
+    discriminator_rate: float = 0.002
+    generator_rate: float = 0.008
+    steps: int = 1500
+    looks: int = 6
+    judged: int = 2000
+    looked: int = 500
+    shown: int = 12
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(max(self.counts) <= 4, f"counts must be at most 4, or the discs have no room: {self.counts}")
+        require(self.looks <= self.steps, f"looks must be at most {self.steps}, the steps, not {self.looks}")
+        require(self.shown <= self.judged, f"shown must be at most {self.judged}, the samples judged, not {self.shown}")

@@ -38,6 +38,8 @@ _GROUPS = {
         "minibatch_features": ("Slide 12: minibatch features", "they undo collapse"),
         "minibatch_gan": ("Slide 13: a minibatch GAN on CIFAR-10", "samples look like photographs"),
         "honest_pictures": ("Slides 15 to 18: cherry-picked results", "they look better than the model is"),
+        "problems_measured": ("Slides 16 to 18: counting, perspective, global structure",
+                              "samples get them wrong"),
         "many_answers": ("Slide 22: many answers", "GANs can give them all"),
         "next_frame": ("Slide 23: the next frame of a film", "squared error blurs, an adversary chooses"),
         "markets": ("Slide 24: adversarial training for people", "markets, with cycles?")}}

@@ -24,8 +24,8 @@ def test_a_criterion_holds_strictly_and_never_without_a_number(measured, relatio
 def test_the_lessons_stand_in_the_order_in_which_they_are_read():
     assert NAMES == ["figure_1", "optimal_discriminator", "global_optimum", "convergence", "non_saturating",
                      "self_play", "robust_optimisation", "adversarial_examples", "non_convergence", "mode_collapse",
-                     "minibatch_features", "minibatch_gan", "honest_pictures", "many_answers", "next_frame",
-                     "markets"]
+                     "minibatch_features", "minibatch_gan", "honest_pictures", "problems_measured", "many_answers",
+                     "next_frame", "markets"]
 
 
 @pytest.mark.parametrize("name", NAMES)
