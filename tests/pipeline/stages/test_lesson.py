@@ -8,7 +8,6 @@ import math
 from pathlib import Path
 from xml.etree import ElementTree
 
-import jinja2
 import pytest
 import torch
 from short_lessons import ALL, SHORT, write_parameters
@@ -19,7 +18,7 @@ from gan.evaluation.features import train
 from gan.lessons.catalogue import LESSONS
 from pipeline.artifacts.assessments import features_file
 from pipeline.artifacts.paths import prepared_file
-from pipeline.page.environment import TEMPLATES
+from pipeline.page.environment import environment
 from pipeline.page.lessons import chapter, typeset
 from pipeline.page.provenance import Provenance
 from pipeline.page.report import render
@@ -28,8 +27,6 @@ from pipeline.results.plan import Plan
 from pipeline.runtime import files
 from pipeline.stages import configure, lesson
 from pipeline.tracking.heading import heading
-
-TEMPLATE = TEMPLATES / "lessons.html"
 
 
 def write_data(classes=10):
@@ -183,9 +180,7 @@ def test_the_full_animation_stays_small():
 # The chapter.
 
 def rendered_chapter(lessons):
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-                                     lstrip_blocks=True)
-    return environment.from_string(TEMPLATE.read_text()).render(lessons=lessons, full=True)
+    return environment().get_template("lessons.html").render(lessons=lessons, full=True)
 
 
 def test_the_chapter_reads_every_lesson_in_order(finished):
