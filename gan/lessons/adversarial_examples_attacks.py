@@ -20,8 +20,7 @@ REACH = 2.5
 """How far all steps of an attack go together, in ε: enough to come from one end of the box to the other"""
 MOMENTUM = 0.9
 RISE = 0.3
-"""The part of training in which ε grows to its value; with all of it from the start, networks this small end less
-robust"""
+"""The part of training in which ε grows to its value; with all of it at once, networks this small end less robust"""
 
 
 def classifier(sizes: Sequence[int], seeds: Sequence[int]) -> Network:

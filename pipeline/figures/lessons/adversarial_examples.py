@@ -1,12 +1,12 @@
-"""Error and loss of three trainings under three attacks, images passed on to other networks, what they look like."""
+"""Error and loss of three trainings under three attacks, images passed on to other networks, and their looks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from gan.lessons.lesson import Outcome, Table
@@ -14,7 +14,8 @@ from pipeline.figures.lessons.panel import Drawing, cells_where, panel_title, se
 from pipeline.figures.style import BLACK, BLUE, GREEN, GREY, PURPLE, VERMILION, WIDTH
 
 TRAININGS = {"plain": "plain", "fgsm": "trained on FGSM", "pgd": "trained on PGD"}
-ATTACKS = {"random": ("random signs", GREY, (0, (2, 2))), "fgsm": ("FGSM", VERMILION, "-"), "pgd": ("PGD", BLUE, "-")}
+ATTACKS: dict[str, tuple[str, str, Any]] = {
+    "random": ("random signs", GREY, (0, (2, 2))), "fgsm": ("FGSM", VERMILION, "-"), "pgd": ("PGD", BLUE, "-")}
 MAKERS = {"plain": BLACK, "fgsm": PURPLE, "pgd": GREEN}
 """Networks that images were made for"""
 PUBLISHED = {"plain": 0.894, "fgsm": 0.179}
@@ -25,14 +26,14 @@ PUBLISHED_EPSILON = 0.25
 def draw(outcome: Outcome, settings: Mapping[str, Any]) -> Drawing:
     tables = outcome.tables
     figure = Figure(figsize=(WIDTH, 8.1), layout="constrained")
-    parts: Any = figure.subfigures(3, 1, height_ratios=(4.1, 1.7, 2.3))
-    above, middle, below = parts
+    grid = figure.add_gridspec(3, 1, height_ratios=(4.1, 1.8, 2.3))
+    above, middle, below = (figure.add_subfigure(grid[row]) for row in range(3))
     _under_attack(above, tables["clean"], tables["attacks"], settings)
     _passed_on(middle, tables["transfer"])
     strips(below.subplots(), [("clean", outcome.images["clean"]), ("change", outcome.images["plain change"]),
-                              ("plain", outcome.images["plain disturbed"]),
+                              ("for plain", outcome.images["plain disturbed"]),
                               ("change", outcome.images["pgd change"]),
-                              ("on PGD", outcome.images["pgd disturbed"])])
+                              ("for PGD", outcome.images["pgd disturbed"])])
     pictures = tables["pictures"]
     misread = {training: int((cells_where(pictures, "label", training=training)
                               != cells_where(pictures, "read", training=training)).sum())
@@ -49,11 +50,11 @@ def draw(outcome: Outcome, settings: Mapping[str, Any]) -> Drawing:
         "maxout network under FGSM. Middle: FGSM images made for a network of one seed (colour), shown to one of "
         f"another (column), a dot for each pair, ε = {settings['epsilon']:g}. Below: the first {shown} test images "
         f"judged, the change that PGD makes to them at ε = {settings['epsilon']:g} (grey is none), and both together, "
-        f"for the plain network of the first seed, which then misreads {misread['plain']}, and the one trained on "
-        f"PGD, which misreads {misread['pgd']}.")
+        f"for the plain network of the first seed, which then misreads {misread['plain']} of them, and for the one "
+        f"trained on PGD, which misreads {misread['pgd']}.")
 
 
-def _under_attack(figure: Any, clean: Table, attacks: Table, settings: Mapping[str, Any]) -> None:
+def _under_attack(figure: SubFigure, clean: Table, attacks: Table, settings: Mapping[str, Any]) -> None:
     panels = figure.subplots(2, 3, sharex=True, sharey="row")
     for column, (training, title) in enumerate(TRAININGS.items()):
         for row, measure in enumerate(("error", "loss")):
@@ -74,13 +75,13 @@ def _under_attack(figure: Any, clean: Table, attacks: Table, settings: Mapping[s
     panels[1, 0].set_ylabel("mean loss, nats")
     panels[1, 0].set_yticks([0.1, 1, 10], [".1", "1", "10"])
     panels[0, 0].set_xticks([0, 0.25, 0.5], ["0", ".25", ".5"])
-    handles = [Line2D([], [], color=colour, linestyle=cast(Any, dashes), linewidth=1.2, label=name)
+    handles = [Line2D([], [], color=colour, linestyle=dashes, linewidth=1.2, label=name)
                for name, colour, dashes in ATTACKS.values()]
     cross = Line2D([], [], color=BLACK, marker="x", linestyle="none", label="published, FGSM")
     figure.legend(handles=[*handles, cross], loc="outside upper left", ncols=4, title="under", alignment="left")
 
 
-def _passed_on(figure: Any, table: Table) -> None:
+def _passed_on(figure: SubFigure, table: Table) -> None:
     axes = figure.subplots()
     for i, (shown_to, _) in enumerate(TRAININGS.items()):
         for j, (made_for, colour) in enumerate(MAKERS.items()):
@@ -88,8 +89,8 @@ def _passed_on(figure: Any, table: Table) -> None:
             places = i + (j - 1) * 0.22 + np.linspace(-0.06, 0.06, len(values))
             axes.plot(places, values, linestyle="none", marker="o", markersize=3.2, color=colour,
                       label=TRAININGS[made_for] if i == 0 else "")
-    axes.set_xticks(range(len(TRAININGS)), [f"shown to: {name}" for name in TRAININGS.values()])
-    axes.set(ylabel="error", ylim=(0, 1), xlim=(-0.5, len(TRAININGS) - 0.5))
+    axes.set_xticks(range(len(TRAININGS)), list(TRAININGS.values()))
+    axes.set(xlabel="shown to a network", ylabel="error", ylim=(0, 1), xlim=(-0.5, len(TRAININGS) - 0.5))
     axes.grid(False, axis="x")
     figure.legend(loc="outside upper left", ncols=3, title="FGSM images made for another network, of kind",
                   alignment="left", handletextpad=0.2)

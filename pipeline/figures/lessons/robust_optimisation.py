@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from gan.lessons.lesson import Outcome, Table
@@ -27,12 +27,13 @@ def draw(outcome: Outcome, settings: Mapping[str, Any]) -> Drawing:
              "slowly": f"at once, η = {settings['slow_rate']:g}", "in_turn": "in turn",
              "extragradient": "extragradient"}
     figure = Figure(figsize=(WIDTH, 7.6), layout="constrained")
-    losses: Any = figure.subfigures(3, 1, height_ratios=(2.5, 2.5, 2.6))
-    _losses(losses[0], tables["losses"], settings)
-    gap, radius = losses[1].subplots(1, 2)
+    grid = figure.add_gridspec(3, 1, height_ratios=(2.5, 2.5, 2.6))
+    above, middle, below = (figure.add_subfigure(grid[row]) for row in range(3))
+    _losses(above, tables["losses"], settings)
+    gap, radius = middle.subplots(1, 2)
     _gaps(gap, tables["course"], settings)
     _radii(radius, tables["portfolios"], settings)
-    _paths(losses[2], tables["paths"], settings, names)
+    _paths(below, tables["paths"], settings, names)
     caution = _caution(settings)
     return Drawing(
         figure,
@@ -49,7 +50,7 @@ def draw(outcome: Outcome, settings: Mapping[str, Any]) -> Drawing:
         f"over the players’ coupling. Everything below {FLOOR:g} is drawn there.".replace("1e-17", "10⁻¹⁷"))
 
 
-def _losses(figure: Any, table: Table, settings: Mapping[str, Any]) -> None:
+def _losses(figure: SubFigure, table: Table, settings: Mapping[str, Any]) -> None:
     panels = figure.subplots(1, 2)
     for axes, (bound, title) in zip(panels, BOUNDS.items(), strict=True):
         for seed in settings["seeds"]:
@@ -92,7 +93,7 @@ def _radii(axes: Axes, table: Table, settings: Mapping[str, Any]) -> None:
     axes.legend(loc="lower right", handlelength=1)
 
 
-def _paths(figure: Any, table: Table, settings: Mapping[str, Any], names: Mapping[str, str]) -> None:
+def _paths(figure: SubFigure, table: Table, settings: Mapping[str, Any], names: Mapping[str, str]) -> None:
     axes = figure.subplots()
     caution = _caution(settings)
     for play, colour in PLAYS.items():
