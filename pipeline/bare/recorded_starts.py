@@ -9,12 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gan.errors import DataError
-from pipeline.bare.output import STARTS
 from pipeline.bare.starts import Starts, packed, unpacked
-from pipeline.results.long_run import ANNEALING, COLLAPSE
+from pipeline.results.long_run import ANNEALING, COLLAPSE, STARTS
 from pipeline.runtime import files
 
 
@@ -24,6 +21,8 @@ def record(content: Mapping[str, Any], folder: Path, into: Path, about: Mapping[
     Starts of one kind are joined if data, recipe, GPU and torch are the same, and replaced if not; a seed that was run
     again counts once. Returns the files written. DataError for arrays that are not of this run.
     """
+    import numpy as np  # starts slowly, and most records have no starts
+
     found = _unpacked(content["collapse"], folder / STARTS, _run(about, content["settings"]["model"]))
     path = into / COLLAPSE
     kinds: dict[str, Starts] = {}
@@ -42,6 +41,8 @@ def record(content: Mapping[str, Any], folder: Path, into: Path, about: Mapping[
 
 
 def _unpacked(section: Mapping[str, Any], path: Path, run: Mapping[str, Any]) -> dict[str, Starts]:
+    import numpy as np
+
     try:
         with np.load(path, allow_pickle=False) as arrays:
             kinds = unpacked(section, arrays, run)

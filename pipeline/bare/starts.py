@@ -7,9 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from scipy.stats import binomtest
-
 from gan.adversarial.collapse import START, has_collapsed
 
 CURVES = ("discriminator_loss", "generator_loss", "d_on_data", "d_on_samples")
@@ -69,12 +66,16 @@ class Starts:
 
 def interval(collapsed: int, starts: int) -> tuple[float, float]:
     """The exact (Clopper–Pearson) 95 % interval of a binomial rate."""
+    from scipy.stats import binomtest  # starts slowly, and most who record have no starts
+
     found = binomtest(collapsed, starts).proportion_ci(0.95, method="exact")
     return float(found.low), float(found.high)
 
 
 def packed(kinds: Mapping[str, Starts]) -> tuple[dict[str, Any], dict[str, Any]]:
     """For JSON, by kind; and the arrays that go with it."""
+    import numpy as np
+
     section: dict[str, Any] = {}
     arrays: dict[str, Any] = {}
     for i, (name, starts) in enumerate(kinds.items()):

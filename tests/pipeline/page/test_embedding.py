@@ -54,9 +54,17 @@ def test_a_strip_holds_its_images_apart() -> None:
     assert (np.asarray(decoded(image_source(whole)).convert("LA"))[..., 1] == pixels[..., 1]).all()
 
 
-def test_a_drawing_is_halved_in_few_colours() -> None:
+def test_a_drawing_is_halved_and_keeps_its_colours() -> None:
+    drawing = Image.new("RGB", (256, 256), "white")
+    for place, colour in enumerate(("#d55e00", "#0072b2", "#009e73")):
+        drawing.paste(colour, (20 + 80 * place, 20, 40 + 80 * place, 236))
     packed = io.BytesIO()
-    Image.radial_gradient("L").convert("RGB").save(packed, format="PNG")
-    small = decoded(halved(packed.getvalue(), colours=16)).convert("RGB")
+    drawing.save(packed, format="PNG")
+    source = halved(packed.getvalue())
+    assert source == halved(packed.getvalue())
+    assert len(source) < len(image_source(drawing.resize((128, 128)))) + 2000
+    small = decoded(source).convert("RGB")
     assert small.size == (128, 128)
-    assert len(small.getcolors()) <= 16
+    for place, colour in enumerate((0xd55e00, 0x0072b2, 0x009e73)):
+        found = small.getpixel((15 + 40 * place, 64))
+        assert found == pytest.approx((colour >> 16, colour >> 8 & 255, colour & 255), abs=12)
