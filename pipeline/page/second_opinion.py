@@ -243,7 +243,8 @@ def _rank_chart(there: Sequence[Row], columns: Sequence[Measure], table: Places,
                   for column, measure in enumerate(columns) if (place := table[measure.name][i]) is not None]
         if places:
             path = "L".join(f"{place.x:g} {place.y:g}" for place in places)
-            lines.append(RankLine(label(row), kind, colour_of(model) if kind.startswith("model") else 6, places,
+            name = label(row).replace(", averaged weights", ", averaged")  # there is room for some 40 letters
+            lines.append(RankLine(name, kind, colour_of(model) if kind.startswith("model") else 6, places,
                                   f"M{path}", places[0], places[-1]))
     heads = [(float(LEFT + STEP * column), measure.title) for column, measure in enumerate(columns)]
     first = "; ".join(f"{measure.title}: {label(there[table[measure.name].index(1)])}" for measure in columns)
