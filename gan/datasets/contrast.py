@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SMALLEST_DIVISOR = 1e-8
 """An image with less contrast is only centred (pylearn2's `global_contrast_normalize`, `min_divisor`)."""
 
-_BLOCK = 4096  # images at a time, so that float64 takes little memory
+_BLOCK = 2**23  # values at a time, so that float64 takes little memory
 
 
 def require_contrast_norm(value: float | None) -> None:
@@ -29,10 +29,11 @@ def normalize_contrast(images: torch.Tensor, norm: float) -> torch.Tensor:
     import torch  # here because settings are read without it
 
     normalized = torch.empty(images.shape, dtype=torch.float32)
-    for start in range(0, len(images), _BLOCK):
-        block = images[start:start + _BLOCK].to(torch.float64)
+    at_once = max(1, _BLOCK // images.shape[1])
+    for start in range(0, len(images), at_once):
+        block = images[start:start + at_once].to(torch.float64)
         block = block - block.mean(1, keepdim=True)
         divisor = block.norm(dim=1, keepdim=True) / norm
         divisor[divisor < SMALLEST_DIVISOR] = 1
-        normalized[start:start + _BLOCK] = block / divisor
+        normalized[start:start + at_once] = block / divisor
     return normalized

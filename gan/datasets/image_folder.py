@@ -76,6 +76,7 @@ class ImageFolder(ParameterBlock):
     """whether images that cannot be read are left out, named and counted; else they are an error"""
 
     divisor: ClassVar[int] = 255
+    _files: ClassVar[frozenset[str]] = frozenset({IMAGES_FILE, SOURCE_FILE})
 
     def __post_init__(self) -> None:
         require(re.fullmatch(r"\w[\w .-]*", self.folder) is not None,
@@ -107,7 +108,7 @@ class ImageFolder(ParameterBlock):
 
     def verify(self, folder: Path) -> None:
         """Also that the images were made with these settings."""
-        sources.verify_names(folder, {IMAGES_FILE, SOURCE_FILE})
+        sources.verify_names(folder, set(self._files))
         record = self._about(folder)
         images = self._images(folder)
         expected = {**self._settings(), "images": len(images), "sha256": _sha256(folder / IMAGES_FILE)}
@@ -116,7 +117,7 @@ class ImageFolder(ParameterBlock):
                             found=str(record), remedy=redo(folder))
         if record.get("unreadable") and not self.skip_unreadable:
             raise DataError(f"{folder} was made without images that cannot be read", expected="all images",
-                            found=f"left out: {_first(record['unreadable'])}", remedy=redo(folder))
+                            found=f"left out: {first_few(record['unreadable'])}", remedy=redo(folder))
 
     def sizes(self, folder: Path, local: Sequence[Path]) -> dict[str, int]:
         return dict(zip(("validation", "test", "train"), self._split_sizes(self._count(folder, local)), strict=True))
@@ -129,6 +130,10 @@ class ImageFolder(ParameterBlock):
         import torch
 
         images = self._images(folder)
+        return {split: torch.from_numpy(images[rows]) for split, rows in self._rows(images).items()}
+
+    def _rows(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """int64: which of the raw images are in each split, in its order."""
         first = np.flatnonzero(_differs_from_previous(images))  # copies are neighbours
         copies = np.diff(np.append(first, len(images)))
         order = np.random.RandomState(self.seed).permutation(len(first))
@@ -143,7 +148,7 @@ class ImageFolder(ParameterBlock):
                                 expected=f"at least one in each split, with validation {self.validation:g} and test "
                                          f"{self.test:g}", found=f"{len(images):,} images, {len(first):,} distinct",
                                 remedy="add images or change the fractions in params.yaml")
-            splits[split] = torch.from_numpy(images[np.concatenate(rows)])
+            splits[split] = np.concatenate(rows)
         return splits
 
     def _split_sizes(self, images: int) -> tuple[int, int, int]:
@@ -160,7 +165,7 @@ class ImageFolder(ParameterBlock):
         for place in self._places(local):
             try:
                 with open_members([place]) as members:
-                    return len(_images_among(members))
+                    return len(self._wanted(_images_among(members), place))
             except DataError:
                 continue
         return 0
@@ -221,29 +226,44 @@ class ImageFolder(ParameterBlock):
 
     def _check_local(self, place: Path) -> None:
         with open_members([place]) as members:
-            self._check_number(_images_among(members), place)
+            self._checked(members, place)
 
-    def _check_number(self, images: Sequence[Member], place: Path) -> None:
+    def _checked(self, members: Sequence[Member], place: Path) -> list[Member]:
+        """The images that are wanted; DataError where there are none, or too many."""
+        images = _images_among(members)
         if not images:
             raise DataError(f"{place.name} holds no images", expected=f"files that end in {', '.join(EXTENSIONS)}")
+        images = self._wanted(images, place)
         size = len(images) * self.channels * self.size**2
         if size > BYTES_LIMIT:
             raise DataError(f"{place.name}: {len(images):,} images of {self.size}×{self.size} take {size:,} bytes, "
-                            f"more than {BYTES_LIMIT:,}; choose a smaller size")
+                            f"more than {BYTES_LIMIT:,}; {self._to_need_less}")
+        return images
+
+    _to_need_less: ClassVar[str] = "choose a smaller size"
+
+    def _wanted(self, images: Sequence[Member], place: Path) -> list[Member]:
+        """Those that the set is made of."""
+        return list(images)
+
+    def _write_more(self, folder: Path, names: Sequence[str]) -> dict[str, Any]:
+        """Write what the set has beside its images, whose files' names are given in their order; what to record."""
+        return {}
 
     def _fetch_local(self, place: Path, folder: Path, progress: StartProgress) -> None:
         with open_members([place]) as members:
-            images = _images_among(members)
-            self._check_number(images, place)
+            images = self._checked(members, place)
             read = self._write_unsorted(images, place, folder / _UNSORTED_FILE, progress)
             others = Counter(PurePosixPath(member.name).suffix.lower() for member in members) - Counter(
-                PurePosixPath(member.name).suffix.lower() for member in images)
-        _write_sorted(folder / _UNSORTED_FILE, content_order(read.digests), folder / IMAGES_FILE)
+                PurePosixPath(member.name).suffix.lower() for member in _images_among(members))
+        order = content_order(read.digests)
+        _write_sorted(folder / _UNSORTED_FILE, order, folder / IMAGES_FILE)
         (folder / _UNSORTED_FILE).unlink()
         record = {**self._settings(), "images": len(read.digests), "copies": len(read.digests) - len(set(read.digests)),
                   "ignored": others.total(), "kinds": dict(sorted(others.items())),
                   "unreadable": sorted(read.failures), "treated": dict(sorted(read.treated.items())),
-                  "deep": read.deep, "sha256": _sha256(folder / IMAGES_FILE)}
+                  "deep": read.deep, "sha256": _sha256(folder / IMAGES_FILE),
+                  **self._write_more(folder, [read.names[row] for row in order])}
         (folder / SOURCE_FILE).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
     def _write_unsorted(self, images: Sequence[Member], place: Path, path: Path, progress: StartProgress) -> _Read:
@@ -268,6 +288,7 @@ class ImageFolder(ParameterBlock):
                     rows[len(read.digests)] = picture.pixels
                     read.treated.update(picture.treated)
                     read.digests.append(_digest(picture.pixels))
+                    read.names.append(member.name)
                 meter.advance(len(block))
             self._raise_failures(read, len(images), place)
             bits = depth_of(largest for _, _, largest in deep)
@@ -282,7 +303,7 @@ class ImageFolder(ParameterBlock):
         return read
 
     def _raise_failures(self, read: _Read, images: int, place: Path) -> None:
-        names = _first([f"{name} ({why})" for name, why in read.failures.items()])
+        names = first_few([f"{name} ({why})" for name, why in read.failures.items()])
         if read.failures and not (self.skip_unreadable and read.digests):
             cure = "" if not read.digests else "; `skip_unreadable: true` in params.yaml leaves such images out"
             raise DataError(f"{len(read.failures):,} of {images:,} images in {place.name} cannot be read: "
@@ -305,6 +326,8 @@ class _Read:
 
     digests: list[bytes] = field(default_factory=list)
     """of those that could be read"""
+    names: list[str] = field(default_factory=list)
+    """of the same"""
     failures: dict[str, str] = field(default_factory=dict)
     """why, by name"""
     treated: Counter[str] = field(default_factory=Counter)
@@ -326,7 +349,7 @@ def _told(record: dict[str, Any]) -> Iterator[str]:
             record["kinds"].items(), key=lambda item: (-item[1], not item[0]))[:_NAMED])
         yield f"{record['ignored']:,} files that are not images ignored ({kinds})"
     if record["unreadable"]:
-        yield f"{len(record['unreadable']):,} images that cannot be read left out: {_first(record['unreadable'])}"
+        yield f"{len(record['unreadable']):,} images that cannot be read left out: {first_few(record['unreadable'])}"
     for word, sentence in TREATMENTS.items():
         if count := record["treated"].get(word):
             yield f"{count:,} of {record['images']:,} images {sentence}"
@@ -340,7 +363,8 @@ def _told(record: dict[str, Any]) -> Iterator[str]:
         yield (f"{record['copies']:,} of {record['images']:,} images are copies of others; copies stay in one split")
 
 
-def _first(texts: Sequence[str]) -> str:
+def first_few(texts: Sequence[str]) -> str:
+    """Separated by commas, with … where there are more."""
     return ", ".join([*texts[:_NAMED], *(["…"] if len(texts) > _NAMED else [])])
 
 

@@ -49,15 +49,16 @@ def open_members(places: Sequence[Path]) -> Iterator[list[Member]]:
         for place in places:
             files = _folder_members(place) if place.is_dir() else _zip_members(
                 stack.enter_context(sources.open_zip(place)), place)
-            members += sorted(filter(_is_visible, files), key=lambda member: member.name)
+            members += sorted((member for member in files if is_visible(member.name)), key=lambda member: member.name)
         yield members
 
 
 _LEFT_BEHIND = ("__macosx", "thumbs.db", "desktop.ini")
 
 
-def _is_visible(member: Member) -> bool:
-    return not any(part.startswith(".") or part.lower() in _LEFT_BEHIND for part in PurePosixPath(member.name).parts)
+def is_visible(name: str) -> bool:
+    """Whether a file or folder of that name is not among what file managers leave behind."""
+    return not any(part.startswith(".") or part.lower() in _LEFT_BEHIND for part in PurePosixPath(name).parts)
 
 
 def _folder_members(folder: Path) -> Iterator[Member]:

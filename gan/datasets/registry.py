@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import get_args, get_type_hints
 
 from gan.datasets.cifar10 import Cifar10
+from gan.datasets.class_folders import ClassFolders
 from gan.datasets.digits import Digits
 from gan.datasets.image_folder import ImageFolder
 from gan.datasets.mnist import Mnist
 from gan.datasets.tfd import Tfd
 
-DatasetSettings = Mnist | Digits | Cifar10 | Tfd | ImageFolder
+DatasetSettings = Mnist | Digits | Cifar10 | Tfd | ImageFolder | ClassFolders
 """An entry under `datasets`, told apart by its `loader`"""
 
 LOADERS: dict[str, type[DatasetSettings]] = {

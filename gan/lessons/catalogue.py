@@ -23,6 +23,8 @@ class Entry:
     """The numbers that shape the result; the defaults are what is run"""
     data: str = ""
     """The data set that `run` wants besides, if any"""
+    by_name: bool = False
+    """Whether it is run only where it is named: it takes hours, and data of the user's own"""
 
 
 LESSONS: Mapping[str, Entry] = {
@@ -42,6 +44,8 @@ LESSONS: Mapping[str, Entry] = {
     "minibatch_features": Entry("Minibatch features: seeing that all samples are alike", settings.MinibatchFeatures,
                                 data="mnist"),
     "minibatch_gan": Entry("Minibatch features on photographs", settings.MinibatchGan, data="cifar10"),
+    "minibatch_gan_at_128": Entry("Minibatch features at 128 × 128", settings.MinibatchGanAt128, data="imagenet",
+                                  by_name=True),
     "honest_pictures": Entry("Honest pictures: how many were drawn, and who chose", settings.HonestPictures,
                              data="mnist"),
     "problems_measured": Entry("Counting, perspective, global structure: right in every part, wrong as a whole",

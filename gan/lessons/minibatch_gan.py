@@ -93,7 +93,7 @@ def _samples(settings: MinibatchGan, pictures: Pictures, seed: int, game: str,
     """[judged, 3·side·side], after a game of that seed."""
     play = PictureGame(pictures.train, pictures.side, seed, settings.noise, settings.channels, settings.batch,
                        settings.discriminator_rate, settings.generator_rate,
-                       settings.features if game == "with" else 0, settings.width)
+                       settings.features if game == "with" else 0, settings.width, pictures.device)
     for _ in range(settings.steps):
         play.play()
         advance(1, f"{game}, seed {seed}")

@@ -8,7 +8,7 @@ weights from N(0, .02²), batch normalisation in G, leaky rectifiers in D.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,8 @@ class Pictures:
     features: Features
     accuracy: float
     """of its classes, on test images"""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    """where its features are computed, and games on it are played; pictures themselves are on the processor"""
 
 
 def levels(side: int) -> int:
@@ -91,13 +93,17 @@ class PictureGame:
     """Algorithm 1 with k = 1 and the non-saturating loss, both players by Adam (β₁ = .5)."""
 
     def __init__(self, pictures: Tensor, side: int, seed: int, noise: int, channels: int, batch: int,
-                 discriminator_rate: float, generator_rate: float, features: int, width: int) -> None:
-        """`pictures` [n, 3·side·side]; `features` and `width` as in `Discriminator`."""
+                 discriminator_rate: float, generator_rate: float, features: int, width: int,
+                 device: torch.device | str = "cpu") -> None:
+        """`pictures` [n, 3·side·side]; `features` and `width` as in `Discriminator`. Random numbers are the same on
+        each device."""
         self.pictures, self.side, self.noise, self.batch = pictures, side, noise, batch
+        self._device = torch.device(device)
         self.generator, self.discriminator = Generator(noise, channels, side), Discriminator(
             channels, side, features, width)
         for name, network in (("generator", self.generator), ("discriminator", self.discriminator)):
             initialise(network, random_stream(seed, f"{name} weights"))
+            network.to(self._device)
         self._data, self._z = random_stream(seed, "data"), random_stream(seed, "z")
         self._steps = [torch.optim.Adam(network.parameters(), rate, betas=(0.5, 0.999)) for network, rate in (
             (self.discriminator, discriminator_rate), (self.generator, generator_rate))]
@@ -106,9 +112,9 @@ class PictureGame:
         """A step of D, then one of G against the new D, on the same samples. D never sees real and drawn pictures in
         one minibatch, whose features would tell."""
         rows = torch.randint(len(self.pictures), (self.batch,), generator=self._data)
-        real = self.pictures[rows].view(-1, 3, self.side, self.side)
+        real = self.pictures[rows].to(self._device).view(-1, 3, self.side, self.side)
         with torch.enable_grad():
-            samples = self.generator(torch.randn(self.batch, self.noise, generator=self._z))
+            samples = self.generator(torch.randn(self.batch, self.noise, generator=self._z).to(self._device))
             loss = softplus(-self.discriminator(real)).mean() + softplus(self.discriminator(samples.detach())).mean()
             self._move(self._steps[0], loss)
             self._move(self._steps[1], softplus(-self.discriminator(samples)).mean())
@@ -121,10 +127,10 @@ class PictureGame:
 
     @torch.no_grad()
     def samples(self, n: int, stream: torch.Generator) -> Tensor:
-        """[n, 3·side·side], normalised by what training has seen."""
+        """[n, 3·side·side] on the processor, normalised by what training has seen."""
         self.generator.eval()
         try:
-            return torch.cat([self.generator(z).flatten(1)
+            return torch.cat([self.generator(z.to(self._device)).flatten(1).cpu()
                               for z in torch.randn(n, self.noise, generator=stream).split(BLOCK)])
         finally:
             self.generator.train()

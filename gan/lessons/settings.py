@@ -195,6 +195,16 @@ class MinibatchGan(LessonSettings):
 
 
 @dataclass(frozen=True)
+class MinibatchGanAt128(MinibatchGan):
+    noise: int = 100
+    channels: int = 64
+    discriminator_rate: float = 0.0002
+    generator_rate: float = 0.0002
+    steps: int = 50000
+    judged: int = 2000
+
+
+@dataclass(frozen=True)
 class SelfPlay(LessonSettings):
     seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
     rounds: int = 2048

@@ -13,11 +13,12 @@ import torch
 from gan.datasets.contrast import normalize_contrast
 from gan.datasets.dataset import FOLDS, SPLITS, Dataset
 from gan.errors import DataError
-from pipeline.runtime import files
+from pipeline.runtime import files, machine
 
 
 def read_dataset(path: Path) -> Dataset:
     """The data set that `prepare` wrote, in its scale (see `Dataset`). DataError if missing or malformed."""
+    _require_memory(path)
     tensors, about = files.read_tensors(path)
     header = _header(about, path)
     check_splits(tensors, header.shape, str(path))
@@ -31,6 +32,19 @@ def read_dataset(path: Path) -> Dataset:
             raise _malformed(str(path), "finite values", f"{low:g} to {high:g} in {split}")
     return Dataset(header.name, header.shape, **images, **tensors, contrast_norm=header.contrast_norm,
                    duplicates=header.duplicates)
+
+
+def bytes_read(values: int) -> int:
+    """Bytes that so many values take while they are read: as they are stored, and in their scale."""
+    return 5 * values
+
+
+def _require_memory(path: Path) -> None:
+    with files.open_tensors(path) as file:
+        values = sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    machine.require_memory(
+        bytes_read(values), f"{path}, read whole,",
+        "choose fewer or smaller images under `datasets` in params.yaml (of class folders: images_per_class)")
 
 
 def _scaled(images: torch.Tensor, header: _Header) -> torch.Tensor:

@@ -30,14 +30,14 @@ from gan.evaluation.settings import Grid
 from gan.lessons.catalogue import LESSONS
 from gan.registry import create
 from pipeline.artifacts.raw import data_availability, local_folders, raw_folder
-from pipeline.commands import timing
+from pipeline.commands import lesson_time, timing
 from pipeline.commands.timing import Seconds, on_an_idle_machine, rounds, span
 from pipeline.commands.unfinished import changed_stages, unfinished
 from pipeline.runtime import machine, site_cache
 from pipeline.runtime.names import require_known
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
-from pipeline.settings.inheritance import PROFILES
+from pipeline.settings.inheritance import PROFILES, SMOKE
 from pipeline.settings.parameters import Parameters
 from pipeline.settings.plan import COMMITTED, REPORTS, Plan
 from pipeline.settings.plan import FILE as PLAN
@@ -45,12 +45,6 @@ from pipeline.settings.schema import Experiment
 from pipeline.stages import sample_size
 
 MARKS = {"found": "found in", "downloadable": "to be downloaded from", "unavailable": "unavailable:"}
-SMOKE = "smoke"
-LESSON_SECONDS = {"figure_1": 10, "optimal_discriminator": 15, "global_optimum": 17, "convergence": 2,
-                  "non_saturating": 110, "self_play": 15, "robust_optimisation": 5, "adversarial_examples": 80,
-                  "non_convergence": 2, "mode_collapse": 98, "minibatch_features": 50, "minibatch_gan": 205,
-                  "honest_pictures": 16, "problems_measured": 75, "many_answers": 9, "next_frame": 50, "markets": 8}
-"""What each took on two cores of an AMD EPYC; lessons are too unlike each other to be timed by a few steps"""
 
 
 def main() -> None:
@@ -118,17 +112,20 @@ def choose_experiments(current: Parameters, profile: str) -> tuple[list[str], di
 def choose_lessons(profile: str) -> tuple[list[str], dict[str, str]]:
     """The lessons to run if their data can be had, in the order in which they are read; and why others are left out."""
     named = os.environ.get("GAN_LESSONS", "").replace(",", " ").split()
+    asked_for = "takes hours and data of your own; GAN_LESSONS={} runs it"
     if named == ["all"]:
-        return list(LESSONS), {}
-    if named:
+        named, reasons = [name for name, lesson in LESSONS.items() if not lesson.by_name], {}
+    elif named:
         for name in named:
             require_known(name, [*LESSONS, "all", "none"], "lesson", "GAN_LESSONS")
         reasons = dict.fromkeys(LESSONS, "not among those that GAN_LESSONS named")
     elif os.environ.get("GAN_EXPERIMENTS", "").strip():
         named, reasons = [], dict.fromkeys(LESSONS, "GAN_EXPERIMENTS named experiments; GAN_LESSONS=all adds these")
     else:  # smoke asks for no data from elsewhere
-        named = [name for name, lesson in LESSONS.items() if profile != SMOKE or not lesson.data]
+        named = [name for name, lesson in LESSONS.items()
+                 if not lesson.by_name and (profile != SMOKE or not lesson.data)]
         reasons = dict.fromkeys(LESSONS, f"profile {SMOKE} asks for no data from elsewhere; GAN_LESSONS=all does")
+    reasons |= {name: asked_for.format(name) for name, lesson in LESSONS.items() if lesson.by_name}
     return ([name for name in LESSONS if name in named],
             {f"lesson {name}": reasons[name] for name in LESSONS if name not in named})
 
@@ -182,11 +179,15 @@ def _print_experiments(planned: Parameters, device: torch.device) -> None:
         state = f"about {span(seconds)}" if name in todo else "done"
         print(f"experiment   {name}: {experiment.title}, {seeds}{own}, {state}", flush=True)
     share = others.share()
-    of_lessons = sum(5 if planned.profile == SMOKE else LESSON_SECONDS[name] for name in lessons)
+    of_lessons = lesson_time.known_seconds(lessons, planned.profile)
     total = total + of_lessons
     if planned.plan.lesson_stages:
         state = f"{len(lessons)} to do, about {duration(of_lessons)}" if lessons else "done"
         print(f"lessons      {len(planned.plan.lesson_stages)}: {state}")
+    for name in (name for name in lessons if LESSONS[name].by_name):
+        needs = lesson_time.needs(planned, name, device)
+        total = total + needs.seconds
+        print(f"lesson       {name}: {needs}", flush=True)
     for name, reason in planned.plan.left_out.items():
         print(f"left out     {name}: {reason.partition(':')[0]}")
     if todo and share > timing.BUSY:

@@ -27,12 +27,12 @@ from gan.datasets.sources import LOCAL_FOLDERS
 from gan.errors import ReproductionError
 from pipeline.artifacts.file_differences import difference, same
 from pipeline.artifacts.raw import local_folders
-from pipeline.commands import plan
 from pipeline.commands.unfinished import changed_stages
 from pipeline.runtime import git, machine
 from pipeline.runtime.progress import Progress
 from pipeline.settings import parameters
 from pipeline.settings import plan as plan_file
+from pipeline.settings.inheritance import SMOKE
 
 PARAMETERS, PLAN, LOCK = Path(parameters.FILE), plan_file.FILE, Path("dvc.lock")
 CHOICES = ("GAN_PROFILE", "GAN_EXPERIMENTS", "GAN_LESSONS")
@@ -41,7 +41,7 @@ TAIL = 30
 
 
 def main() -> None:
-    profile = os.environ.get("GAN_PROFILE", "").strip() or plan.SMOKE
+    profile = os.environ.get("GAN_PROFILE", "").strip() or SMOKE
     device = machine.choose_device()
     commit = git.clean_commit("what is verified")
     here = Checkout(Path.cwd(), "this checkout")

@@ -17,9 +17,8 @@ from pipeline.page.embedding import halved, picture_source
 from pipeline.page.games import panel
 from pipeline.results.lessons import bound_text, measured_text, number, result_file, verdict
 from pipeline.runtime.files import read_json
+from pipeline.settings.inheritance import SMOKE  # the profile by which no claim is judged
 
-SMOKE = "smoke"
-"""The profile by which no claim is judged"""
 RULE = "A claim of the theory or of a slide holds if every criterion of its lesson does."
 
 _GROUPS = {
@@ -37,6 +36,7 @@ _GROUPS = {
         "mode_collapse": ("Slide 11: mode collapse", "min max is not max min"),
         "minibatch_features": ("Slide 12: minibatch features", "they undo collapse"),
         "minibatch_gan": ("Slide 13: a minibatch GAN on CIFAR-10", "samples look like photographs"),
+        "minibatch_gan_at_128": ("Slide 14: a minibatch GAN on ImageNet", "parts are recognisable, wholes are wrong"),
         "honest_pictures": ("Slides 15 to 18: cherry-picked results", "they look better than the model is"),
         "problems_measured": ("Slides 16 to 18: counting, perspective, global structure",
                               "samples get them wrong"),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan.errors import ReproductionError
+from gan.errors import DataError, ReproductionError
 
 if TYPE_CHECKING:  # imported where a device is asked for: torch takes seconds, and most of this does without
     import torch
@@ -161,12 +161,26 @@ def _physical_cores() -> int | None:
         return None
 
 
+def require_memory(needed: int, what: str, remedy: str) -> None:
+    """DataError if `what` takes more bytes than this machine's whole memory."""
+    there = memory()
+    if there is not None and needed > there:
+        raise DataError(f"{what} takes more memory than this machine has", expected=f"at least {needed / 1e9:.1f} GB",
+                        found=f"{there / 1e9:.1f} GB", remedy=remedy)
+
+
 def _memory_gib() -> int | None:
-    """Physical memory, or a container's limit where that is lower, rounded to whole GiB (it varies by kilobytes)."""
+    """`memory` rounded to whole GiB (it varies by kilobytes)."""
+    amount = memory()
+    return None if amount is None else round(amount / GIB)
+
+
+def memory() -> int | None:
+    """Bytes of physical memory, or a container's limit where that is lower; None where the system does not tell."""
     amounts = []
     with contextlib.suppress(OSError, ValueError, AttributeError):
         amounts.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with contextlib.suppress(OSError, ValueError):  # "max" where there is no limit
             amounts.append(int(Path(limit).read_text()))
-    return round(min(amounts) / GIB) if amounts else None
+    return min(amounts, default=None)

@@ -22,7 +22,8 @@ from typing import Any
 from gan.errors import ParameterError
 
 LIKE, PROFILES_KEY = "like", "profiles"
-PROFILES = ("paper", "cpu", "smoke")
+SMOKE = "smoke"
+PROFILES = ("paper", "cpu", SMOKE)
 DEEPEST, NAMED = 60, 6
 """Blocks that take over from each other in a row, and how many of them an error names"""
 

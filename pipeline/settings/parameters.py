@@ -37,7 +37,7 @@ from pipeline.settings.validation import read_block, require_keys, require_mappi
 
 FILE = Path("params.yaml")
 KEYS = ("profile", "datasets", "parzen", "monitor", "assess", "figures", "experiments", "lessons")
-MNIST, CIFAR10 = "mnist", "cifar10"
+MNIST, CIFAR10, IMAGENET = "mnist", "cifar10", "imagenet"
 """The data sets that lessons on images are about"""
 AnyDataset = Annotated[DatasetSettings, Field(discriminator="loader")]
 

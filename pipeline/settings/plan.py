@@ -16,6 +16,7 @@ from gan.errors import ParameterError
 from gan.settings import ParameterBlock
 from pipeline.runtime import files
 from pipeline.runtime.names import require_known
+from pipeline.settings.inheritance import SMOKE
 from pipeline.settings.validation import read_block
 
 FILE = Path("plan.yaml")
@@ -25,7 +26,7 @@ HEAD = """# What `make plan` chose on this machine: dvc.yaml has stages for it. 
 """
 REMEDY = "run `make plan`, which writes it"
 COMMITTED = "reports"
-REPORTS = {"smoke": "reports/smoke"}
+REPORTS = {SMOKE: "reports/smoke"}
 """Where the page and the numbers of a profile go that measures nothing, beside those that git has in COMMITTED"""
 
 

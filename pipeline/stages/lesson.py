@@ -6,6 +6,7 @@ run gives the same bytes. A criterion that does not hold is printed and shown as
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -21,7 +22,7 @@ from gan.lessons import catalogue
 from gan.lessons.catalogue import LESSONS
 from gan.lessons.digits import Digits, Judge
 from gan.lessons.lesson import Criterion, Lesson, Outcome, texts
-from gan.lessons.pictures import Pictures
+from gan.lessons.pictures import Pictures, levels
 from gan.lessons.settings import LessonSettings
 from pipeline.artifacts.assessed import read_features, read_labels
 from pipeline.artifacts.assessments import features_file
@@ -33,11 +34,12 @@ from pipeline.figures import lessons as drawings
 from pipeline.figures.files import save_figure
 from pipeline.figures.style import house_style
 from pipeline.results.lessons import criteria_text, result_file
+from pipeline.runtime import machine
 from pipeline.runtime.files import write_json, write_text
 from pipeline.runtime.names import require_known
 from pipeline.runtime.progress import Progress
 from pipeline.runtime.stage import run
-from pipeline.settings.parameters import CIFAR10, MNIST
+from pipeline.settings.parameters import CIFAR10, IMAGENET, MNIST
 from pipeline.tracking import runs
 from pipeline.tracking.heading import NOTE
 
@@ -47,7 +49,7 @@ def main(name: str) -> None:
     lesson = lesson_of(name)
     settings, profile = read_settings(name)
     data = [DATA[LESSONS[name].data]()] if LESSONS[name].data else []
-    with one_thread():
+    with one_thread(), torch.backends.cudnn.flags(enabled=True, deterministic=True), _told_of_memory(name):
         outcome = lesson.run(settings, Progress, *data)
     content = {
         "lesson": name, "profile": profile, "title": configuration("lessons", name)["title"], **texts(lesson, settings),
@@ -93,6 +95,17 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+@contextmanager
+def _told_of_memory(name: str) -> Iterator[None]:
+    """DataError where a GPU's memory does not suffice."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DataError(f"lesson {name} needs more memory than the GPU has free", found=str(error).splitlines()[0],
+                        remedy=f"lower channels or batch under lessons.{name} in params.yaml, or set GAN_DEVICE=cpu"
+                        ) from error
+
+
 # Settings and data.
 
 def read_settings(name: str) -> tuple[LessonSettings, str]:
@@ -114,14 +127,25 @@ def read_digits() -> Digits:
     return Digits(dataset.train, dataset.test, judge, read_labels(MNIST))
 
 
-def read_pictures() -> Pictures:
-    """CIFAR-10 as it was prepared, with the network whose features the stage `features` has made of it."""
-    dataset = read_dataset(prepared_file(CIFAR10))
-    features, about = read_features(CIFAR10, torch.device("cpu"))
-    return Pictures(dataset.train, dataset.test, dataset.shape[-1], features, about["test_accuracy"])
+def read_pictures(name: str) -> Pictures:
+    """A data set of colour pictures as it was prepared, with the network whose features the stage `features` has made
+    of it, on a GPU where there is one. DataError for others."""
+    dataset = read_dataset(prepared_file(name))
+    channels, height, width = dataset.shape
+    try:
+        if channels != 3 or height != width:
+            raise ValueError(f"pictures must be square and have three channels, not {channels}×{height}×{width}")
+        levels(width)
+    except ValueError as error:
+        raise DataError(f"{prepared_file(name)} cannot be drawn by a convolutional game", found=str(error),
+                        remedy=f"change datasets.{name} in params.yaml") from error
+    device = machine.choose_device()
+    features, about = read_features(name, device)
+    return Pictures(dataset.train, dataset.test, width, features, about["test_accuracy"], device)
 
 
-DATA: dict[str, Callable[[], Any]] = {MNIST: read_digits, CIFAR10: read_pictures}
+DATA: dict[str, Callable[[], Any]] = {
+    MNIST: read_digits, **{name: functools.partial(read_pictures, name) for name in (CIFAR10, IMAGENET)}}
 
 
 # What is written.

@@ -61,6 +61,17 @@ def test_both_games_of_a_seed_begin_with_the_same_generator():
     assert torch.equal(*(play.samples(4, random_stream(1, "judged")) for play in (with_features, without)))
 
 
+def test_a_game_on_another_device_draws_the_same_random_numbers(monkeypatch):
+    """The "meta" device has shapes alone; what is drawn for it is drawn where it always is."""
+    drawn = []
+    monkeypatch.setattr(torch, "randint", lambda *words, generator, **more: drawn.append(generator.device.type) or (
+        torch.zeros(words[1], dtype=torch.int64)))
+    play = game(device="meta")
+    play.play()
+    assert drawn == ["cpu"]
+    assert {p.device.type for network in (play.generator, play.discriminator) for p in network.parameters()} == {"meta"}
+
+
 def test_playing_moves_both_players():
     play = game()
     before = [p.clone() for network in (play.generator, play.discriminator) for p in network.parameters()]

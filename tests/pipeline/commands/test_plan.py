@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -23,10 +24,12 @@ from pipeline.settings.plan import Plan
 
 ROOT = Path(__file__).parents[3]
 FOUND, DOWNLOADABLE = Availability("found", "data/raw"), Availability("downloadable", "a mirror")
-ON_DATA = {name: lesson.data for name, lesson in LESSONS.items() if lesson.data}
+BY_DEFAULT = [name for name, lesson in LESSONS.items() if not lesson.by_name]
+BY_NAME = [name for name, lesson in LESSONS.items() if lesson.by_name]
+ON_DATA = {name: LESSONS[name].data for name in BY_DEFAULT if LESSONS[name].data}
 ON_MNIST = [name for name, data in ON_DATA.items() if data == "mnist"]
 ON_CIFAR = [name for name, data in ON_DATA.items() if data == "cifar10"]
-WITHOUT_DATA = [name for name in LESSONS if name not in ON_DATA]
+WITHOUT_DATA = [name for name in BY_DEFAULT if name not in ON_DATA]
 UNAVAILABLE = Availability("unavailable", "a mirror: no answer", "connect to the network, or set GAN_DATA: a folder")
 
 
@@ -167,7 +170,8 @@ def test_experiments_that_are_not_named_are_left_out_with_that_reason(monkeypatc
     plan.main()
     left_out = parameters.load().plan.left_out
     assert set(left_out) == (set(runs_in("cpu")) - {"mnist"}) | {f"lesson {name}" for name in LESSONS}
-    assert all("GAN_EXPERIMENTS" in reason for reason in left_out.values())
+    assert all("GAN_EXPERIMENTS" in reason for name, reason in left_out.items()
+               if name.removeprefix("lesson ") not in BY_NAME)
     assert re.search(r"^left out +mnist_kmeans: not among those that GAN_EXPERIMENTS named$",
                      capsys.readouterr().out, re.M)
 
@@ -224,7 +228,7 @@ def test_where_no_data_can_be_had_the_graph_is_still_one(monkeypatch):
     plan.main()
     chosen = parameters.load().plan
     assert (chosen.datasets, chosen.experiments) == ([], {})
-    assert set(chosen.left_out) == {*runs_in("cpu"), *(f"lesson {name}" for name in ON_DATA)}
+    assert set(chosen.left_out) == {*runs_in("cpu"), *(f"lesson {name}" for name in [*ON_DATA, *BY_NAME])}
     assert graph() == {"configure", "collect", "report", *(f"lesson@{name}" for name in WITHOUT_DATA)}
 
 
@@ -235,7 +239,8 @@ def test_all_lessons_run_where_their_data_can_be_had(capsys):
     chosen = parameters.load().plan
     assert (chosen.lessons, chosen.lessons_on_data) == (WITHOUT_DATA, ON_DATA)
     assert set(chosen.lesson_stages.values()) == {stage for stage in graph() if stage.startswith("lesson")}
-    assert re.search(rf"^lessons +{len(LESSONS)}: {len(LESSONS)} to do, about \d+ min", capsys.readouterr().out, re.M)
+    count = len(BY_DEFAULT)
+    assert re.search(rf"^lessons +{count}: {count} to do, about \d+ min", capsys.readouterr().out, re.M)
 
 
 def test_lessons_on_mnist_are_left_out_without_it_with_reason_and_cure(monkeypatch):
@@ -255,7 +260,7 @@ def test_smoke_asks_for_no_data_that_only_lessons_want(monkeypatch):
 
 
 @pytest.mark.parametrize(("named", "experiments", "lessons"), [
-    ("honest_pictures, convergence", "", ["convergence", "honest_pictures"]), ("all", "digits", list(LESSONS)),
+    ("honest_pictures, convergence", "", ["convergence", "honest_pictures"]), ("all", "digits", BY_DEFAULT),
     ("none", "", []), ("", "digits", []), ("figure_1", "digits", ["figure_1"])])
 def test_lessons_that_are_named_run_in_the_order_in_which_they_are_read(monkeypatch, named, experiments, lessons):
     monkeypatch.setenv("GAN_LESSONS", named)
@@ -268,6 +273,30 @@ def test_lessons_that_are_named_run_in_the_order_in_which_they_are_read(monkeypa
         f"lesson {name}" for name in LESSONS if name not in lessons}
 
 
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_lesson_that_takes_hours_runs_by_its_name_alone_and_the_plan_says_what_it_needs(monkeypatch, capsys, name):
+    content, data = parameters.read_yaml(Path("params.yaml")), LESSONS[name].data
+    content["lessons"][name] |= {"channels": 2, "batch": 4, "features": 1, "steps": 1000, "seeds": [1]}
+    content["datasets"][data] |= {"size": 8}
+    content["assess"]["datasets"][data]["features"] |= {"channels": [2], "units": 4, "epochs": 1}
+    Path("params.yaml").write_text(json.dumps(content))  # JSON is YAML
+    monkeypatch.setattr(type(parameters.load(plan=False).datasets[data]), "sizes", lambda self, folder, local: {
+        "train": 2000, "validation": 40, "test": 200})
+    plan.main()
+    chosen = parameters.load().plan
+    assert name not in chosen.lesson_stages
+    assert data not in chosen.datasets
+    assert f"GAN_LESSONS={name} runs it" in chosen.left_out[f"lesson {name}"]
+    monkeypatch.setenv("GAN_LESSONS", name)
+    capsys.readouterr()
+    plan.main()
+    assert [*parameters.load().plan.lesson_stages] == [name]
+    # 3 · 8² bytes an image, as they are stored; four more for each to read it
+    assert re.search(
+        rf"^lesson +{name}: 2,240 images of 3×8×8, 0.4 MB on disk and 2.2 MB of memory to read them; 0.0 million "
+        r"weights of G and 0.0 of D; about ", capsys.readouterr().out, re.M)
+
+
 def test_an_unknown_lesson_is_named_with_the_nearest_and_nothing_changes(monkeypatch):
     monkeypatch.setenv("GAN_LESSONS", "convergance")
     with pytest.raises(ParameterError, match=r"GAN_LESSONS: unknown lesson 'convergance'[\s\S]*mean 'convergence'"):
@@ -276,7 +305,7 @@ def test_an_unknown_lesson_is_named_with_the_nearest_and_nothing_changes(monkeyp
 
 
 @pytest.mark.parametrize(("changed", "todo"), [
-    (None, set(LESSONS)), (set(), set()), ({"lesson@convergence", "train@mnist"}, {"convergence"}),
+    (None, set(BY_DEFAULT)), (set(), set()), ({"lesson@convergence", "train@mnist"}, {"convergence"}),
     ({"prepare@mnist"}, set(ON_MNIST)), ({"prepare@cifar10"}, set(ON_CIFAR))])
 def test_lessons_are_done_when_dvc_has_nothing_to_run_for_them(changed, todo):
     plan.main()

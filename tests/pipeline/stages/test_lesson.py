@@ -31,7 +31,7 @@ from pipeline.tracking.heading import heading
 
 def write_data(classes=10):
     """Prepared images of both data sets, and a judge that knows nothing of them."""
-    for name, shape in (("mnist", (1, 28, 28)), ("cifar10", (3, 32, 32))):
+    for name, shape in (("mnist", (1, 28, 28)), ("cifar10", (3, 32, 32)), ("imagenet", (3, 128, 128))):
         stream = torch.Generator().manual_seed(0)
         images = {split: torch.randint(256, (n, math.prod(shape)), dtype=torch.uint8, generator=stream)
                   for split, n in (("train", 180), ("validation", 20), ("test", 60))}
@@ -106,6 +106,23 @@ def test_a_second_run_gives_the_same_bytes(finished, name):
     first = outputs(folder, name)
     lesson.main(name)
     assert outputs(folder, name) == first
+
+
+@pytest.mark.parametrize("shape", [(1, 32, 32), (3, 32, 16), (3, 33, 33)])
+def test_pictures_that_no_convolutional_game_can_draw_are_refused(short_lessons, shape):
+    images = {split: torch.zeros(4, math.prod(shape), dtype=torch.uint8) for split in ("train", "validation", "test")}
+    files.write_tensors(prepared_file("cifar10"), images, {"name": "cifar10", "shape": list(shape), "divisor": 255})
+    with pytest.raises(DataError, match=r"cannot be drawn by a convolutional game[\s\S]*datasets\.cifar10"):
+        lesson.main("minibatch_gan")
+
+
+def test_a_gpu_with_too_little_memory_is_told_with_the_cure(short_lessons, monkeypatch):
+    def run(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB\nmore")
+
+    monkeypatch.setattr("gan.lessons.minibatch_gan.run", run)
+    with pytest.raises(DataError, match=r"more memory than the GPU has[\s\S]*2.00 GiB\n[\s\S]*lower channels or batch"):
+        lesson.main("minibatch_gan_at_128")
 
 
 def test_the_number_of_threads_outside_changes_nothing(finished):

@@ -17,7 +17,7 @@ from gan.errors import DataError
 from pipeline.artifacts.paths import prepared_file
 from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.raw import raw_folder
-from pipeline.runtime import files
+from pipeline.runtime import files, machine
 from pipeline.settings.parameters import FILE as PARAMETERS
 from pipeline.settings.plan import Plan
 from pipeline.stages import configure, download, prepare
@@ -176,6 +176,16 @@ def write(path: Path, about=ABOUT, **changed: torch.Tensor | None) -> Path:
     splits = {split: torch.arange(8, dtype=torch.uint8).reshape(2, 4) // 2 for split in SPLITS} | changed
     files.write_tensors(path, {split: images for split, images in splits.items() if images is not None}, about)
     return path
+
+
+def test_a_set_larger_than_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    path = write(tmp_path / "toy")
+    values = sum(split.numel() for split in files.read_tensors(path)[0].values())
+    monkeypatch.setattr(machine, "memory", lambda: 5 * values)
+    assert len(read_dataset(path).train)
+    monkeypatch.setattr(machine, "memory", lambda: 5 * values - 1)
+    with pytest.raises(DataError, match=r"toy, read whole, takes more memory than[\s\S]*images_per_class"):
+        read_dataset(path)
 
 
 def test_float32_splits_are_read_too(tmp_path):
