@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -41,6 +43,13 @@ class Outcome:
     """By a name that says what it is, its unit included"""
     images: Mapping[str, Tensor] = field(default_factory=dict)
     """Rows of images in [0, 1]"""
+
+
+def lower_end(values: Sequence[float]) -> float:
+    """The mean of a value over seeds less two standard errors; NaN for one seed, of which nothing is known."""
+    if len(values) < 2:
+        return math.nan
+    return statistics.fmean(values) - 2 * statistics.stdev(values) / math.sqrt(len(values))
 
 
 class Rows:

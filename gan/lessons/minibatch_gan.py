@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from torch import Tensor
 
 from gan.datasets.sources import StartProgress
 from gan.evaluation.density_coverage import density_and_coverage
 from gan.evaluation.subsets import evenly_spaced
-from gan.lessons.lesson import Criterion, Outcome, Rows
+from gan.lessons.lesson import Criterion, Outcome, Rows, lower_end
 from gan.lessons.pictures import PictureGame, Pictures, classifier_score
 from gan.lessons.settings import MinibatchGan
 from gan.linear_algebra import random_stream
@@ -71,7 +70,7 @@ def _criteria(rows: Rows, of_real: float) -> list[Criterion]:
     return [
         Criterion("score of test images, less that of the best game", of_real - best, ">", 0.0),
         *(Criterion(f"{what}, with minibatch features less without: mean over seeds less two standard errors",
-                    least(differences(rows, column)), ">", 0.0)
+                    lower_end(differences(rows, column)), ">", 0.0)
           for column, what in (("score", "classifier score"), ("coverage", "coverage")))]
 
 
@@ -79,13 +78,6 @@ def differences(rows: Rows, column: str) -> list[float]:
     """With less without, seed by seed."""
     return [with_less - without for with_less, without in zip(
         rows.numbers(column, game="with"), rows.numbers(column, game="without"), strict=True)]
-
-
-def least(values: Sequence[float]) -> float:
-    """Mean less two standard errors; NaN for one value, of which nothing is known."""
-    if len(values) < 2:
-        return float("nan")
-    return statistics.fmean(values) - 2 * statistics.stdev(values) / math.sqrt(len(values))
 
 
 def _samples(settings: MinibatchGan, pictures: Pictures, seed: int, game: str,

@@ -165,7 +165,7 @@ class NextFrame(LessonSettings):
 
 @dataclass(frozen=True)
 class HonestPictures(LessonSettings):
-    seed: int = 1
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3, 4, 5])
     noise: int = 64
     units: int = 128
     batch: int = 64

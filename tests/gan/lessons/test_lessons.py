@@ -66,7 +66,7 @@ def test_texts_show_the_settings_that_were_run():
 @pytest.mark.parametrize(("name", "change"), [
     ("figure_1", {"seeds": []}), ("figure_1", {"seeds": [1, 1]}), ("figure_1", {"seeds": [-1]}),
     ("figure_1", {"between": 5000}), ("convergence", {"shown": [500]}), ("convergence", {"eta": 0.0}),
-    ("honest_pictures", {"shown": 2000}), ("honest_pictures", {"seed": -1}), ("many_answers", {"steps": 0}),
+    ("honest_pictures", {"shown": 2000}), ("honest_pictures", {"seeds": [-1]}), ("many_answers", {"steps": 0}),
     ("non_convergence", {"eta": math.nan})])
 def test_settings_out_of_range_are_refused_by_name(name, change):
     with pytest.raises(ValueError, match=next(iter(change))):

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from gan.lessons.lesson import Rows
-from gan.lessons.minibatch_gan import differences, least
+from gan.lessons.lesson import Rows, lower_end
+from gan.lessons.minibatch_gan import differences
 from gan.lessons.pictures import Discriminator, Generator, PictureGame, classifier_score, initialise, levels
 from gan.linear_algebra import random_stream
 
@@ -104,5 +104,5 @@ def test_differences_are_taken_seed_by_seed_and_one_seed_says_nothing():
         rows.add("with", seed, with_features)
     found = differences(rows, "score")
     assert found == pytest.approx([0.5, 0.3, 0.4])
-    assert least(found) == pytest.approx(0.4 - 2 * 0.1 / math.sqrt(3))
-    assert math.isnan(least([1.0]))
+    assert lower_end(found) == pytest.approx(0.4 - 2 * 0.1 / math.sqrt(3))
+    assert math.isnan(lower_end([1.0]))
