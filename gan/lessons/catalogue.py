@@ -50,6 +50,8 @@ LESSONS: Mapping[str, Entry] = {
                              data="mnist"),
     "problems_measured": Entry("Counting, perspective, global structure: right in every part, wrong as a whole",
                                settings.ProblemsMeasured),
+    "image_to_image": Entry("Image to image: absolute error hesitates, an adversary commits itself",
+                            settings.ImageToImage, data="mnist"),
     "many_answers": Entry("Many answers: the average of two right ones is wrong", settings.ManyAnswers),
     "next_frame": Entry("The next frame: squared error predicts both futures at once", settings.NextFrame),
     "markets": Entry("Markets: some games turn in circles, some settle", settings.Markets),

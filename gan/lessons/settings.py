@@ -6,15 +6,22 @@ Fields and their ranges alone: what is computed from them is in the lesson's mod
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from re import fullmatch
+from typing import Literal
 
 from gan.settings import ParameterBlock, require
 
 
 class LessonSettings(ParameterBlock):
-    """Base of the lessons' settings: numbers are positive, but for a seed; lists name at least one, each once."""
+    """Base of the lessons' settings: numbers are positive, but for a seed; lists name at least one, each once.
+
+    What words may say is checked by the lesson's own settings.
+    """
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
+            if isinstance(value, str):
+                continue
             numbers = value if isinstance(value, list) else [value]
             lowest = 0 if name in ("seed", "shown") or name.endswith("seeds") else 1 if isinstance(value, int) else None
             require(bool(numbers) and len(set(numbers)) == len(numbers), f"{name} must name values, each once: {value}")
@@ -305,3 +312,34 @@ class ProblemsMeasured(LessonSettings):
         require(max(self.counts) <= 4, f"counts must be at most 4, or the discs have no room: {self.counts}")
         require(self.looks <= self.steps, f"looks must be at most {self.steps}, the steps, not {self.looks}")
         require(self.shown <= self.judged, f"shown must be at most {self.judged}, the samples judged, not {self.shown}")
+
+
+@dataclass(frozen=True)
+class ImageToImage(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
+    width: int = 16
+    noise: int = 4
+    batch: int = 8
+    learning_rate: float = 0.002
+    weight: float = 100.0
+    lighter: float = 10.0
+    digit_steps: int = 400
+    colour_steps: int = 1000
+    near: float = 0.15
+    judged: int = 500
+    folder: str = ""
+    direction: Literal["A to B", "B to A"] = "A to B"
+    side: int = 64
+    levels: int = 3
+    folder_steps: int = 400
+    most: int = 2000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(not self.folder or fullmatch(r"\w[\w .-]*", self.folder) is not None,
+                f"folder must be the name of a folder, without a path, or empty, not {self.folder!r}")
+        require(self.direction in ("A to B", "B to A"),
+                f"direction must be 'A to B' or 'B to A', not {self.direction!r}")
+        require(self.side % 2 ** self.levels == 0 and self.side <= 256,
+                f"side must be a multiple of {2 ** self.levels} pixels, as levels is {self.levels}, and at most 256, "
+                f"not {self.side}")

@@ -40,6 +40,7 @@ _GROUPS = {
         "honest_pictures": ("Slides 15 to 18: cherry-picked results", "they look better than the model is"),
         "problems_measured": ("Slides 16 to 18: counting, perspective, global structure",
                               "samples get them wrong"),
+        "image_to_image": ("Slide 19: image to image translation", "L1 blurs, with an adversary it is sharp"),
         "many_answers": ("Slide 22: many answers", "GANs can give them all"),
         "next_frame": ("Slide 23: the next frame of a film", "squared error blurs, an adversary chooses"),
         "markets": ("Slide 24: adversarial training for people", "markets, with cycles?")}}

@@ -12,11 +12,13 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import TypeAdapter
 
+from gan.datasets.sources import LOCAL_FOLDERS
 from gan.errors import DataError
 from gan.lessons import catalogue
 from gan.lessons.catalogue import LESSONS
@@ -29,6 +31,7 @@ from pipeline.artifacts.assessments import features_file
 from pipeline.artifacts.configuration import configuration
 from pipeline.artifacts.paths import LESSON_FIGURES, PAGE, prepared_file
 from pipeline.artifacts.prepared import read_dataset
+from pipeline.artifacts.raw import local_folders
 from pipeline.artifacts.tables import write_csv
 from pipeline.figures import lessons as drawings
 from pipeline.figures.files import save_figure
@@ -49,6 +52,7 @@ def main(name: str) -> None:
     lesson = lesson_of(name)
     settings, profile = read_settings(name)
     data = [DATA[LESSONS[name].data]()] if LESSONS[name].data else []
+    data += [own_place(folder)] if (folder := getattr(settings, "folder", "")) else []
     with one_thread(), torch.backends.cudnn.flags(enabled=True, deterministic=True), _told_of_memory(name):
         outcome = lesson.run(settings, Progress, *data)
     content = {
@@ -142,6 +146,20 @@ def read_pictures(name: str) -> Pictures:
     device = machine.choose_device()
     features, about = read_features(name, device)
     return Pictures(dataset.train, dataset.test, width, features, about["test_accuracy"], device)
+
+
+def own_place(name: str) -> Path:
+    """Where the user has a folder or zip archive of that name, in the folders of GAN_DATA. DataError if nowhere.
+
+    As with a data set from such a folder, DVC watches the name, not what is in it.
+    """
+    folders = local_folders()
+    for place in (folder / f"{name}{end}" for folder in folders for end in ("", ".zip")):
+        if place.is_file() if place.suffix == ".zip" else place.is_dir():
+            return place
+    raise DataError(f"no folder {name} to translate", expected=f"{name} or {name}.zip in a folder that "
+                    f"{LOCAL_FOLDERS} names", found=", ".join(map(str, folders)) or f"{LOCAL_FOLDERS} names none",
+                    remedy=f"{LOCAL_FOLDERS}=/path/to/folder dvc repro, or folder: \"\" in params.yaml")
 
 
 DATA: dict[str, Callable[[], Any]] = {

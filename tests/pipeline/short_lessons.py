@@ -29,6 +29,7 @@ SHORT = {
     "minibatch_gan_at_128": {"seeds": [1, 2], "channels": 2, "batch": 4, "steps": 2, "judged": 20},
     "honest_pictures": {"seeds": [1, 2], "batch": 16, "steps": 4, "drawn": 60, "shown": 10},
     "problems_measured": {"seeds": [1, 2], "pictures": 200, "steps": 6, "looks": 2, "judged": 60, "looked": 20},
+    "image_to_image": {"seeds": [1, 2], "width": 4, "batch": 2, "digit_steps": 3, "colour_steps": 3, "judged": 20},
     "many_answers": {"seeds": [1, 2], "steps": 20, "judged": 100},
     "next_frame": {"seeds": [1, 2], "batch": 16, "steps": 4, "judged": 20},
     "markets": {"turns": 2, "steps": 300, "seeds": [1, 2], "auctions": 60},

@@ -25,14 +25,15 @@ def test_the_lessons_stand_in_the_order_in_which_they_are_read():
     assert NAMES == ["figure_1", "optimal_discriminator", "global_optimum", "convergence", "non_saturating",
                      "self_play", "robust_optimisation", "adversarial_examples", "non_convergence", "mode_collapse",
                      "minibatch_features", "minibatch_gan", "minibatch_gan_at_128", "honest_pictures",
-                     "problems_measured", "many_answers", "next_frame", "markets"]
+                     "problems_measured", "image_to_image", "many_answers", "next_frame", "markets"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_runs_with_the_settings_and_the_data_that_the_catalogue_names(name):
     module = lesson(name)
     assert module.__name__ == module_of(name)
-    settings, *others = inspect.signature(module.run).parameters.values()
+    settings, *others = (parameter for parameter in inspect.signature(module.run).parameters.values()
+                         if parameter.default is parameter.empty)
     assert settings.annotation == LESSONS[name].settings.__name__
     given = {"": [], "mnist": ["digits"], "cifar10": ["pictures"], "imagenet": ["pictures"]}
     assert [parameter.name for parameter in others] == ["start", *given[LESSONS[name].data]]

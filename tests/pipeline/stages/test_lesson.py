@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 import torch
+from PIL import Image
 from short_lessons import ALL, SHORT, write_parameters
 
 from gan.errors import DataError, ParameterError
@@ -309,6 +311,45 @@ def test_the_accuracy_told_is_that_of_the_judge_that_samples_are_assessed_by(sho
     lesson.main("honest_pictures")
     numbers = json.loads(Path("artifacts/lessons/honest_pictures/lesson.json").read_text())["numbers"]
     assert numbers["accuracy of the judge on test images"] == 0.125
+
+
+# A folder of the user's own.
+
+def own_pairs(folder, name="facades"):
+    (folder / name / "train").mkdir(parents=True)
+    (folder / name / "val").mkdir()
+    for part, count in (("train", 3), ("val", 2)):
+        for i in range(count):
+            Image.new("RGB", (64, 32), (40 * i, 100, 0)).save(folder / name / part / f"{i}.jpg")
+
+
+def translate(**changes):
+    own = SHORT["image_to_image"] | {"folder": "facades", "side": 32, "folder_steps": 2} | changes
+    write_parameters(lessons={**ALL, "profiles": {"smoke": {**SHORT, "image_to_image": own}}})
+    configure.main()
+    lesson.main("image_to_image")
+
+
+def test_a_folder_of_pairs_in_a_folder_of_gan_data_is_translated_too(short_lessons, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    own_pairs(tmp_path / "mine")
+    monkeypatch.setenv("GAN_DATA", f"{tmp_path / 'empty'}{os.pathsep}{tmp_path / 'mine'}")
+    translate(direction="B to A")
+    found = outputs(Path(), "image_to_image")
+    assert len(found["reports/figures/lessons/image_to_image/own.csv"].splitlines()) == 1 + 4 * 2
+    content = json.loads(found["artifacts/lessons/image_to_image/lesson.json"])
+    assert content["numbers"]["own pairs, trained on"] == 3
+    assert content["numbers"]["own pairs, judged"] == 2
+    assert "facades" in content["figure"]["caption"]
+
+
+@pytest.mark.parametrize(("named", "found"), [("", "GAN_DATA names none"), ("mine", "mine")])
+def test_a_folder_of_pairs_that_is_nowhere_is_named_with_what_was_expected(short_lessons, tmp_path, monkeypatch, named,
+                                                                         found):
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setenv("GAN_DATA", named and str(tmp_path / named))
+    with pytest.raises(DataError, match=rf"no folder facades[\s\S]*expected: facades or facades\.zip[\s\S]*{found}"):
+        translate()
 
 
 def test_missing_digits_are_named(short_lessons):
