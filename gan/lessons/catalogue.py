@@ -52,6 +52,8 @@ LESSONS: Mapping[str, Entry] = {
                                settings.ProblemsMeasured),
     "image_to_image": Entry("Image to image: absolute error hesitates, an adversary commits itself",
                             settings.ImageToImage, data="mnist"),
+    "plug_and_play": Entry("Plug and play: a classifier steers a generator that knows no classes",
+                           settings.PlugAndPlay, data="mnist"),
     "many_answers": Entry("Many answers: the average of two right ones is wrong", settings.ManyAnswers),
     "next_frame": Entry("The next frame: squared error predicts both futures at once", settings.NextFrame),
     "markets": Entry("Markets: some games turn in circles, some settle", settings.Markets),

@@ -343,3 +343,34 @@ class ImageToImage(LessonSettings):
         require(self.side % 2 ** self.levels == 0 and self.side <= 256,
                 f"side must be a multiple of {2 ** self.levels} pixels, as levels is {self.levels}, and at most 256, "
                 f"not {self.side}")
+
+
+@dataclass(frozen=True)
+class PlugAndPlay(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [4, 5, 6])
+    codes: int = 32
+    units: int = 128
+    batch: int = 64
+    classifier_steps: int = 800
+    classifier_rate: float = 0.002
+    generator_rate: float = 0.002
+    discriminator_rate: float = 0.001
+    steps: int = 1000
+    denoiser_units: int = 256
+    denoiser_steps: int = 2000
+    denoiser_rate: float = 0.001
+    corruption: float = 0.5
+    prior: float = 0.2
+    condition: float = 10.0
+    chains: int = 30
+    moves: int = 150
+    later: int = 50
+    walk: int = 75
+    looks: int = 2
+    cells: int = 200
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.chains > 1, f"chains must be at least 2, for a distance between two, not {self.chains}")
+        require(self.prior <= 1, f"prior must be at most 1, a whole step to the denoised code, not {self.prior}")
+        require(self.looks <= self.walk, f"looks must be at most {self.walk}, the steps of walk, not {self.looks}")

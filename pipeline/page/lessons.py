@@ -41,6 +41,7 @@ _GROUPS = {
         "problems_measured": ("Slides 16 to 18: counting, perspective, global structure",
                               "samples get them wrong"),
         "image_to_image": ("Slide 19: image to image translation", "L1 blurs, with an adversary it is sharp"),
+        "plug_and_play": ("Slides 20 and 21: plug and play", "a classifier steers what is drawn"),
         "many_answers": ("Slide 22: many answers", "GANs can give them all"),
         "next_frame": ("Slide 23: the next frame of a film", "squared error blurs, an adversary chooses"),
         "markets": ("Slide 24: adversarial training for people", "markets, with cycles?")}}

@@ -30,6 +30,8 @@ SHORT = {
     "honest_pictures": {"seeds": [1, 2], "batch": 16, "steps": 4, "drawn": 60, "shown": 10},
     "problems_measured": {"seeds": [1, 2], "pictures": 200, "steps": 6, "looks": 2, "judged": 60, "looked": 20},
     "image_to_image": {"seeds": [1, 2], "width": 4, "batch": 2, "digit_steps": 3, "colour_steps": 3, "judged": 20},
+    "plug_and_play": {"seeds": [1], "batch": 16, "classifier_steps": 4, "steps": 4, "denoiser_steps": 4, "chains": 2,
+                      "moves": 4, "later": 2, "walk": 3, "cells": 20},
     "many_answers": {"seeds": [1, 2], "steps": 20, "judged": 100},
     "next_frame": {"seeds": [1, 2], "batch": 16, "steps": 4, "judged": 20},
     "markets": {"turns": 2, "steps": 300, "seeds": [1, 2], "auctions": 60},
