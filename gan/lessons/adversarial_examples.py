@@ -64,7 +64,7 @@ SHOWN = 10
 
 
 def run(settings: AdversarialExamples, start: StartProgress, digits: Digits) -> Outcome:
-    labels = _training_labels(digits)
+    labels = digits.training_labels()
     judged = evenly_spaced(digits.test, settings.judged)
     x = judged.expand(len(settings.seeds), -1, -1).contiguous()
     y = digits.judge(judged).argmax(1).expand(len(settings.seeds), -1).contiguous()
@@ -146,14 +146,6 @@ def _numbers(settings: AdversarialExamples, digits: Digits, under: Rows, transfe
             carried("plain", "fgsm"),
         f"FGSM images of a network trained on FGSM, {at}, shown to a plain one: mean error (published: .409)":
             carried("fgsm", "plain")}
-
-
-def _training_labels(digits: Digits) -> Tensor:
-    """ValueError where there is not one for each training image."""
-    found = "none" if digits.labels is None else f"{len(digits.labels)}"
-    if digits.labels is None or len(digits.labels) != len(digits.train):
-        raise ValueError(f"expected a label for each of {len(digits.train)} training images, found {found}")
-    return digits.labels
 
 
 def _attacks(settings: AdversarialExamples, network: Network, x: Tensor, y: Tensor, epsilon: float, begin: Tensor

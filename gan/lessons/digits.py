@@ -45,6 +45,13 @@ class Digits:
     labels: Tensor | None = None
     """of the training images, int64 [n]"""
 
+    def training_labels(self) -> Tensor:
+        """ValueError where there is not one for each training image."""
+        found = "none" if self.labels is None else f"{len(self.labels)}"
+        if self.labels is None or len(self.labels) != len(self.train):
+            raise ValueError(f"expected a label for each of {len(self.train)} training images, found {found}")
+        return self.labels
+
 
 class DigitsGame:
     """A small GAN on digits, one run for each seed: Algorithm 1 with k = 1, Adam, the non-saturating loss.

@@ -156,8 +156,8 @@ def _criteria(settings: PlugAndPlay, variants: Rows, classes: Rows) -> list[Crit
 def train(settings: PlugAndPlay, digits: Digits, advance: Advance) -> Models:
     codes = Codes.fit(digits.train, settings.codes)(digits.train)
     classifier = train_classifier(
-        digits.train, _labels(digits), settings.seeds, settings.units, settings.batch, settings.classifier_steps,
-        settings.classifier_rate, lambda n: advance(n, "classifier"))
+        digits.train, digits.training_labels(), settings.seeds, settings.units, settings.batch,
+        settings.classifier_steps, settings.classifier_rate, lambda n: advance(n, "classifier"))
     denoiser = train_denoiser(
         codes, settings.seeds, settings.denoiser_units, settings.corruption, settings.batch, settings.denoiser_steps,
         settings.denoiser_rate, lambda n: advance(n, "denoiser"))
@@ -166,14 +166,6 @@ def train(settings: PlugAndPlay, digits: Digits, advance: Advance) -> Models:
     return Models(classifier, denoiser, {
         (adversary, features): game.train(adversary, features, settings.steps, lambda n: advance(n, "decoders"))
         for adversary, features in {(variant.adversary, variant.features): None for variant in VARIANTS.values()}})
-
-
-def _labels(digits: Digits) -> Tensor:
-    """ValueError where there is not one for each training image."""
-    if digits.labels is None or len(digits.labels) != len(digits.train):
-        found = "none" if digits.labels is None else len(digits.labels)
-        raise ValueError(f"expected a label for each of {len(digits.train)} training images, found {found}")
-    return digits.labels
 
 
 def _rates(settings: PlugAndPlay, variant: Variant) -> Rates:
