@@ -230,10 +230,11 @@ class _Asked:
         return hashlib.sha256(json.dumps([self.experiment, self.profile]).encode()).hexdigest()[:32]
 
     def name(self, changed: str) -> str:
-        """`changed`: in what the run differs from others of its experiment and profile."""
+        """`changed`: in what the run differs from others of its experiment and profile. The seed comes first: MLflow's
+        list cuts names after some twenty letters."""
         seed = "" if self.seed is None else f"seed {self.seed}" + (
             f", start {self.attempt}" if self.attempt > 1 else "")
-        return as_text(" · ".join(filter(None, (self.experiment, seed, self.profile, changed))), LONGEST_PARAMETER)
+        return as_text(" · ".join(filter(None, (seed, self.experiment, self.profile, changed))), LONGEST_PARAMETER)
 
     @property
     def note(self) -> str:

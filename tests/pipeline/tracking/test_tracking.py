@@ -132,7 +132,7 @@ def test_a_run_tells_what_made_it(store, folder):
                         parameters={"train": {"batch": 100, "rates": [.1, None], "name": "sgd"}, "ema": True}):
         pass
     run = only_run(store)
-    assert run.info.run_name == "mnist · seed 1 · cpu"
+    assert run.info.run_name == "seed 1 · mnist · cpu"
     assert run.info.status == "FINISHED"
     assert store.get_experiment(run.info.experiment_id).name == heading.EXPERIMENT
     assert parameters(store) == {
@@ -325,7 +325,7 @@ def test_a_later_stage_makes_a_run_where_there_is_none(store):
     with runs.resume("mnist", 1, INPUTS, profile="cpu", parameters={"a": 1}) as tracker:
         tracker.metrics({"test_log_likelihood": 225.}, step=0)
     run = only_run(store)
-    assert (run.info.status, run.info.run_name) == ("FINISHED", "mnist · seed 1 · cpu")
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "seed 1 · mnist · cpu")
     assert parameters(store) == {"a": "1"}
 
 
@@ -346,7 +346,7 @@ def test_each_start_of_a_seed_has_a_run_and_what_comes_later_goes_to_the_last(st
     with runs.resume("mnist", 1, INPUTS, profile="cpu") as tracker:
         tracker.metrics({"score": 9.}, step=1)
     first, second = seed_runs(store)
-    assert [run.info.run_name for run in (first, second)] == ["mnist · seed 1 · cpu", "mnist · seed 1, start 2 · cpu"]
+    assert [run.info.run_name for run in (first, second)] == ["seed 1 · mnist · cpu", "seed 1, start 2 · mnist · cpu"]
     assert ("gan.start" in first.data.tags, second.data.tags["gan.start"]) == (False, "2")
     assert (metrics(first), metrics(second)) == ({"loss": .5}, {"loss": .25, "score": 9.})
     assert len(parents(store)) == 1
@@ -436,7 +436,7 @@ def test_runs_of_other_parameters_have_other_names(store):
     assert [run.info.run_name for run in parents(store)] == [
         "mnist · cpu", "mnist · cpu · rate.initial 0.2", "mnist · cpu · rate.initial 0.3"]
     seeds = [run for run in seed_runs(store) if run.data.tags["gan.inputs"] == "2" * 64]
-    assert [run.info.run_name for run in seeds] == ["mnist · seed 1 · cpu · rate.initial 0.2"]
+    assert [run.info.run_name for run in seeds] == ["seed 1 · mnist · cpu · rate.initial 0.2"]
     assert only_parent(store, "mnist · cpu · rate.initial 0.2").data.tags["gan.changed"] == "rate.initial 0.2"
     assert "gan.changed" not in only_parent(store, "mnist · cpu").data.tags
 

@@ -135,9 +135,9 @@ def test_a_whole_experiment(client, server, digits, monkeypatch, capsys):
     figures.main("digits")
     assert "MLflow:" not in capsys.readouterr().err
     found = seed_runs(client, "digits")
-    assert set(found) == {"digits · smoke", "digits · seed 1 · smoke", "digits · seed 2 · smoke"}
+    assert set(found) == {"digits · smoke", "seed 1 · digits · smoke", "seed 2 · digits · smoke"}
     assert {run.info.status for run in found.values()} == {"FINISHED"}
-    parent, run = found["digits · smoke"], found["digits · seed 2 · smoke"]
+    parent, run = found["digits · smoke"], found["seed 2 · digits · smoke"]
     assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
     curve = client.get_metric_history(run.info.run_id, "generator_loss")
     assert [point.step for point in curve] == [1, 2, 3, 4, 5]
@@ -173,7 +173,7 @@ def test_a_run_that_was_killed_goes_on_and_one_that_is_finished_is_added_to(clie
     assert {name: run.info.run_id for name, run in found.items()} == {
         name: run.info.run_id for name, run in left.items()}
     assert {run.info.status for run in found.values()} == {"FINISHED"}
-    run = found["killed · seed 1"]
+    run = found["seed 1 · killed"]
     loss = client.get_metric_history(run.info.run_id, "loss")
     assert [(point.step, point.value) for point in loss] == [(epoch, epoch) for epoch in range(15)]
     assert run.data.metrics["test_log_likelihood"] == 225.0

@@ -66,10 +66,10 @@ def test_training_leaves_a_run_per_seed_below_one_with_curves_and_pictures_and_t
         client, digits, new_repository, monkeypatch):
     digits.train("digits")
     found = seed_runs(client)
-    assert set(found) == {"digits · smoke", "digits · seed 1 · smoke", "digits · seed 2 · smoke"}
+    assert set(found) == {"digits · smoke", "seed 1 · digits · smoke", "seed 2 · digits · smoke"}
     parent = found["digits · smoke"]
     for seed in (1, 2):
-        run = found[f"digits · seed {seed} · smoke"]
+        run = found[f"seed {seed} · digits · smoke"]
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert "reports/index.html" in run.data.tags["mlflow.note.content"]
         curve = client.get_metric_history(run.info.run_id, "discriminator_loss")
@@ -99,13 +99,13 @@ def test_a_killed_training_draws_each_picture_once_and_counts_its_readings_on(cl
     monkeypatch.setattr(train.Progress, "advance", die_after_a_look)
     with pytest.raises(Killed):
         digits.train("digits", {"experiments.digits.train.seeds": [1]})
-    run = seed_runs(client)["digits · seed 1 · smoke"]
+    run = seed_runs(client)["seed 1 · digits · smoke"]
     assert run.info.status == "KILLED"
     assert set(pictures(client, run)) == {(f"samples_{variant}", step) for variant in ("raw", "ema")
                                           for step in (0, 2, 4)}
     monkeypatch.setattr(train.Progress, "advance", advance)
     train.main("digits")
-    again = seed_runs(client)["digits · seed 1 · smoke"]
+    again = seed_runs(client)["seed 1 · digits · smoke"]
     assert again.info.run_id == run.info.run_id
     paths = [file.path for file in client.list_artifacts(run.info.run_id, "images") if file.path.endswith(".png")]
     assert len(paths) == len(pictures(client, again)) == 8
@@ -117,7 +117,7 @@ def test_a_killed_training_draws_each_picture_once_and_counts_its_readings_on(cl
 
 def test_the_machine_is_read_while_training_goes_on(client):
     with runs.start("mnist", 1, "5e" * 32) as tracker:
-        while (run := seed_runs(client).get("mnist · seed 1")) is None or (
+        while (run := seed_runs(client).get("seed 1 · mnist")) is None or (
                 "system/cpu_utilization_percentage" not in run.data.metrics):
             assert tracker.active
     assert 0 <= run.data.metrics["system/cpu_utilization_percentage"] <= 100
@@ -126,7 +126,7 @@ def test_the_machine_is_read_while_training_goes_on(client):
 
 def test_models_without_epochs_have_no_pictures(client, digits):
     digits.train("digits_training_images")
-    run = seed_runs(client)["digits_training_images · seed 1 · smoke"]
+    run = seed_runs(client)["seed 1 · digits_training_images · smoke"]
     assert not pictures(client, run)
     assert "mlflow.loggedImages" not in run.data.tags
 
@@ -150,7 +150,7 @@ def test_the_data_set_is_logged_with_its_digest_its_shape_and_the_size_of_its_sp
 def test_where_a_run_is_is_kept_for_the_report(client, digits):
     digits.train("digits_training_images")
     found = seed_runs(client)
-    run, parent = found["digits_training_images · seed 1 · smoke"], found["digits_training_images · smoke"]
+    run, parent = found["seed 1 · digits_training_images · smoke"], found["digits_training_images · smoke"]
     (kept,) = run_log.read("runs").values()
     page, mode = f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs", "workflowType=machine_learning"
     assert kept == {
@@ -179,7 +179,7 @@ def test_the_first_picture_is_of_the_model_as_training_began_with_it(client, dig
     stream, images = random_stream(3, "pictures of training"), training["settings"]["monitor"]["samples"]
     assert images < train.IMAGES_IN_A_PICTURE
     expected = media.picture(model.sample(model.weights("raw"), images, stream), dataset)
-    run = seed_runs(client)["digits · seed 3 · smoke"]
+    run = seed_runs(client)["seed 3 · digits · smoke"]
     path = client.download_artifacts(run.info.run_id, pictures(client, run)["samples_raw", 0])
     assert np.array_equal(np.asarray(Image.open(path).convert("RGB")), expected)
 
@@ -411,8 +411,8 @@ def test_measures_are_on_the_runs_and_on_the_generator_whichever_stage_comes_fir
     dataset = runs.describe(prepared_file("digits"))
     assessments.log("digits", content, inputs_digest("digits", "digits"), dataset, training, {"raw": 2, "ema": 1})
     everything = seed_runs(client)
-    assert everything["digits · seed 1 · smoke"].data.metrics["frechet_distance"] == 0.3
-    assert everything["digits · seed 2 · smoke"].data.metrics["frechet_distance_ema"] == 0.2
+    assert everything["seed 1 · digits · smoke"].data.metrics["frechet_distance"] == 0.3
+    assert everything["seed 2 · digits · smoke"].data.metrics["frechet_distance_ema"] == 0.2
     assert everything["digits · smoke"].data.metrics["frechet_distance"] == 0.4
     (model,) = client.search_logged_models([drawn.info.experiment_id])
     of_model = {metric.key: metric.value for metric in model.metrics}
