@@ -39,6 +39,8 @@ LESSONS: Mapping[str, Entry] = {
                                  settings.RobustOptimisation),
     "adversarial_examples": Entry("Adversarial examples: as robust as the adversary in training was strong",
                                   settings.AdversarialExamples, data="mnist"),
+    "vector_arithmetic": Entry("Vector arithmetic: attributes that are directions can be added",
+                               settings.VectorArithmetic, data="mnist"),
     "non_convergence": Entry("Following the slope need not reach the equilibrium", settings.NonConvergence),
     "mode_collapse": Entry("Mode collapse: min max is not max min", settings.ModeCollapse),
     "minibatch_features": Entry("Minibatch features: seeing that all samples are alike", settings.MinibatchFeatures,

@@ -13,7 +13,7 @@ from gan.settings import ParameterBlock, require
 
 
 class LessonSettings(ParameterBlock):
-    """Base of the lessons' settings: numbers are positive, but for a seed; lists name at least one, each once.
+    """Base of the lessons' settings: numbers are positive, but for a seed or a digit; lists name at least one, each once.
 
     What words may say is checked by the lesson's own settings.
     """
@@ -23,7 +23,8 @@ class LessonSettings(ParameterBlock):
             if isinstance(value, str):
                 continue
             numbers = value if isinstance(value, list) else [value]
-            lowest = 0 if name in ("seed", "shown") or name.endswith("seeds") else 1 if isinstance(value, int) else None
+            from_0 = name in ("seed", "shown", "digit") or name.endswith("seeds")
+            lowest = 0 if from_0 else 1 if isinstance(value, int) else None
             require(bool(numbers) and len(set(numbers)) == len(numbers), f"{name} must name values, each once: {value}")
             for number in numbers:
                 require(number > 0 if lowest is None else number >= lowest,
@@ -97,6 +98,30 @@ class NonSaturating(LessonSettings):
     steps: int = 1500
     looks: int = 25
     judged: int = 500
+
+
+@dataclass(frozen=True)
+class VectorArithmetic(LessonSettings):
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3])
+    digit: int = 0
+    noise: int = 32
+    coarse: int = 32
+    fine: int = 16
+    batch: int = 64
+    generator_rate: float = 0.002
+    discriminator_rate: float = 0.002
+    blur: float = 0.1
+    steps: int = 600
+    pool: int = 2000
+    judged: int = 2000
+    averaged: list[int] = field(default_factory=lambda: [1, 2, 3, 5, 9])
+    trials: int = 100
+    around: float = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.digit <= 9, f"digit must be at most 9, not {self.digit}")
+        require({1, 3} <= set(self.averaged), f"averaged must name 1 and 3, which are compared: {self.averaged}")
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ _GROUPS = {
         "self_play": ("Slide 2: a player against a copy of itself", "training in the worst case"),
         "robust_optimisation": ("Slide 2: robust optimisation is a game", "worst-case inputs, chosen by an adversary"),
         "adversarial_examples": ("Slide 2: training on adversarial examples", "error under FGSM: 89.4 % to 17.9 %"),
+        "vector_arithmetic": ("Slide 9: vector space arithmetic", "a − b + c has both attributes"),
         "non_convergence": ("Slide 10: games need not converge", "they may circle for ever"),
         "mode_collapse": ("Slide 11: mode collapse", "min max is not max min"),
         "minibatch_features": ("Slide 12: minibatch features", "they undo collapse"),

@@ -21,6 +21,8 @@ SHORT = {
     "robust_optimisation": {"seeds": [1, 2], "radii": [0.1, 0.3], "steps": 60, "cautions": [2.0],
                             "portfolio_steps": 60},
     "adversarial_examples": {"seeds": [1, 2], "batch": 20, "steps": 4, "attack": 3, "judged": 20},
+    "vector_arithmetic": {"seeds": [1, 2], "batch": 16, "steps": 4, "pool": 100, "judged": 40, "averaged": [1, 3],
+                          "trials": 6},
     "non_convergence": {"steps": 300},
     "mode_collapse": {"seeds": [1, 2], "batch": 32, "steps": 6, "unrolled": 2, "inner": 2},
     "minibatch_features": {"ring_seeds": [1, 2], "batch": 16, "ring_steps": 6, "digit_seeds": [1], "digit_batch": 16,

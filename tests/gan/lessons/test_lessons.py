@@ -23,10 +23,10 @@ def test_a_criterion_holds_strictly_and_never_without_a_number(measured, relatio
 
 def test_the_lessons_stand_in_the_order_in_which_they_are_read():
     assert NAMES == ["figure_1", "optimal_discriminator", "global_optimum", "convergence", "non_saturating",
-                     "self_play", "robust_optimisation", "adversarial_examples", "non_convergence", "mode_collapse",
-                     "minibatch_features", "minibatch_gan", "minibatch_gan_at_128", "honest_pictures",
-                     "problems_measured", "image_to_image", "plug_and_play", "many_answers", "next_frame",
-                     "markets"]
+                     "self_play", "robust_optimisation", "adversarial_examples", "vector_arithmetic",
+                     "non_convergence", "mode_collapse", "minibatch_features", "minibatch_gan",
+                     "minibatch_gan_at_128", "honest_pictures", "problems_measured", "image_to_image", "plug_and_play",
+                     "many_answers", "next_frame", "markets"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -70,7 +70,8 @@ def test_texts_show_the_settings_that_were_run():
     ("figure_1", {"between": 5000}), ("convergence", {"shown": [500]}), ("convergence", {"eta": 0.0}),
     ("honest_pictures", {"shown": 2000}), ("honest_pictures", {"seeds": [-1]}), ("many_answers", {"steps": 0}),
     ("non_convergence", {"eta": math.nan}), ("plug_and_play", {"chains": 1}), ("plug_and_play", {"prior": 1.5}),
-    ("plug_and_play", {"looks": 80})])
+    ("plug_and_play", {"looks": 80}), ("vector_arithmetic", {"digit": 10}),
+    ("vector_arithmetic", {"averaged": [1, 2]})])
 def test_settings_out_of_range_are_refused_by_name(name, change):
     with pytest.raises(ValueError, match=next(iter(change))):
         dataclasses.replace(LESSONS[name].settings(), **change)
