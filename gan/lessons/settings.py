@@ -13,7 +13,7 @@ from gan.settings import ParameterBlock, require
 
 
 class LessonSettings(ParameterBlock):
-    """Base of the lessons' settings: numbers are positive, but for a seed or a digit; lists name one or more, each once.
+    """Base of the lessons' settings: numbers are positive, but for a seed or a digit; lists name some, each once.
 
     What words may say is checked by the lesson's own settings.
     """
