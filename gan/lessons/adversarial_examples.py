@@ -10,16 +10,16 @@ from torch import Tensor
 from gan.adversarial.layers import Network
 from gan.datasets.sources import StartProgress
 from gan.evaluation.subsets import evenly_spaced
-from gan.lessons.adversarial_examples_attacks import (
+from gan.lessons.batched import Noise
+from gan.lessons.digits import CLASSES, Digits
+from gan.lessons.lesson import Criterion, Outcome, Rows
+from gan.lessons.parts.adversarial_examples_attacks import (
     fast_gradient_sign,
     losses,
     projected_gradient,
     random_signs,
     train,
 )
-from gan.lessons.batched import Noise
-from gan.lessons.digits import CLASSES, Digits
-from gan.lessons.lesson import Criterion, Outcome, Rows
 from gan.lessons.settings import AdversarialExamples
 
 SOURCE = (

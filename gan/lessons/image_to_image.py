@@ -10,10 +10,10 @@ from gan.datasets.pairs import Pairs
 from gan.datasets.sources import StartProgress
 from gan.lessons.batched import Noise
 from gan.lessons.digits import Digits, Judge
-from gan.lessons.image_to_image_game import Drawn, Objective, Sizes, Source, Translator, train
-from gan.lessons.image_to_image_measures import judge_colours, judge_digits, judge_own
-from gan.lessons.image_to_image_tasks import EdgesToDigits, GreyToColour, read_own, scenes
 from gan.lessons.lesson import Criterion, Outcome, Rows
+from gan.lessons.parts.image_to_image_game import Drawn, Objective, Sizes, Source, Translator, train
+from gan.lessons.parts.image_to_image_measures import judge_colours, judge_digits, judge_own
+from gan.lessons.parts.image_to_image_tasks import EdgesToDigits, GreyToColour, read_own, scenes
 from gan.lessons.settings import ImageToImage
 
 SOURCE = (

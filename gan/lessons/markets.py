@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from gan.datasets.sources import StartProgress
-from gan.lessons.first_price import Auctions
 from gan.lessons.lesson import Criterion, Outcome, Rows, Table
 from gan.lessons.one_dimension import Array
-from gan.lessons.rock_paper_scissors import (
+from gan.lessons.parts.first_price import Auctions
+from gan.lessons.parts.rock_paper_scissors import (
     SMALL_TURN,
     Orbit,
     beginning,

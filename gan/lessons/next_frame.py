@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 from gan.datasets.sources import StartProgress
 from gan.lessons.batched import Adam, Mlp, Noise, gradient
 from gan.lessons.lesson import Criterion, Outcome, Rows
-from gan.lessons.next_frame_films import PIXELS, SEEN, SIDE, flights
+from gan.lessons.parts.next_frame_films import PIXELS, SEEN, SIDE, flights
 from gan.lessons.settings import NextFrame
 
 SOURCE = (

@@ -15,7 +15,7 @@ from gan.lessons.batched import Noise
 from gan.lessons.digits import CLASSES, Digits, entropy, mean_distance
 from gan.lessons.lesson import Criterion, Outcome, Rows
 from gan.lessons.non_saturating import energy_distance
-from gan.lessons.plug_and_play_parts import (
+from gan.lessons.parts.plug_and_play_chain import (
     Codes,
     Decoders,
     Denoiser,

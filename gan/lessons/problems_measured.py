@@ -10,9 +10,9 @@ from torch import Tensor
 
 from gan.datasets.sources import StartProgress
 from gan.lessons.lesson import Criterion, Outcome
-from gan.lessons.problems_measured_game import PictureGame
-from gan.lessons.problems_measured_scenes import Scene, scenes
-from gan.lessons.problems_measured_verdicts import Verdicts
+from gan.lessons.parts.problems_measured_game import PictureGame
+from gan.lessons.parts.problems_measured_scenes import Scene, scenes
+from gan.lessons.parts.problems_measured_verdicts import Verdicts
 from gan.lessons.settings import ProblemsMeasured
 from gan.linear_algebra import random_stream
 

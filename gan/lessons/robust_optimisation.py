@@ -10,9 +10,9 @@ import torch
 from gan.datasets.sources import StartProgress
 from gan.lessons.lesson import Criterion, Outcome, Rows
 from gan.lessons.one_dimension import Array
-from gan.lessons.robust_optimisation_portfolio import Market, closed_form, least_kappa, linearised_radius
-from gan.lessons.robust_optimisation_portfolio import play as play_portfolio
-from gan.lessons.robust_optimisation_regression import (
+from gan.lessons.parts.robust_optimisation_portfolio import Market, closed_form, least_kappa, linearised_radius
+from gan.lessons.parts.robust_optimisation_portfolio import play as play_portfolio
+from gan.lessons.parts.robust_optimisation_regression import (
     BOUNDS,
     attack,
     best_reply,
@@ -21,7 +21,7 @@ from gan.lessons.robust_optimisation_regression import (
     solved,
     worst_case,
 )
-from gan.lessons.robust_optimisation_regression import play as play_regression
+from gan.lessons.parts.robust_optimisation_regression import play as play_regression
 from gan.lessons.settings import RobustOptimisation
 from gan.linear_algebra import random_stream
 

@@ -7,8 +7,7 @@ import numpy as np
 from gan.datasets.sources import StartProgress
 from gan.lessons.lesson import Criterion, Outcome, Rows
 from gan.lessons.one_dimension import Array
-from gan.lessons.settings import SelfPlay
-from gan.lessons.tic_tac_toe import (
+from gan.lessons.parts.tic_tac_toe import (
     FIRST,
     SECOND,
     Rule,
@@ -24,7 +23,8 @@ from gan.lessons.tic_tac_toe import (
     score,
     worth,
 )
-from gan.lessons.value_table import ValueTable
+from gan.lessons.parts.value_table import ValueTable
+from gan.lessons.settings import SelfPlay
 
 SOURCE = (
     "Slide 2 (2016), “An agent playing against a copy of itself in a board game (Samuel, 1959)”; Samuel 1959, “Some "

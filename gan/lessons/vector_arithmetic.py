@@ -21,9 +21,9 @@ from gan.datasets.sources import StartProgress
 from gan.lessons.batched import Noise
 from gan.lessons.digits import Digits, Judge
 from gan.lessons.lesson import Criterion, Outcome, Rows, Table
+from gan.lessons.parts.vector_arithmetic_attributes import ATTRIBUTES, Meter, any_degrees, inks, made
+from gan.lessons.parts.vector_arithmetic_game import Discriminator, Generator, Moments, train_generator
 from gan.lessons.settings import VectorArithmetic
-from gan.lessons.vector_arithmetic_attributes import ATTRIBUTES, Meter, any_degrees, inks, made
-from gan.lessons.vector_arithmetic_game import Discriminator, Generator, Moments, train_generator
 from gan.linear_algebra import random_stream
 
 SOURCE = (

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from torch import Tensor
 
 from gan.lessons.lesson import Outcome, Table
-from gan.lessons.problems_measured_scenes import DIFFER, MISS, SIDE, Array
+from gan.lessons.parts.problems_measured_scenes import DIFFER, MISS, SIDE, Array
 from pipeline.figures.lessons.panel import Drawing, cells_where, logarithmic, panel_title, seed_list
 from pipeline.figures.style import BLUE, GREEN, GREY, PURPLE, VERMILION, WIDTH
 

@@ -10,7 +10,9 @@ from torch.nn.functional import cross_entropy, softplus
 
 from gan.adversarial.layers import Dense, Network
 from gan.lessons import adversarial_examples
-from gan.lessons.adversarial_examples_attacks import (
+from gan.lessons.batched import Noise
+from gan.lessons.digits import Digits
+from gan.lessons.parts.adversarial_examples_attacks import (
     attacked,
     classifier,
     fast_gradient_sign,
@@ -21,8 +23,6 @@ from gan.lessons.adversarial_examples_attacks import (
     random_signs,
     train,
 )
-from gan.lessons.batched import Noise
-from gan.lessons.digits import Digits
 from gan.lessons.settings import AdversarialExamples
 
 SEEDS = st.integers(0, 2 ** 32 - 1)

@@ -16,9 +16,9 @@ from gan.errors import DataError
 from gan.lessons import image_to_image
 from gan.lessons.batched import Noise
 from gan.lessons.digits import Digits
-from gan.lessons.image_to_image_game import PATCH, Drawn, Objective, PatchDiscriminator, Sizes, UNet, train
-from gan.lessons.image_to_image_measures import commitment, gradient_energy, saturation
-from gan.lessons.image_to_image_tasks import (
+from gan.lessons.parts.image_to_image_game import PATCH, Drawn, Objective, PatchDiscriminator, Sizes, UNet, train
+from gan.lessons.parts.image_to_image_measures import commitment, gradient_energy, saturation
+from gan.lessons.parts.image_to_image_tasks import (
     BACKGROUND,
     COLOURS,
     EDGE,

@@ -12,8 +12,8 @@ from scipy import integrate, optimize
 
 from gan.lessons import markets
 from gan.lessons.batched import Noise
-from gan.lessons.first_price import Auctions, winning
-from gan.lessons.rock_paper_scissors import (
+from gan.lessons.parts.first_price import Auctions, winning
+from gan.lessons.parts.rock_paper_scissors import (
     PAYOFF,
     SMALL_TURN,
     beginning,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gan.lessons import next_frame
 from gan.lessons.batched import Noise
-from gan.lessons.next_frame_films import DRIFT, JUMP, PIXELS, RADIUS, SEEN, SIDE, SPEED, ball, flights
+from gan.lessons.parts.next_frame_films import DRIFT, JUMP, PIXELS, RADIUS, SEEN, SIDE, SPEED, ball, flights
 from gan.lessons.settings import NextFrame
 from pipeline.runtime.progress import Progress
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gan.lessons import plug_and_play
 from gan.lessons.batched import Mlp, Noise
 from gan.lessons.digits import Digits
-from gan.lessons.plug_and_play_parts import (
+from gan.lessons.parts.plug_and_play_chain import (
     Codes,
     Decoders,
     Rates,

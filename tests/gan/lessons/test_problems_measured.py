@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from scipy import integrate, ndimage, optimize
 
 from gan.lessons.lesson import Rows
-from gan.lessons.problems_measured import above_data
-from gan.lessons.problems_measured_game import Discriminator, Generator, PictureGame
-from gan.lessons.problems_measured_scenes import (
+from gan.lessons.parts.problems_measured_game import Discriminator, Generator, PictureGame
+from gan.lessons.parts.problems_measured_scenes import (
     BASES,
     EYES,
     GAP,
@@ -37,7 +36,8 @@ from gan.lessons.problems_measured_scenes import (
     roads,
     scenes,
 )
-from gan.lessons.problems_measured_verdicts import Verdicts, correlation, interval, of_wobble
+from gan.lessons.parts.problems_measured_verdicts import Verdicts, correlation, interval, of_wobble
+from gan.lessons.problems_measured import above_data
 from gan.lessons.settings import ProblemsMeasured
 from gan.linear_algebra import random_stream
 

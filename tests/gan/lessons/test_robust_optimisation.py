@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from gan.lessons import robust_optimisation_portfolio as portfolio
-from gan.lessons import robust_optimisation_regression as regression
+from gan.lessons.parts import robust_optimisation_portfolio as portfolio
+from gan.lessons.parts import robust_optimisation_regression as regression
 from gan.lessons.robust_optimisation import market_data, regression_data
 from gan.lessons.settings import RobustOptimisation
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from gan.lessons import self_play
 from gan.lessons.batched import Noise
-from gan.lessons.settings import SelfPlay
-from gan.lessons.tic_tac_toe import (
+from gan.lessons.parts.tic_tac_toe import (
     FIRST,
     SECOND,
     by_odds,
@@ -29,7 +28,8 @@ from gan.lessons.tic_tac_toe import (
     score,
     worth,
 )
-from gan.lessons.value_table import ValueTable
+from gan.lessons.parts.value_table import ValueTable
+from gan.lessons.settings import SelfPlay
 
 TABLE = positions()
 NUMBER = {tuple(board): i for i, board in enumerate(TABLE.boards.tolist())}

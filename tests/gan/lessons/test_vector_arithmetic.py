@@ -10,9 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan.lessons.digits import Digits
-from gan.lessons.settings import VectorArithmetic
-from gan.lessons.vector_arithmetic import SUMS, arithmetic, draws, linear, linear_code, run
-from gan.lessons.vector_arithmetic_attributes import (
+from gan.lessons.parts.vector_arithmetic_attributes import (
     COLOURS,
     SHEAR,
     WIDTHS,
@@ -26,7 +24,16 @@ from gan.lessons.vector_arithmetic_attributes import (
     strokes,
     thickened,
 )
-from gan.lessons.vector_arithmetic_game import Discriminator, Generator, Layer, Layers, normalised, train_generator
+from gan.lessons.parts.vector_arithmetic_game import (
+    Discriminator,
+    Generator,
+    Layer,
+    Layers,
+    normalised,
+    train_generator,
+)
+from gan.lessons.settings import VectorArithmetic
+from gan.lessons.vector_arithmetic import SUMS, arithmetic, draws, linear, linear_code, run
 
 
 def bar(width, lean=0.0, length=16):

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu, softplus
 
 from gan.lessons.batched import Adam, Noise, gradient
-from gan.lessons.problems_measured_scenes import SIDE
+from gan.lessons.parts.problems_measured_scenes import SIDE
 from gan.lessons.settings import ProblemsMeasured
 from gan.linear_algebra import random_stream
 

@@ -10,9 +10,9 @@ from torch import Tensor, stack
 from gan.datasets.pairs import Pairs
 from gan.lessons.batched import Noise
 from gan.lessons.digits import Digits, Judge
-from gan.lessons.image_to_image_game import Translator
-from gan.lessons.image_to_image_tasks import COLOURS, EdgesToDigits, colours_inside, scenes
 from gan.lessons.lesson import Rows
+from gan.lessons.parts.image_to_image_game import Translator
+from gan.lessons.parts.image_to_image_tasks import COLOURS, EdgesToDigits, colours_inside, scenes
 from gan.lessons.settings import ImageToImage
 
 DIGITS, COLOUR, OWN = "edges to digits", "grey to colour", "own pairs"

@@ -10,7 +10,7 @@ from scipy import ndimage, stats
 from torch import Tensor
 
 from gan.lessons.lesson import Rows, Table
-from gan.lessons.problems_measured_scenes import (
+from gan.lessons.parts.problems_measured_scenes import (
     EYES,
     MISS,
     RADIUS,

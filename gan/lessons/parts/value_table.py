@@ -14,7 +14,7 @@ import numpy as np
 
 from gan.lessons.batched import Noise
 from gan.lessons.one_dimension import Array
-from gan.lessons.tic_tac_toe import SQUARES, Indices, Marks, evenly, positions
+from gan.lessons.parts.tic_tac_toe import SQUARES, Indices, Marks, evenly, positions
 
 NONE = -1
 """In place of a position that was left behind: there has been none"""
