@@ -134,7 +134,7 @@ class ImageFolder(ParameterBlock):
 
     def _rows(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """int64: which of the raw images are in each split, in its order."""
-        first = np.flatnonzero(_differs_from_previous(images))  # copies are neighbours
+        first = first_of_copies(images)
         copies = np.diff(np.append(first, len(images)))
         order = np.random.RandomState(self.seed).permutation(len(first))
         begin = np.cumsum(copies[order]) - copies[order]
@@ -160,7 +160,7 @@ class ImageFolder(ParameterBlock):
         """How many images there are: from the raw files, or by the names in the first source that has some."""
         with contextlib.suppress(DataError, KeyError, TypeError, ValueError):
             record = self._about(folder)
-            if record["folder"] == self.folder:
+            if all(record[key] == value for key, value in self._choice().items()):
                 return int(record["images"])
         for place in self._places(local):
             try:
@@ -172,8 +172,12 @@ class ImageFolder(ParameterBlock):
 
     # --- Raw files ---
 
+    def _choice(self) -> dict[str, Any]:
+        """The settings that say which images the set is made of."""
+        return {"folder": self.folder}
+
     def _settings(self) -> dict[str, Any]:
-        return {"folder": self.folder, "size": self.size, "channels": self.channels, "reading": _READING}
+        return {**self._choice(), "size": self.size, "channels": self.channels, "reading": _READING}
 
     def _about(self, folder: Path) -> dict[str, Any]:
         try:
@@ -264,14 +268,15 @@ class ImageFolder(ParameterBlock):
                   "unreadable": sorted(read.failures), "treated": dict(sorted(read.treated.items())),
                   "deep": read.deep, "sha256": _sha256(folder / IMAGES_FILE),
                   **self._write_more(folder, [read.names[row] for row in order])}
-        (folder / SOURCE_FILE).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        (folder / SOURCE_FILE).write_text(  # bytes of a name that are no text are escaped, as JSON has it
+            json.dumps(record, indent=2, ensure_ascii=False) + "\n", errors="backslashreplace")
 
-    def _write_unsorted(self, images: Sequence[Member], place: Path, path: Path, progress: StartProgress) -> _Read:
+    def _write_unsorted(self, images: Sequence[Member], place: Path, path: Path, progress: StartProgress) -> Read:
         """Decode `images` into an array at `path`. DataError that names those it cannot, unless they are skipped."""
         from PIL import Image
 
         rows = _new_array(path, (len(images), self.channels * self.size**2))
-        read = _Read()
+        read = Read()
         deep: list[tuple[int, Member, int]] = []
         with (progress(f"{self.folder}: images", len(images), "image") as meter, warnings.catch_warnings(),
               ThreadPoolExecutor(_THREADS) as threads):
@@ -302,7 +307,7 @@ class ImageFolder(ParameterBlock):
                          "below_13_bits": sum(0 < largest < 2**12 for _, _, largest in deep)}
         return read
 
-    def _raise_failures(self, read: _Read, images: int, place: Path) -> None:
+    def _raise_failures(self, read: Read, images: int, place: Path) -> None:
         names = first_few([f"{name} ({why})" for name, why in read.failures.items()])
         if read.failures and not (self.skip_unreadable and read.digests):
             cure = "" if not read.digests else "; `skip_unreadable: true` in params.yaml leaves such images out"
@@ -321,7 +326,7 @@ class ImageFolder(ParameterBlock):
 
 
 @dataclass
-class _Read:
+class Read:
     """What came of a folder of images."""
 
     digests: list[bytes] = field(default_factory=list)
@@ -359,13 +364,17 @@ def _told(record: dict[str, Any]) -> Iterator[str]:
         if deep["bits"] > 12 and deep["below_13_bits"]:
             yield (f"{deep['below_13_bits']:,} of them have no sample above {2**12 - 1:,} and come out dark: if those "
                    "have 12 bits, make them a data set of their own")
+    if record.get("contradictory"):
+        yield (f"{record['contradictory']:,} images have a copy in another class: no classifier can tell them right "
+               "both times")
     if record["copies"]:
         yield (f"{record['copies']:,} of {record['images']:,} images are copies of others; copies stay in one split")
 
 
 def first_few(texts: Sequence[str]) -> str:
-    """Separated by commas, with … where there are more."""
-    return ", ".join([*texts[:_NAMED], *(["…"] if len(texts) > _NAMED else [])])
+    """Separated by commas, with … where there are more; ? for what is no text in a name."""
+    few = ", ".join([*texts[:_NAMED], *(["…"] if len(texts) > _NAMED else [])])
+    return few.encode(errors="replace").decode()
 
 
 def _digest(pixels: np.ndarray) -> bytes:
@@ -386,6 +395,11 @@ def _write_sorted(unsorted: Path, order: np.ndarray, path: Path) -> None:
     for start in range(0, len(order), _BLOCK):
         target[start:start + _BLOCK] = rows[order[start:start + _BLOCK]]
     target.flush()
+
+
+def first_of_copies(images: np.ndarray) -> np.ndarray:
+    """The rows of uint8 [n, d] where copies of an image, which are neighbours, begin."""
+    return np.flatnonzero(_differs_from_previous(images))
 
 
 def _differs_from_previous(images: np.ndarray) -> np.ndarray:

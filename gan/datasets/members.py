@@ -76,12 +76,35 @@ def _folder_members(folder: Path) -> Iterator[Member]:
                 raise DataError(f"a link to {path.readlink()}: {sources.reason(error)}") from error
             raise DataError(sources.reason(error)) from error
 
-    seen = {_identity(folder)}
-    for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
-        folders[:] = [name for name in sorted(folders) if _is_new(Path(parent, name), seen)]
-        for path in (Path(parent) / name for name in names):
+    for parent, _, names in _walk(folder, fail):
+        for path in (parent / name for name in names):
             yield Member(path.relative_to(folder.parent).as_posix(), functools.partial(read, path),
                          path.is_symlink() and not path.exists())
+
+
+def _walk(folder: Path, fail: Callable[[OSError], None] | None = None) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """As `os.walk`, with all folders in each; links are followed, but none to where another has led before."""
+    seen = {_identity(folder)}
+    for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
+        found = sorted(folders)
+        folders[:] = [name for name in found if _is_new(Path(parent, name), seen)]
+        yield Path(parent), found, names
+
+
+def lowest_folders(place: Path) -> list[str]:
+    """The folders in a folder or a zip archive that have none in them, by names as a Member's, sorted.
+
+    A link to a folder that is read elsewhere is one. Without what file managers leave behind.
+    """
+    if place.is_dir():
+        folders = {(parent / name).relative_to(place.parent).as_posix()
+                   for parent, found, _ in _walk(place) for name in found}
+    else:
+        with sources.open_zip(place) as archive:
+            names = [info.filename.replace("\\", "/") for info in archive.infolist()]
+        folders = {str(PurePosixPath(name.rpartition("/")[0])) for name in names} - {"."}  # a folder’s ends with /
+    folders = {name for name in folders if is_visible(name)}
+    return sorted(folders - {str(above) for name in folders for above in PurePosixPath(name).parents})
 
 
 def _identity(folder: Path) -> tuple[int, int]:

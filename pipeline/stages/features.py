@@ -7,6 +7,7 @@ Where the data have labels it is a classifier that is trained on those of the tr
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -35,6 +36,8 @@ def main(name: str) -> None:
     dataset = read_dataset(prepared_file(name))
     labels = _labels(name, {split: len(getattr(dataset, split)) for split in SPLITS})
     of_train = labels["train"] if labels else None
+    if labels and (untaught := _untaught(labels)):
+        print(f"{name}: {untaught:,} classes have no training image: the classifier will not know them", flush=True)
     with Progress(f"{name}, features", settings.features.epochs * len(dataset.train), "image") as progress:
         network = train(settings.features, dataset.shape, dataset.train, of_train, SEED, device, progress.advance)
     classes = int(of_train.max()) + 1 if of_train is not None else 0
@@ -67,6 +70,11 @@ def _labels(name: str, sizes: dict[str, int]) -> dict[str, Tensor] | None:
         raise DataError(f"{folder} does not fit {prepared_file(name)}", expected=f"as many labels as images: {sizes}",
                         found=str(found), remedy="run `dvc repro`, which prepares the data anew")
     return labels if int(labels["train"].unique().numel()) > 1 else None  # of one class alone there is nothing to learn
+
+
+def _untaught(labels: Mapping[str, Tensor]) -> int:
+    """How many classes have images, but none to train on."""
+    return len(set(torch.cat(list(labels.values())).tolist()) - set(labels["train"].tolist()))
 
 
 def _accuracy(features: Features, images: Tensor, labels: Tensor) -> float:

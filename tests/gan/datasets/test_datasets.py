@@ -37,7 +37,8 @@ FOLDER = {"loader": "image_folder", "folder": "photos", "size": 8, "channels": 3
           "seed": 1}
 ENTRIES = [{"loader": "mnist"}, {"loader": "digits"}, {"loader": "cifar10", "contrast_norm": 55},
            {"loader": "cifar10", "contrast_norm": None}, {"loader": "tfd"}, {"loader": "tfd", "file": "faces.mat"},
-           FOLDER, {**FOLDER, "channels": 1, "contrast_norm": 20.5}]
+           FOLDER, {**FOLDER, "channels": 1, "contrast_norm": 20.5},
+           {**FOLDER, "loader": "class_folders", "images_per_class": 100}]
 
 
 def read_entry(entry):

@@ -1,6 +1,8 @@
 """Folders of class folders, drawn here."""
 
 import io
+import os
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -123,17 +125,102 @@ def test_an_empty_class_folder_is_named(tmp_path, zipped):
     else:
         write_folder(tmp_path / "things", files)
         (tmp_path / "things/cat").mkdir()
-    assert "class folders without images: things/cat" in unavailable(tmp_path)
+    assert "class folders without images of their own: things/cat" in unavailable(tmp_path)
 
 
 @pytest.mark.parametrize(("files", "expected"), [
     (things({"ant": 5, "bee": 5}) | {"stray.png": png(0, 1)}, "1 images lie in no class folder"),
     (things({"ant": 5}), "one class folder alone"),
+    (things({"ant": 5, "bee": 5}) | {"ant/more/1.png": png(0, 1)}, "on several levels.*: things/ant, things/ant/more"),
+    (things({"ant": 5, "bee": 5}, "train/") | {"val/1.png": png(0, 1)},  # as ImageNet’s own archives come
+     "on several levels.*: things/val, things/train/ant"),
+    (things({"ant": 5, "bee": 5}, "train/") | {"val/Ant/1.png": png(0, 1)},
+     "names look the same.*: things/val/Ant, things/train/ant"),
+    (things({"caf\u00e9": 5, "bee": 5}, "train/") | {"val/cafe\u0301/1.png": png(0, 1)}, "names look the same"),
+    (things({"ant": 5, "bee": 5}) | {"cat/notes.txt": b"nothing"}, "without images of their own: things/cat"),
     ({"ant/notes.txt": b"nothing"}, "holds no images"),
 ])
-def test_what_is_no_folder_of_class_folders_is_told(tmp_path, files, expected):
-    write_folder(tmp_path / "things", files)
-    assert expected in unavailable(tmp_path)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_what_is_no_folder_of_class_folders_is_told(tmp_path, files, expected, zipped):
+    if zipped:
+        write_zip(tmp_path / "things.zip", {f"things/{name}": content for name, content in files.items()})
+    else:
+        write_folder(tmp_path / "things", files)
+    assert re.search(expected, unavailable(tmp_path))
+
+
+def test_a_stray_image_is_told_whatever_the_top_folder_of_an_archive_is_named(tmp_path):
+    write_zip(tmp_path / "things.zip", things({"ant": 5, "bee": 5}, "other/") | {"other/stray.png": png(0, 1)})
+    assert "on several levels" in unavailable(tmp_path)
+
+
+def test_classes_that_differ_in_letter_case_are_two_where_they_lie_side_by_side(tmp_path):
+    write_folder(tmp_path / "own/things", things({"A": 5, "a": 5}))
+    fetched(THINGS, tmp_path / "own", tmp_path / "raw")
+    assert sum(int((each == 1).sum()) for each in THINGS.labels(tmp_path / "raw").values()) == 5
+
+
+@pytest.mark.parametrize(("link", "target", "expected"), [
+    ("bee2", "bee", "things/bee2"), ("a", "bee", "things/bee"), ("cat", "../empty", "things/cat"),
+    ("ant/loop", "..", "things/ant/loop")])
+def test_a_link_that_leaves_a_class_without_images_is_told(tmp_path, link, target, expected):
+    write_folder(tmp_path / "things", things({"ant": 5, "bee": 5}))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "things" / link).symlink_to(target)
+    assert f"without images of their own: {expected}" in unavailable(tmp_path)
+
+
+def test_a_link_to_a_folder_elsewhere_is_a_class(tmp_path):
+    write_folder(tmp_path / "own/things", things({"ant": 5, "bee": 5}))
+    write_folder(tmp_path / "elsewhere", {"1.png": png(20, 1), "2.png": png(20, 2)})
+    (tmp_path / "own/things/cat").symlink_to(tmp_path / "elsewhere")
+    fetched(THINGS, tmp_path / "own", tmp_path / "raw")
+    splits, labels = THINGS.splits(tmp_path / "raw"), THINGS.labels(tmp_path / "raw")
+    assert sorted(red for split in SPLITS for red in splits[split][labels[split] == 2][:, 0].tolist()) == [20, 20]
+
+
+def test_a_class_of_which_no_image_can_be_read_is_refused_though_such_images_are_skipped(tmp_path):
+    skipping = replace(THINGS, skip_unreadable=True)
+    files = things({"ant": 5, "bee": 5, "cat": 5})
+    write_folder(tmp_path / "own/things", files | {"ant/0.png": b"nothing"})
+    fetched(skipping, tmp_path / "own", tmp_path / "raw")
+    splits, labels = skipping.splits(tmp_path / "raw"), skipping.labels(tmp_path / "raw")
+    assert all(splits[split][:, 0].long().tolist() == (10 * labels[split]).tolist() for split in SPLITS)
+    write_folder(tmp_path / "own/things", {name: b"nothing" for name in files if name.startswith("ant")})
+    (tmp_path / "again").mkdir()
+    with pytest.raises(DataError, match="class folders without an image that can be read: ant"):
+        skipping.fetch(tmp_path / "again", [tmp_path / "own"], lambda line: None, Meter)
+
+
+def test_copies_in_several_classes_are_told(tmp_path):
+    files = things({"ant": 5, "bee": 5})
+    write_folder(tmp_path / "own/things", files | {
+        "bee/copy.png": files["ant/0.png"], "ant/copy.png": files["ant/1.png"]})
+    said = fetched(THINGS, tmp_path / "own", tmp_path / "raw")
+    assert [line for line in said if "2 images have a copy in another class" in line]
+
+
+def test_names_that_are_no_text_are_read(tmp_path):
+    ant = write_folder(tmp_path / "own/things", things({"ant": 5, "bee": 5})) / "ant"
+    try:
+        for name in ("0.png", "1.png"):
+            (ant / name).rename(ant / os.fsdecode(b"\xff" + name.encode()))
+    except OSError:
+        pytest.skip("this file system has text alone as names")
+    (ant / os.fsdecode(b"\xff0.png")).write_bytes(b"nothing")
+    few = replace(THINGS, images_per_class=5, skip_unreadable=True)
+    said = fetched(few, tmp_path / "own", tmp_path / "raw")
+    assert [line for line in said if "left out: things/ant/?0.png" in line]
+    assert sum(map(len, few.labels(tmp_path / "raw").values())) == 9
+
+
+def test_what_was_taken_before_says_nothing_of_another_choice(tmp_path):
+    write_folder(tmp_path / "own/things", things({"ant": 9, "bee": 9}))
+    fetched(THINGS, tmp_path / "own", tmp_path / "raw")
+    few = replace(THINGS, images_per_class=4)
+    assert sum(few.sizes(tmp_path / "raw", [tmp_path / "own"]).values()) == 8
+    with pytest.raises(DataError, match=r"of other settings[\s\S]*what to do: delete"):
+        few.verify(tmp_path / "raw")
 
 
 def test_too_many_images_are_told_with_the_cure(tmp_path, monkeypatch):

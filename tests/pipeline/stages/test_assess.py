@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from gan.datasets.digits import Digits
 from gan.errors import DataError
 from gan.evaluation.measures import CHECKS, MEASURES
 from pipeline.artifacts.assessments import assessment_file, features_file, references_file, references_picture
@@ -20,7 +21,6 @@ NAMES = {measure.name for measure in MEASURES}
 
 @pytest.fixture(scope="session")
 def raw_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from gan.datasets.digits import Digits
     folder = tmp_path_factory.mktemp("raw")
     Digits("digits").fetch(folder, [], print, None)  # type: ignore[arg-type]
     return folder
@@ -55,6 +55,18 @@ def test_features_are_a_classifier_of_the_digits_and_the_same_each_time(featured
     assert tensors["reference/test"].shape == (300, 32)
     features.main("digits")
     assert features_file("digits").read_bytes() == first
+
+
+def test_classes_without_a_training_image_are_told(featured, monkeypatch, capsys):
+    known = Digits.labels
+
+    def lacking(self, folder):
+        labels = known(self, folder)
+        return {**labels, "train": torch.where(labels["train"] >= 8, 0, labels["train"])}
+
+    monkeypatch.setattr(Digits, "labels", lacking)
+    features.main("digits")
+    assert "digits: 2 classes have no training image" in capsys.readouterr().out
 
 
 def test_data_without_labels_get_random_features(featured, monkeypatch):
@@ -151,7 +163,6 @@ def test_features_that_are_missing_or_something_else_are_refused(featured, chang
 
 
 def test_labels_that_do_not_fit_the_images_are_refused(featured, monkeypatch):
-    from gan.datasets.digits import Digits
     whole = Digits.labels
     monkeypatch.setattr(Digits, "labels", lambda self, folder: {
         split: labels[1:] for split, labels in whole(self, folder).items()})
