@@ -1,7 +1,8 @@
 """Pairs of images for image-to-image translation, input and target side by side in one file.
 
 So the public sets of pix2pix come (facades, maps, edges to shoes): image A is the left half, image B the right one. All
-files of a folder or zip archive are read, at any depth, in the order of their names.
+files of a folder or zip archive are read, at any depth, in the order of their names; or those of one of its parts, as
+the public sets have them: what lies in a folder `train`, `val` or `test`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from gan.datasets.image_folder import EXTENSIONS
-from gan.datasets.members import Member, open_members, unreadable
+from gan.datasets.members import Member, lowest_folders, open_members, unreadable
 from gan.datasets.pictures import FORMATS, PIXEL_LIMIT
 from gan.errors import DataError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Direction = Literal["A to B", "B to A"]
+PARTS = ("train", "val", "test")
 _DEEP = ("I", "F")
 """What Pillow's names of modes with more than 8 bits to a sample begin with"""
 
@@ -37,14 +39,15 @@ class Pairs:
 
 
 def read_pairs(place: Path, side: int, direction: Direction = "A to B", channels: tuple[int, int] = (3, 3),
-               most: int | None = None) -> Pairs:
+               most: int | None = None, part: str | None = None) -> Pairs:
     """The pairs in `place`, a folder or a zip archive; A is the left half of each file.
 
     Each half is scaled to `side` × `side` pixels, whatever its shape; `channels`, each 1 or 3, are those of inputs and
-    of targets. Colours become grey where 1 is asked for; transparent images are laid over white. Of more files than
-    `most` so many are read, at even distances. Raises ValueError for wrong arguments, and DataError that names the
-    file: if it cannot be read, has an odd width, another size than the first one, grey where colours are asked for, or
-    more than 8 bits to a sample; and if there is no image at all.
+    of targets. Colours become grey where 1 is asked for; transparent images are laid over white. Where a `part` is
+    named, one of PARTS, there are no others. Of more files than `most` so many are read, at even distances. Raises
+    ValueError for wrong arguments, and DataError that names the file: if it cannot be read, has an odd width, another
+    size than the first one, grey where colours are asked for, or more than 8 bits to a sample; and if there is no image
+    at all.
     """
     import torch
 
@@ -58,19 +61,32 @@ def read_pairs(place: Path, side: int, direction: Direction = "A to B", channels
         raise ValueError(f"channels must be 1 or 3 for inputs and for targets, not {channels}")
     if not place.exists():
         raise DataError(f"{place} is not there", expected="a folder or zip archive of images")
-    halves = _read_halves(place, side, channels if direction == "A to B" else (channels[1], channels[0]), most)
+    halves = _read_halves(place, side, channels if direction == "A to B" else (channels[1], channels[0]), most,
+                          part)
     a, b = (torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous() / 255 for images in halves)
     return Pairs(a, b) if direction == "A to B" else Pairs(b, a)
 
 
-def _read_halves(place: Path, side: int, channels: Sequence[int], most: int | None
+def parts(place: Path) -> set[str]:
+    """Which of PARTS a folder or a zip archive has, wherever in it they lie and in whatever letter case."""
+    return {part for folder in lowest_folders(place) if (part := _part(f"{folder}/", place))}
+
+
+def _part(name: str, place: Path) -> str | None:
+    """The first of PARTS among the folders in `place` that a file lies in."""
+    folders = name.split("/")[1 if place.is_dir() else 0:-1]  # names in a folder begin with its own
+    return next((folder for folder in map(str.lower, folders) if folder in PARTS), None)
+
+
+def _read_halves(place: Path, side: int, channels: Sequence[int], most: int | None, part: str | None
                  ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Left and right halves, each uint8 [side, side, C]; `channels` are those of A and of B."""
     halves: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     first: tuple[str, tuple[int, int]] | None = None
     with open_members([place]) as members:
         images = [member for member in members
-                  if PurePosixPath(member.name).suffix.lower().removeprefix(".") in EXTENSIONS]
+                  if PurePosixPath(member.name).suffix.lower().removeprefix(".") in EXTENSIONS
+                  and part in (None, _part(member.name, place))]
         n = len(images) if most is None else min(most, len(images))
         for member in (images[i * len(images) // n] for i in range(n)):
             image = _open(member, max(channels))
@@ -81,7 +97,8 @@ def _read_halves(place: Path, side: int, channels: Sequence[int], most: int | No
             for half, kept, number in zip(halves, _cut(image, side), channels, strict=True):
                 half.append(np.asarray(kept.convert("L" if number == 1 else "RGB")).reshape(side, side, number))
     if first is None:
-        raise DataError(f"{place} holds no images", expected=f"files that end in {', '.join(EXTENSIONS)}")
+        raise DataError(f"{place / part if part else place} holds no images",
+                        expected=f"files that end in {', '.join(EXTENSIONS)}")
     return halves
 
 
@@ -98,14 +115,15 @@ def _open(member: Member, channels: int) -> Image.Image:
     except Exception as error:  # a damaged image can raise nearly anything
         raise DataError(f"{member.name} cannot be read", expected="an image", found=unreadable(error)) from error
     if image.mode.startswith(_DEEP):
-        raise DataError(f"{member.name} has more than 8 bits to a sample", expected="8", found=f"mode {image.mode}")
+        raise DataError(f"{member.name} has more than 8 bits to a sample", expected="8", found=f"mode {image.mode}",
+                        remedy="save it with 8 bits to a sample")
     if image.width % 2:
         raise DataError(f"{member.name} cannot be cut into two halves", expected="an even width: A beside B",
                         found=f"{image.width} pixels")
     is_grey = image.mode in ("1", "L", "LA", "La")
     if is_grey and channels == 3:
         raise DataError(f"{member.name} is grey", expected="colours, as 3 channels are asked for",
-                        found="an image of 1 channel", remedy="ask for channels=(1, 1)")
+                        found="an image of 1 channel", remedy="save it in colour, or ask for channels=(1, 1)")
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return image.convert("L" if is_grey else "RGB")

@@ -6,6 +6,7 @@ Fields and their ranges alone: what is computed from them is in the lesson's mod
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
 from re import fullmatch
 from typing import Literal
 
@@ -27,6 +28,7 @@ class LessonSettings(ParameterBlock):
             lowest = 0 if from_0 else 1 if isinstance(value, int) else None
             require(bool(numbers) and len(set(numbers)) == len(numbers), f"{name} must name values, each once: {value}")
             for number in numbers:
+                require(isfinite(number), f"{name} must be finite, not {number}")
                 require(number > 0 if lowest is None else number >= lowest,
                         f"{name} must be {'positive' if lowest is None else f'at least {lowest}'}, not {number}")
 
@@ -165,6 +167,11 @@ class MinibatchFeatures(LessonSettings):
     digit_steps: int = 1500
     judged: int = 1000
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, number in (("batch", self.batch), ("digit_batch", self.digit_batch)):
+            require(number > 1, f"{name} must be at least 2, for samples are compared with each other, not {number}")
+
 
 @dataclass(frozen=True)
 class ManyAnswers(LessonSettings):
@@ -224,6 +231,10 @@ class MinibatchGan(LessonSettings):
     generator_rate: float = 0.002
     steps: int = 600
     judged: int = 1000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.batch > 1, f"batch must be at least 2, for samples are compared with each other, not {self.batch}")
 
 
 @dataclass(frozen=True)
@@ -365,9 +376,12 @@ class ImageToImage(LessonSettings):
                 f"folder must be the name of a folder, without a path, or empty, not {self.folder!r}")
         require(self.direction in ("A to B", "B to A"),
                 f"direction must be 'A to B' or 'B to A', not {self.direction!r}")
-        require(self.side % 2 ** self.levels == 0 and self.side <= 256,
-                f"side must be a multiple of {2 ** self.levels} pixels, as levels is {self.levels}, and at most 256, "
-                f"not {self.side}")
+        require(self.most > 1, f"most must be at least 2 pairs, some to train on and others to judge, not {self.most}")
+        require(self.levels <= 7, f"levels must be at most 7, which halve 256 pixels to 2, not {self.levels}")
+        lowest = max(8, 2 * 2 ** self.levels)  # batch statistics of a single image need 2 × 2 values of it
+        require(self.side % 2 ** self.levels == 0 and lowest <= self.side <= 256,
+                f"side must be a multiple of {2 ** self.levels} pixels, as levels is {self.levels}, and from {lowest} "
+                f"to 256, not {self.side}")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gan.datasets.pairs import Pairs, read_pairs
+from gan.datasets.pairs import Pairs, parts, read_pairs
 from gan.errors import DataError
 from gan.lessons.batched import Noise
 from gan.lessons.settings import ImageToImage
@@ -112,16 +112,18 @@ def colours_inside(images: Tensor, inside: Tensor) -> Tensor:
 def read_own(place: Path, settings: ImageToImage) -> tuple[Pairs, Pairs]:
     """Pairs to train on and pairs to judge by, from a folder or zip archive in the form of pix2pix's public sets.
 
-    In a folder with `train` beside `test`, or else `val`, these say which is which; else every tenth pair is judged, in
-    the order of names. DataError if a file is not a pair of colour images, and where there is nothing to judge.
+    Where there is a folder `train` and one `test`, or else `val`, these say which is which; else every tenth pair is
+    judged, in the order of names. DataError if a file is not a pair of colour images, and where there is nothing to
+    judge.
     """
-    def read(part: Path, most: int) -> Pairs:
-        return read_pairs(part, settings.side, settings.direction, most=most)
+    def read(most: int, part: str | None = None) -> Pairs:
+        return read_pairs(place, settings.side, settings.direction, most=most, part=part)
 
-    others = [place / name for name in ("test", "val") if (place / name).is_dir()]
-    if (place / "train").is_dir() and others:
-        return read(place / "train", settings.most), read(others[0], settings.judged)
-    pairs = read(place, settings.most)
+    found = parts(place)
+    others = [name for name in ("test", "val") if name in found]
+    if "train" in found and others:
+        return read(settings.most, "train"), read(settings.judged, others[0])
+    pairs = read(settings.most)
     n = len(pairs.inputs)
     if n < 2:
         raise DataError(f"{place} holds a single pair", expected="at least 2: some to train on, others to judge")

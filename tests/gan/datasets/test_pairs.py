@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gan.datasets.pairs import read_pairs
+from gan.datasets.pairs import parts, read_pairs
 from gan.errors import DataError
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -107,6 +107,27 @@ def test_of_more_files_than_are_wanted_some_are_read_at_even_distances(tmp_path_
     assert len(found) == min(files, most)
     assert found[0] == 0
     assert {b - a for a, b in itertools.pairwise(found)} <= {files // len(found), -(-files // len(found))}
+
+
+@pytest.mark.parametrize("top", ["", "facades/", "deep/facades/"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_part_is_what_lies_in_the_folder_of_its_name_also_in_an_archive(tmp_path, top, zipped):
+    greys = {f"{top}train/a": 10, f"{top}train/b": 20, f"{top}Test/c": 30}
+    for name, grey in greys.items():
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        beside((grey,) * 3, BLUE).save(tmp_path / "set" / f"{name}.png")
+    place = tmp_path / "set"
+    if zipped:
+        place = tmp_path / "set.zip"
+        with zipfile.ZipFile(place, "w") as file:
+            for name in greys:
+                file.write(tmp_path / "set" / f"{name}.png", f"{name}.png")
+    assert parts(place) == {"train", "test"}
+    for part, expected in {"train": [10, 20], "test": [30], None: [30, 10, 20]}.items():
+        found = (read_pairs(place, 8, part=part).inputs[:, 0, 0, 0] * 255).round().int().tolist()
+        assert found == expected
+    with pytest.raises(DataError, match="val holds no images"):
+        read_pairs(place, 8, part="val")
 
 
 # One clear error each.

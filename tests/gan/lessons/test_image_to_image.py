@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -209,10 +211,28 @@ def test_folders_of_the_public_sets_say_what_is_trained_on_and_what_is_judged(tm
 @given(count=st.integers(2, 25))
 @settings(deadline=None, max_examples=10)
 def test_where_no_folder_says_it_pairs_that_are_judged_are_not_trained_on(tmp_path_factory, count):
-    place = paired(tmp_path_factory.mktemp("own"), count, size=(4, 4))
-    trained, judged = read_own(place, dataclasses.replace(OWN, side=4, most=100))
+    place = paired(tmp_path_factory.mktemp("own"), count, size=(8, 8))
+    trained, judged = read_own(place, dataclasses.replace(OWN, side=8, most=100))
     assert sorted(reds(trained) + reds(judged)) == list(range(count))
     assert len(reds(judged)) == max(1, count // 10)
+
+
+def test_an_archive_says_as_a_folder_does_what_is_trained_on_and_what_is_judged(tmp_path):
+    paired(tmp_path / "facades/train", 5)
+    paired(tmp_path / "facades/test", 3, first=100)
+    place = Path(shutil.make_archive(str(tmp_path / "facades"), "zip", tmp_path, "facades"))
+    trained, judged = read_own(place, OWN)
+    assert (reds(trained), reds(judged)) == ([0, 1, 2, 3, 4], [100, 101, 102])
+
+
+@pytest.mark.parametrize("sizes", [{"side": 8, "levels": 1}, {"side": 8, "levels": 2}, {"side": 16, "levels": 3}])
+def test_the_smallest_sizes_that_settings_allow_train_on_a_single_pair(tmp_path, sizes):
+    settings = dataclasses.replace(OWN, batch=1, **sizes)
+    trained, judged = read_own(paired(tmp_path, 2), settings)
+    steps = Sizes(4, settings.levels, batch=1, steps=2)
+    for objective in (Objective(1.0), Objective(1.0, adversarial=False)):
+        translate, = train(Drawn(trained), [objective], [1], steps)
+        assert translate(judged.inputs.unsqueeze(0)).isfinite().all()
 
 
 def test_a_single_pair_leaves_nothing_to_judge(tmp_path):
@@ -242,7 +262,8 @@ def test_pairs_of_ones_own_are_a_part_of_the_outcome_and_change_no_other(tmp_pat
 
 
 @pytest.mark.parametrize("change", [{"folder": "../up"}, {"folder": ".hidden"}, {"direction": "A → B"}, {"side": 60},
-                                    {"side": 1024}, {"levels": 7}, {"most": 0}, {"folder_steps": 0}])
+                                    {"side": 1024}, {"levels": 7}, {"most": 0}, {"folder_steps": 0}, {"levels": 20000},
+                                    {"side": 8}, {"side": 4, "levels": 1}, {"most": 1}])
 def test_settings_of_a_folder_that_cannot_be_are_named(change):
     with pytest.raises(ValueError, match=next(iter(change))):
         dataclasses.replace(ImageToImage(), **change)

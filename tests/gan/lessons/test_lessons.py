@@ -71,7 +71,9 @@ def test_texts_show_the_settings_that_were_run():
     ("honest_pictures", {"shown": 2000}), ("honest_pictures", {"seeds": [-1]}), ("many_answers", {"steps": 0}),
     ("non_convergence", {"eta": math.nan}), ("plug_and_play", {"chains": 1}), ("plug_and_play", {"prior": 1.5}),
     ("plug_and_play", {"looks": 80}), ("vector_arithmetic", {"digit": 10}),
-    ("vector_arithmetic", {"averaged": [1, 2]})])
+    ("vector_arithmetic", {"averaged": [1, 2]}), ("image_to_image", {"weight": math.inf}),
+    ("minibatch_features", {"batch": 1}), ("minibatch_features", {"digit_batch": 1}), ("minibatch_gan", {"batch": 1}),
+    ("minibatch_gan_at_128", {"batch": 1})])
 def test_settings_out_of_range_are_refused_by_name(name, change):
     with pytest.raises(ValueError, match=next(iter(change))):
         dataclasses.replace(LESSONS[name].settings(), **change)
