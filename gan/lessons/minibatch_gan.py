@@ -8,7 +8,9 @@ from collections.abc import Callable
 from torch import Tensor
 
 from gan.datasets.sources import StartProgress
+from gan.errors import DataError, ReproductionError
 from gan.evaluation.density_coverage import density_and_coverage
+from gan.evaluation.estimates import TooFew
 from gan.evaluation.subsets import evenly_spaced
 from gan.lessons.lesson import Criterion, Outcome, Rows, lower_end
 from gan.lessons.pictures import PictureGame, Pictures, classifier_score
@@ -46,8 +48,14 @@ def run(settings: MinibatchGan, start: StartProgress, pictures: Pictures) -> Out
     seen = pictures.features(real)
     if seen.probabilities is None:
         raise ValueError("the features are of data without labels: nothing says what a picture shows")
+    try:
+        density_and_coverage(seen.features, seen.features)  # before games of hours
+    except TooFew as error:
+        raise DataError("too few test images to judge samples by", found=f"{error} ({len(real):,} are judged)",
+                        remedy="add images, or raise judged or the data set’s share of test images in params.yaml"
+                        ) from error
     rows = Rows("game", "seed", "score", "coverage")
-    images: dict[str, Tensor] = {"training images": _shown(evenly_spaced(pictures.train, SHOWN))}
+    images: dict[str, Tensor] = {"training images": pictures.visible(evenly_spaced(pictures.train, SHOWN))}
     with start("minibatch GAN", len(GAMES) * len(settings.seeds) * settings.steps, "step") as meter:
         for seed in settings.seeds:
             for game in GAMES:
@@ -56,9 +64,10 @@ def run(settings: MinibatchGan, start: StartProgress, pictures: Pictures) -> Out
                 assert of_samples.probabilities is not None  # there are classes
                 covered = density_and_coverage(seen.features, of_samples.features).coverage.value
                 rows.add(game, seed, classifier_score(of_samples.probabilities), covered)
-                images[f"{game}, seed {seed}"] = _shown(samples[:SHOWN])
+                images[f"{game}, seed {seed}"] = pictures.visible(samples[:SHOWN])
     of_real = classifier_score(seen.probabilities)
     numbers = {"accuracy of the classifier on test images": pictures.accuracy, "score of test images": of_real,
+               **({} if len(real) == settings.judged else {"test images, of which there are fewer": len(real)}),
                **{f"{column}, {game} minibatch features, mean over seeds":
                   statistics.fmean(rows.numbers(column, game=game)) for column in ("score", "coverage")
                   for game in GAMES}}
@@ -82,16 +91,16 @@ def differences(rows: Rows, column: str) -> list[float]:
 
 def _samples(settings: MinibatchGan, pictures: Pictures, seed: int, game: str,
              advance: Callable[[int, str], None]) -> Tensor:
-    """[judged, 3·side·side], after a game of that seed."""
+    """[judged, 3·side·side], after a game of that seed. ReproductionError if it has diverged."""
     play = PictureGame(pictures.train, pictures.side, seed, settings.noise, settings.channels, settings.batch,
                        settings.discriminator_rate, settings.generator_rate,
                        settings.features if game == "with" else 0, settings.width, pictures.device)
     for _ in range(settings.steps):
         play.play()
         advance(1, f"{game}, seed {seed}")
-    return play.samples(settings.judged, random_stream(seed, "judged"))
-
-
-def _shown(pictures: Tensor) -> Tensor:
-    """In [0, 1]: the data's scale has mean 0 and deviation 1."""
-    return (pictures / 5 + 0.5).clamp(0, 1)
+    samples = play.samples(settings.judged, random_stream(seed, "judged"))
+    if not samples.isfinite().all():
+        raise ReproductionError(f"the game {game} minibatch features, seed {seed}, has diverged",
+                                expected="finite pictures", found="values that are not finite",
+                                remedy="lower the lesson’s rates in params.yaml")
+    return samples

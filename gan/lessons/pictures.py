@@ -34,6 +34,15 @@ class Pictures:
     """of its classes, on test images"""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     """where its features are computed, and games on it are played; pictures themselves are on the processor"""
+    contrast_norm: float | None = None
+    """see `Dataset`"""
+
+    def visible(self, pictures: Tensor) -> Tensor:
+        """Pictures [n, d] in the data's scale as brightness from 0 to 1: grey ± 2.5 deviations where each has mean 0
+        and an L2 norm."""
+        if self.contrast_norm is not None:
+            pictures = pictures * (math.sqrt(pictures.shape[1]) / self.contrast_norm / 5) + 0.5
+        return pictures.clamp(0, 1)
 
 
 def levels(side: int) -> int:
@@ -42,6 +51,14 @@ def levels(side: int) -> int:
     if doublings < 1 or 4 * 2**doublings != side:
         raise ValueError(f"pictures must be 8, 16, 32, … pixels wide, not {side}")
     return doublings
+
+
+def require_playable(shape: tuple[int, int, int]) -> None:
+    """ValueError unless games on pictures [C, H, W] of this shape can be played."""
+    channels, height, width = shape
+    if channels != 3 or height != width:
+        raise ValueError(f"pictures must be square and have three channels, not {channels}×{height}×{width}")
+    levels(width)
 
 
 class Generator(nn.Module):

@@ -34,16 +34,18 @@ def read_dataset(path: Path) -> Dataset:
                    duplicates=header.duplicates)
 
 
-def bytes_read(values: int) -> int:
-    """Bytes that so many values take while they are read: as they are stored, and in their scale."""
-    return 5 * values
+def bytes_read(values: int, stored: int = 1) -> int:
+    """Bytes that so many values take while they are read: as they are stored, in so many bytes each, and in their
+    scale."""
+    return (stored + 4) * values
 
 
 def _require_memory(path: Path) -> None:
     with files.open_tensors(path) as file:
-        values = sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+        tensors = [file.get_slice(name) for name in file.keys()]  # noqa: SIM118
+    needed = sum(bytes_read(math.prod(each.get_shape()), 4 if each.get_dtype() == "F32" else 1) for each in tensors)
     machine.require_memory(
-        bytes_read(values), f"{path}, read whole,",
+        needed, f"{path}, read whole,",
         "choose fewer or smaller images under `datasets` in params.yaml (of class folders: images_per_class)")
 
 

@@ -9,16 +9,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from gan.errors import ParameterError
 from gan.evaluation import features
 from gan.lessons.catalogue import LESSONS
 from gan.lessons.minibatch_gan import GAMES
-from gan.lessons.pictures import PictureGame
+from gan.lessons.pictures import PictureGame, require_playable
 from gan.lessons.settings import MinibatchGan
 from gan.settings import require
 from pipeline.artifacts.prepared import bytes_read
 from pipeline.artifacts.raw import local_folders, raw_folder
 from pipeline.commands.timing import Seconds, rounds, span
 from pipeline.settings.inheritance import SMOKE
+from pipeline.settings.parameters import FILE as PARAMETERS
 from pipeline.settings.parameters import Parameters, lesson_settings
 
 SMOKE_SECONDS = 5
@@ -33,7 +35,7 @@ run by name alone is timed: its pictures are not known before."""
 
 @dataclass(frozen=True)
 class Needs:
-    """Of a lesson on pictures."""
+    """Of a lesson on pictures; `images` is 0 where it cannot be told how many there are."""
 
     images: int
     shape: tuple[int, int, int]
@@ -49,8 +51,10 @@ class Needs:
 
     def __str__(self) -> str:
         generator, discriminator = (f"{count / 1e6:,.1f}" for count in self.weights)
-        return (f"{self.images:,} images of {'×'.join(map(str, self.shape))}, {_size(self.stored)} on disk and "
-                f"{_size(self.read)} of memory to read them; {generator} million weights of G and {discriminator} of D"
+        images = (f"{self.images:,} images of {'×'.join(map(str, self.shape))}, {_size(self.stored)} on disk and "
+                  f"{_size(self.read)} of memory to read them" if self.images
+                  else "how many images there are cannot be told, so the time is without their classifier’s")
+        return (f"{images}; {generator} million weights of G and {discriminator} of D"
                 + (f", {_size(self.on_gpu)} of the GPU’s memory" if self.on_gpu is not None else "")
                 + f"; about {span(self.seconds)}")
 
@@ -67,6 +71,11 @@ def needs(planned: Parameters, name: str, device: torch.device) -> Needs:
     require(isinstance(settings, MinibatchGan), f"{name} is no game on pictures")
     assert isinstance(settings, MinibatchGan)
     loader = planned.datasets[data]
+    try:
+        require_playable(loader.shape)
+    except ValueError as error:
+        raise ParameterError(f"{PARAMETERS}: lesson {name} cannot be played on the data set {data}", found=str(error),
+                             remedy=f"change datasets.{data}") from error
     sizes = loader.sizes(raw_folder(data), local_folders())
     images, values = sum(sizes.values()), sum(sizes.values()) * math.prod(loader.shape)
     on_gpu = device.type == "cuda"

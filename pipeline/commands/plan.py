@@ -4,7 +4,7 @@ had into plan.yaml.
 `python -m pipeline plan` works on nothing and downloads nothing. Environment: GAN_PROFILE names the profile
 instead of the machine; GAN_EXPERIMENTS names the experiments, with commas or spaces between, instead of all that the
 profile runs; GAN_LESSONS the lessons, or `all` or `none`, instead of all of them (none where GAN_EXPERIMENTS names
-experiments).
+experiments); `all` leaves out those that are run by name alone, which may stand beside it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from gan.adversarial.settings import AdversarialNets
 from gan.baselines.chains import VARIANTS
 from gan.baselines.settings import ChainModel, DeepBeliefNet, DeepGSN, KMeans, StackedCAE
 from gan.datasets.sources import Availability
+from gan.errors import ParameterError
 from gan.evaluation.parzen import search
 from gan.evaluation.settings import Grid
 from gan.lessons.catalogue import LESSONS
@@ -113,11 +114,14 @@ def choose_lessons(profile: str) -> tuple[list[str], dict[str, str]]:
     """The lessons to run if their data can be had, in the order in which they are read; and why others are left out."""
     named = os.environ.get("GAN_LESSONS", "").replace(",", " ").split()
     asked_for = "takes hours and data of your own; GAN_LESSONS={} runs it"
-    if named == ["all"]:
-        named, reasons = [name for name, lesson in LESSONS.items() if not lesson.by_name], {}
+    for name in named:
+        require_known(name, [*LESSONS, "all", "none"], "lesson", "GAN_LESSONS")
+    if "none" in named and len(set(named)) > 1:
+        raise ParameterError("GAN_LESSONS names lessons and none", expected="lessons, or none alone",
+                             found=", ".join(named))
+    if "all" in named:
+        named, reasons = [*named, *(name for name, lesson in LESSONS.items() if not lesson.by_name)], {}
     elif named:
-        for name in named:
-            require_known(name, [*LESSONS, "all", "none"], "lesson", "GAN_LESSONS")
         reasons = dict.fromkeys(LESSONS, "not among those that GAN_LESSONS named")
     elif os.environ.get("GAN_EXPERIMENTS", "").strip():
         named, reasons = [], dict.fromkeys(LESSONS, "GAN_EXPERIMENTS named experiments; GAN_LESSONS=all adds these")
@@ -182,7 +186,8 @@ def _print_experiments(planned: Parameters, device: torch.device) -> None:
     of_lessons = lesson_time.known_seconds(lessons, planned.profile)
     total = total + of_lessons
     if planned.plan.lesson_stages:
-        state = f"{len(lessons)} to do, about {duration(of_lessons)}" if lessons else "done"
+        about = f", about {duration(of_lessons)}" if of_lessons else ""
+        state = f"{len(lessons)} to do{about}" if lessons else "done"
         print(f"lessons      {len(planned.plan.lesson_stages)}: {state}")
     for name in (name for name in lessons if LESSONS[name].by_name):
         needs = lesson_time.needs(planned, name, device)

@@ -62,8 +62,9 @@ def _parameter_error(where: str, value: Any, error: ValidationError, profile: st
         missing = [str(d["loc"][-1]) for d in details if d["type"] in ("missing", "missing_argument")
                    and d["loc"][:-1] == first["loc"][:-1]]
         others = [key for key in _fields_at(value, path) if key not in unknown]
+        optional = [key for key in _optional_beside({*missing, *others} - {tag}) if key not in unknown]
         return ParameterError(f"{name}: unknown key{aside}", remedy=_near(
-            str(path[-1]), [*missing, "profiles", *_optional_beside({*missing, *others} - {tag}), *others]))
+            str(path[-1]), [*missing, "profiles", *optional, *others]))
     if first["type"] in ("missing", "missing_argument"):
         return ParameterError(f"{name} is missing{aside}", remedy=f"write it in, or see `git diff {file}`")
     expected = str(first["msg"]).removeprefix("Value error, ").replace("valid array", "valid list")

@@ -24,7 +24,7 @@ from gan.lessons import catalogue
 from gan.lessons.catalogue import LESSONS
 from gan.lessons.digits import Digits, Judge
 from gan.lessons.lesson import Criterion, Lesson, Outcome, texts
-from gan.lessons.pictures import Pictures, levels
+from gan.lessons.pictures import Pictures, require_playable
 from gan.lessons.settings import LessonSettings
 from pipeline.artifacts.assessed import read_features, read_labels
 from pipeline.artifacts.assessments import features_file
@@ -135,17 +135,19 @@ def read_pictures(name: str) -> Pictures:
     """A data set of colour pictures as it was prepared, with the network whose features the stage `features` has made
     of it, on a GPU where there is one. DataError for others."""
     dataset = read_dataset(prepared_file(name))
-    channels, height, width = dataset.shape
     try:
-        if channels != 3 or height != width:
-            raise ValueError(f"pictures must be square and have three channels, not {channels}×{height}×{width}")
-        levels(width)
+        require_playable(dataset.shape)
     except ValueError as error:
         raise DataError(f"{prepared_file(name)} cannot be drawn by a convolutional game", found=str(error),
                         remedy=f"change datasets.{name} in params.yaml") from error
     device = machine.choose_device()
     features, about = read_features(name, device)
-    return Pictures(dataset.train, dataset.test, width, features, about["test_accuracy"], device)
+    if not features.classes:
+        raise DataError(f"{features_file(name)} cannot judge pictures", expected="a classifier of their labels",
+                        found="features of data without labels, or of one class alone",
+                        remedy=f"choose a loader with labels, such as class_folders, in datasets.{name} in params.yaml")
+    return Pictures(dataset.train, dataset.test, dataset.shape[-1], features, about["test_accuracy"], device,
+                    dataset.contrast_norm)
 
 
 def own_place(name: str) -> Path:

@@ -5,10 +5,25 @@ import math
 import pytest
 import torch
 
+from gan.datasets.contrast import normalize_contrast
+from gan.errors import DataError, ReproductionError
+from gan.evaluation.features import Seen
+from gan.lessons import minibatch_gan
 from gan.lessons.lesson import Rows, lower_end
 from gan.lessons.minibatch_gan import differences
-from gan.lessons.pictures import Discriminator, Generator, PictureGame, classifier_score, initialise, levels
+from gan.lessons.pictures import (
+    Discriminator,
+    Generator,
+    PictureGame,
+    Pictures,
+    classifier_score,
+    initialise,
+    levels,
+    require_playable,
+)
+from gan.lessons.settings import MinibatchGan
 from gan.linear_algebra import random_stream
+from pipeline.runtime.progress import Progress
 
 
 def pictures(n, side=8):
@@ -54,6 +69,51 @@ def test_a_game_is_the_same_twice_and_another_with_another_seed():
 
     assert torch.equal(played(1), played(1))
     assert not torch.equal(played(1), played(2))
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 16), (3, 4, 4), (3, 100, 100)])
+def test_shapes_that_no_game_can_be_played_on_are_refused(shape):
+    with pytest.raises(ValueError, match="pictures must be"):
+        require_playable(shape)
+
+
+@pytest.mark.parametrize("norm", [None, 1.0, 220.0])
+def test_pictures_are_seen_alike_whatever_the_datas_scale(norm):
+    bytes_ = torch.randint(256, (3, 192), generator=torch.Generator().manual_seed(0))
+    data = bytes_ / 255 if norm is None else normalize_contrast(bytes_, norm)
+    seen = Pictures(data, data, 8, lambda images: None, 0.5, contrast_norm=norm).visible(data)
+    if norm is None:
+        assert torch.equal(seen, data)
+    else:
+        of_each = bytes_.double()
+        deviations = (of_each - of_each.mean(1, keepdim=True)) / of_each.std(1, correction=0, keepdim=True)
+        assert torch.allclose(seen, (deviations / 5 + 0.5).clamp(0, 1).float(), atol=1e-5)
+
+
+def given(test, classes=2):
+    def seen(images):
+        return Seen(images[:, :2], torch.full((len(images), classes), 1 / classes))
+
+    return Pictures(pictures(40), pictures(test), 8, seen, 0.5)
+
+
+def test_too_few_test_images_are_told_before_a_game_is_played(monkeypatch):
+    monkeypatch.setattr(minibatch_gan, "PictureGame", None)
+    with pytest.raises(DataError, match=r"too few test images[\s\S]*needs 6 images, not 5"):
+        minibatch_gan.run(MinibatchGan(), Progress, given(5))
+
+
+def test_fewer_test_images_than_are_judged_are_counted():
+    settings = MinibatchGan([3], 1, 1, 4, 2, 4, 0.001, 0.001, 1, 15)
+    for test, expected in ((12, 12), (15, None), (20, None)):
+        numbers = minibatch_gan.run(settings, Progress, given(test)).numbers
+        assert numbers.get("test images, of which there are fewer") == expected
+
+
+def test_a_game_that_has_diverged_is_named():
+    settings = MinibatchGan([3], 1, 1, 4, 2, 4, 1e30, 1e30, 3, 15)
+    with pytest.raises(ReproductionError, match=r"without minibatch features, seed 3, has diverged[\s\S]*lower"):
+        minibatch_gan.run(settings, Progress, given(20))
 
 
 def test_both_games_of_a_seed_begin_with_the_same_generator():

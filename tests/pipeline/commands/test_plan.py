@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -261,7 +262,8 @@ def test_smoke_asks_for_no_data_that_only_lessons_want(monkeypatch):
 
 @pytest.mark.parametrize(("named", "experiments", "lessons"), [
     ("honest_pictures, convergence", "", ["convergence", "honest_pictures"]), ("all", "digits", BY_DEFAULT),
-    ("none", "", []), ("", "digits", []), ("figure_1", "digits", ["figure_1"])])
+    ("none", "", []), ("", "digits", []), ("figure_1", "digits", ["figure_1"]),
+    ("figure_1, all", "digits", BY_DEFAULT), ("none, none", "", [])])
 def test_lessons_that_are_named_run_in_the_order_in_which_they_are_read(monkeypatch, named, experiments, lessons):
     monkeypatch.setenv("GAN_LESSONS", named)
     monkeypatch.setenv("GAN_EXPERIMENTS", experiments)
@@ -295,6 +297,32 @@ def test_a_lesson_that_takes_hours_runs_by_its_name_alone_and_the_plan_says_what
     assert re.search(
         rf"^lesson +{name}: 2,240 images of 3×8×8, 0.4 MB on disk and 2.2 MB of memory to read them; 0.0 million "
         r"weights of G and 0.0 of D; about ", capsys.readouterr().out, re.M)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_lesson_that_is_run_by_name_may_stand_beside_all(monkeypatch, name):
+    monkeypatch.setattr(plan.lesson_time, "needs", lambda planned, name, device: SimpleNamespace(seconds=0))
+    monkeypatch.setenv("GAN_LESSONS", f"all {name}")
+    plan.main()
+    assert {*parameters.load().plan.lesson_stages} == {*BY_DEFAULT, name}
+
+
+def test_none_beside_lessons_is_refused(monkeypatch):
+    monkeypatch.setenv("GAN_LESSONS", "none, figure_1")
+    with pytest.raises(ParameterError, match=r"GAN_LESSONS names lessons and none[\s\S]*none, figure_1"):
+        plan.main()
+    assert Path("params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("change", [{"size": 100}, {"channels": 1}])
+@pytest.mark.parametrize("name", BY_NAME)
+def test_pictures_that_a_lesson_cannot_be_played_on_are_told_by_the_plan(monkeypatch, name, change):
+    content, data = parameters.read_yaml(Path("params.yaml")), LESSONS[name].data
+    content["datasets"][data] |= change
+    Path("params.yaml").write_text(json.dumps(content))
+    monkeypatch.setenv("GAN_LESSONS", name)
+    with pytest.raises(ParameterError, match=rf"{name} cannot be played on the data set {data}[\s\S]*pictures must be"):
+        plan.main()
 
 
 def test_an_unknown_lesson_is_named_with_the_nearest_and_nothing_changes(monkeypatch):

@@ -209,6 +209,11 @@ def test_a_misspelt_key_that_may_be_left_out_is_named_with_the_right_one(misspel
         check(content)
 
 
+def test_a_key_of_another_loader_is_not_proposed_as_itself():
+    with pytest.raises(ParameterError, match=r"images_per_class: unknown key\n  what to do: remove it"):
+        check(changed({"datasets.faces.images_per_class": 10}))
+
+
 @pytest.mark.parametrize("block", ["parzen", "experiments.digits"])
 def test_misspelt_profiles_are_named_with_the_right_word(block):
     content = changed({f"{block}.profils": {"cpu": {}}})

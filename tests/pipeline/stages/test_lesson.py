@@ -307,6 +307,13 @@ def test_a_judge_without_labels_and_a_missing_one_are_refused(short_lessons):
         lesson.main("honest_pictures")
 
 
+@pytest.mark.parametrize("name", ["minibatch_gan", "minibatch_gan_at_128"])
+def test_pictures_without_labels_are_refused(short_lessons, name):
+    write_data(classes=0)
+    with pytest.raises(DataError, match=r"cannot judge pictures[\s\S]*without labels[\s\S]*class_folders"):
+        lesson.main(name)
+
+
 def test_the_accuracy_told_is_that_of_the_judge_that_samples_are_assessed_by(short_lessons):
     lesson.main("honest_pictures")
     numbers = json.loads(Path("artifacts/lessons/honest_pictures/lesson.json").read_text())["numbers"]

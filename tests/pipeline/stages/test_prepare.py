@@ -188,6 +188,15 @@ def test_a_set_larger_than_the_memory_is_refused_before_it_is_read(tmp_path, mon
         read_dataset(path)
 
 
+def test_float32_splits_need_the_memory_that_they_take(tmp_path, monkeypatch):
+    path = write(tmp_path / "toy", train=torch.zeros(100, 4))
+    monkeypatch.setattr(machine, "memory", lambda: 8 * 400 + 5 * 16)
+    assert len(read_dataset(path).train) == 100
+    monkeypatch.setattr(machine, "memory", lambda: 8 * 400 + 5 * 16 - 1)
+    with pytest.raises(DataError, match="takes more memory than"):
+        read_dataset(path)
+
+
 def test_float32_splits_are_read_too(tmp_path):
     images = torch.tensor([[0.0, 1.0, 2.5, 4.0]])
     assert read_dataset(write(tmp_path / "toy", train=images)).train.tolist() == [[0, 0.25, 0.625, 1]]
