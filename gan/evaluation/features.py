@@ -23,6 +23,7 @@ from torch.nn.functional import cross_entropy, pad
 
 from gan.evaluation.assessment_settings import FeatureSettings
 from gan.linear_algebra import random_stream
+from gan.optimisers import NesterovMomentum
 
 _BLOCK = 500  # images
 _WARM_UP = 0.2  # of all steps
@@ -125,8 +126,7 @@ def _fit(network: Network, images: Tensor, labels: Tensor, settings: FeatureSett
          advance: Callable[[int], None]) -> None:
     stream = random_stream(seed, "order of the images for features")
     steps = settings.epochs * max(1, len(images) // settings.batch_size)
-    sgd = torch.optim.SGD(network.parameters(), settings.learning_rate, momentum=0.9, nesterov=True,
-                          weight_decay=_DECAY)
+    optimiser = NesterovMomentum(network.parameters(), 0.9, _DECAY)
     step = 0
     with torch.enable_grad():
         for _ in range(settings.epochs):
@@ -135,12 +135,9 @@ def _fit(network: Network, images: Tensor, labels: Tensor, settings: FeatureSett
                 advance(len(rows))
                 if len(rows) < min(settings.batch_size, len(images)):
                     continue  # a last, smaller one would be normalised by too few
-                for group in sgd.param_groups:
-                    group["lr"] = settings.learning_rate * one_cycle(step / steps)
                 batch = _varied(images[rows].to(device), settings, stream)
-                sgd.zero_grad()
-                cross_entropy(network(batch), labels[rows].to(device), label_smoothing=_SMOOTHING).backward()
-                sgd.step()
+                loss = cross_entropy(network(batch), labels[rows].to(device), label_smoothing=_SMOOTHING)
+                optimiser.descend(loss, settings.learning_rate * one_cycle(step / steps))
                 step += 1
 
 

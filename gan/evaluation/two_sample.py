@@ -16,6 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gan.evaluation.estimates import Estimate, mean, require, require_comparable
 from gan.linear_algebra import random_stream
+from gan.optimisers import Adam
 
 UNITS, BATCH, RATE, DECAY = 64, 200, 3e-3, 1e-2
 
@@ -65,15 +66,11 @@ class _classifier:  # noqa: N801 (it is a function that remembers)
             self._weights = [torch.randn(d, UNITS, generator=stream) * math.sqrt(2 / d), torch.zeros(UNITS),
                              torch.randn(UNITS, 1, generator=stream) / math.sqrt(UNITS), torch.zeros(1)]
             self._weights = [weight.to(x.device).requires_grad_() for weight in self._weights]
-            adam = torch.optim.AdamW(self._weights, RATE, weight_decay=DECAY)
+            adam = Adam(self._weights, decay=DECAY)
             for step in range(steps):
-                for group in adam.param_groups:
-                    group["lr"] = RATE * (1 - step / steps)
                 rows = torch.randint(len(x), (BATCH,), generator=stream).to(x.device)
-                adam.zero_grad()
                 loss = binary_cross_entropy_with_logits(self(x[rows]), (rows < real).float())
-                loss.backward()
-                adam.step()
+                adam.descend(loss, RATE * (1 - step / steps))
             self._weights = [weight.detach() for weight in self._weights]
 
     def __call__(self, x: Tensor) -> Tensor:

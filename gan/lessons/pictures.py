@@ -17,6 +17,7 @@ from torch.nn.functional import leaky_relu, softplus
 from gan.evaluation.features import Features
 from gan.lessons.minibatch_features import closeness
 from gan.linear_algebra import random_stream
+from gan.optimisers import Adam
 
 BLOCK = 250
 """samples that are drawn at once"""
@@ -122,8 +123,9 @@ class PictureGame:
             initialise(network, random_stream(seed, f"{name} weights"))
             network.to(self._device)
         self._data, self._z = random_stream(seed, "data"), random_stream(seed, "z")
-        self._steps = [torch.optim.Adam(network.parameters(), rate, betas=(0.5, 0.999)) for network, rate in (
-            (self.discriminator, discriminator_rate), (self.generator, generator_rate))]
+        self._adam_d, self._adam_g = (Adam(network.parameters(), betas=(0.5, 0.999))
+                                      for network in (self.discriminator, self.generator))
+        self._rate_d, self._rate_g = discriminator_rate, generator_rate
 
     def play(self) -> None:
         """A step of D, then one of G against the new D, on the same samples. D never sees real and drawn pictures in
@@ -133,14 +135,8 @@ class PictureGame:
         with torch.enable_grad():
             samples = self.generator(torch.randn(self.batch, self.noise, generator=self._z).to(self._device))
             loss = softplus(-self.discriminator(real)).mean() + softplus(self.discriminator(samples.detach())).mean()
-            self._move(self._steps[0], loss)
-            self._move(self._steps[1], softplus(-self.discriminator(samples)).mean())
-
-    @staticmethod
-    def _move(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+            self._adam_d.descend(loss, self._rate_d)
+            self._adam_g.descend(softplus(-self.discriminator(samples)).mean(), self._rate_g)
 
     @torch.no_grad()
     def samples(self, n: int, stream: torch.Generator) -> Tensor:
