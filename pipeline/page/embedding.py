@@ -13,7 +13,7 @@ SMALL = 64 * 64
 """Pixels of an image that is kept as PNG"""
 EFFORT = 75
 """Of WebP without loss, up to 100: the last few percent of bytes would take ten times as long"""
-QUALITY = 70
+QUALITY = 50
 """Of WebP with loss, for drawings: thin lines keep their colours, which few colours in all would not"""
 GAP = 1
 """Pixels between the images of a strip, through which the page is seen"""
