@@ -26,7 +26,7 @@ from pipeline.artifacts.configuration import inputs_digest
 from pipeline.artifacts.paths import prepared_file
 from pipeline.commands import mlflow_gc
 from pipeline.runtime import checkpoints, code, files, run_log
-from pipeline.stages import figures, train
+from pipeline.stages import configure, figures, train
 from pipeline.tracking import assessments, gan_generator, logged_model, media, runs, store, unneeded, untrained
 
 store.prepare_environment()  # MLflow reads some of it when it is imported
@@ -113,6 +113,24 @@ def test_a_killed_training_draws_each_picture_once_and_counts_its_readings_on(cl
     readings = client.get_metric_history(run.info.run_id, "system/cpu_utilization_percentage")
     assert [point.step for point in readings] == list(range(len(readings)))
     assert len(readings) >= 2
+
+
+def test_seeds_that_were_trained_apart_get_the_scores_on_the_runs_that_have_their_curves(client, digits):
+    digits.change({"experiments.digits.train.seeds": [1, 2]})
+    configure.main()
+    for seed in ("1", "2"):  # as the jobs of a cluster do
+        train.main("digits", seed)
+    apart = seed_runs(client)
+    train.main("digits")  # finds them finished
+    together = seed_runs(client)  # each name once
+    assert {name: run.info.run_id for name, run in together.items()} == {
+        name: run.info.run_id for name, run in apart.items()}
+    digits.score("digits")
+    figures.main("digits")
+    for seed in (1, 2):
+        run = seed_runs(client)[f"seed {seed} · digits · smoke"]
+        assert run.info.run_id == apart[f"seed {seed} · digits · smoke"].info.run_id
+        assert {"discriminator_loss", "test_log_likelihood"} <= set(run.data.metrics)
 
 
 def test_the_machine_is_read_while_training_goes_on(client):
