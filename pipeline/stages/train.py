@@ -152,7 +152,7 @@ class _Experiment:
         """To the end, or that of a start which is to be given up."""
         if any(fit.is_to_be_given_up for fit in fits):  # as a checkpoint has them that was the last before a kill
             return
-        if all(fit.is_finished for fit in fits):  # by an earlier process: its run is not begun again
+        if all(fit.model.epochs and fit.is_finished for fit in fits):  # by an earlier process: its run has ended
             return
         words = f"{self.name}, seed{'' if len(fits) == 1 else 's'} {', '.join(str(fit.seed) for fit in fits)}"
         words += f", start {fits[0].start}" if fits[0].start > 1 else ""
