@@ -6,6 +6,7 @@ process; the functions behind them do not. The bits are the same.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 import torch
@@ -15,7 +16,7 @@ from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
 
-class _Optimiser:
+class _Optimiser(ABC):
     def __init__(self, parameters: Iterable[Tensor]) -> None:
         self.parameters = list(parameters)
 
@@ -25,8 +26,9 @@ class _Optimiser:
         with torch.no_grad():
             self._step(slope, rate)
 
+    @abstractmethod
     def _step(self, slope: list[Tensor], rate: float) -> None:
-        raise NotImplementedError
+        """Move the parameters, and what is remembered of earlier slopes."""
 
 
 class Adam(_Optimiser):

@@ -192,11 +192,7 @@ def _read_labels(folder: Path) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for split, images in IMAGES.items():
         path = folder / f"{split}{_LABELS}"
-        try:
-            found[split] = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{path} cannot be read", expected="an array in NumPy's format", found=reason(error),
-                            remedy=redo(folder)) from error
+        found[split] = sources.read_array(path)
         values, each = found[split], images // len(CLASSES)
         fits = values.dtype == np.uint8 and values.shape == (images,)
         if not fits or np.bincount(values).tolist() != [each] * len(CLASSES):

@@ -21,7 +21,7 @@ import numpy as np
 
 from gan.datasets.image_folder import IMAGES_FILE, SOURCE_FILE, ImageFolder, Read, first_few, first_of_copies
 from gan.datasets.members import Member, lowest_folders
-from gan.datasets.sources import reason, redo
+from gan.datasets.sources import read_array, redo
 from gan.errors import DataError
 from gan.settings import require
 
@@ -61,11 +61,7 @@ class ClassFolders(ImageFolder):
     def _labels(self, folder: Path) -> np.ndarray:
         """int32 [n]"""
         path, expected = folder / LABELS_FILE, len(self._images(folder))
-        try:
-            labels: np.ndarray = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{path} cannot be read", expected="an array in NumPy's format", found=reason(error),
-                            remedy=redo(folder)) from error
+        labels = read_array(path)
         fits = labels.dtype == np.int32 and labels.shape == (expected,)
         if not fits or self._about(folder).get("labels") != _sha256(labels):
             raise DataError(f"{path} holds other labels than were made with its images", expected=f"int32 [{expected}]",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from gan.datasets.sources import Availability, Say, StartProgress, reason, redo, verify_names
+from gan.datasets.sources import Availability, Say, StartProgress, read_array, redo, verify_names
 from gan.errors import DataError
 from gan.settings import ParameterBlock
 
@@ -86,11 +86,7 @@ def _read(folder: Path) -> np.ndarray:
     """uint8 [1797, 64], checked."""
     path = folder / FILE
     verify_names(folder, {FILE})
-    try:
-        pixels: np.ndarray = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read", expected="an array in NumPy's format", found=reason(error),
-                        remedy=redo(folder)) from error
+    pixels = read_array(path)
     _check(pixels, str(path), redo(folder))
     return pixels
 

@@ -108,7 +108,7 @@ class ImageFolder(ParameterBlock):
 
     def verify(self, folder: Path) -> None:
         """Also that the images were made with these settings."""
-        sources.verify_names(folder, set(self._files))
+        sources.verify_names(folder, self._files)
         record = self._about(folder)
         images = self._images(folder)
         expected = {**self._settings(), "images": len(images), "sha256": _sha256(folder / IMAGES_FILE)}
@@ -162,7 +162,7 @@ class ImageFolder(ParameterBlock):
             record = self._about(folder)
             if all(record[key] == value for key, value in self._choice().items()):
                 return int(record["images"])
-        for place in self._places(local):
+        for place in places_of(self.folder, local):
             try:
                 with open_members([place]) as members:
                     return len(self._wanted(_images_among(members), place))
@@ -189,11 +189,7 @@ class ImageFolder(ParameterBlock):
     def _images(self, folder: Path) -> np.ndarray:
         """uint8 [n, d], read as it is needed."""
         path = folder / IMAGES_FILE
-        try:
-            images: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{path} cannot be read", expected="an array in NumPy's format", found=reason(error),
-                            remedy=redo(folder)) from error
+        images = sources.read_array(path, mmap_mode="r")
         d = self.channels * self.size**2
         if images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != d or len(images) == 0:
             raise DataError(f"{path} holds other images, or of other settings", expected=f"uint8 [n, {d}]",
@@ -206,17 +202,10 @@ class ImageFolder(ParameterBlock):
         return (f"put a folder {self.folder} or {self.folder}.zip with readable images ({', '.join(EXTENSIONS)}) in a "
                 f"folder and name that one: {sources.LOCAL_FOLDERS}=/path/to/folder make reproduce")
 
-    def _places(self, local: Sequence[Path]) -> Iterator[Path]:
-        for folder in local:
-            if (folder / self.folder).is_dir():
-                yield folder / self.folder
-            if (folder / f"{self.folder}.zip").is_file():
-                yield folder / f"{self.folder}.zip"
-
     def _sources(self, local: Sequence[Path]) -> Iterator[Source]:
         for folder in local:
             try:
-                places = list(self._places([folder]))
+                places = list(places_of(self.folder, [folder]))
             except OSError as error:
                 yield sources.failing_source(folder, f"cannot be searched ({reason(error)})")
                 continue
@@ -339,6 +328,15 @@ class Read:
     """images by words of `TREATMENTS`"""
     deep: dict[str, int] = field(default_factory=dict)
     """of samples of 16 bits whose depth the files do not say: how many images, and which bits were taken"""
+
+
+def places_of(name: str, local: Sequence[Path]) -> Iterator[Path]:
+    """The folders and zip archives of that name in `local`, the user's own folders."""
+    for folder in local:
+        if (folder / name).is_dir():
+            yield folder / name
+        if (folder / f"{name}.zip").is_file():
+            yield folder / f"{name}.zip"
 
 
 def _images_among(members: Sequence[Member]) -> list[Member]:

@@ -215,6 +215,16 @@ def verify_pinned(folder: Path, files: Sequence[PinnedFile]) -> None:
                             remedy=redo(folder)) from error
 
 
+def read_array(path: Path, mmap_mode: Literal["r"] | None = None) -> np.ndarray:
+    """An array in NumPy's format, read as it is needed with `mmap_mode`; DataError, with the cure for raw files."""
+    try:
+        array: np.ndarray = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} cannot be read", expected="an array in NumPy's format", found=reason(error),
+                        remedy=redo(path.parent)) from error
+    return array
+
+
 def verify_names(folder: Path, names: Collection[str]) -> None:
     """DataError unless `folder` holds files of these `names` and nothing else, so that its digest is one of them."""
     try:

@@ -117,6 +117,11 @@ class Moments:
     steps: int
 
 
+def falling(step: int, steps: int) -> float:
+    """What a learning rate is multiplied by: 1 in the first half of the steps, then less and less, in a line to 0."""
+    return min(1.0, 2 * (1 - step / steps))
+
+
 def gradient(loss: Tensor, theta: Tensor, through: bool = False) -> Tensor:
     """∂loss/∂theta; `through` keeps the graph, for derivatives of it."""
     return torch.autograd.grad(loss, theta, create_graph=through)[0]

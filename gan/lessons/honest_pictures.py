@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from gan.datasets.sources import StartProgress
-from gan.lessons.batched import Mlp, Noise
+from gan.lessons.batched import Mlp, Noise, falling
 from gan.lessons.digits import Digits, DigitsGame, entropy, mean_distance
-from gan.lessons.lesson import Criterion, Outcome, Rows, lower_end
+from gan.lessons.lesson import Criterion, Outcome, Rows, lower_end, upper_end
 from gan.lessons.minibatch_features import histogram
 from gan.lessons.settings import HonestPictures
 
@@ -59,16 +59,15 @@ def run(settings: HonestPictures, start: StartProgress, digits: Digits) -> Outco
 
     def gains(column: str, chosen: str) -> list[float]:
         """The chosen ones less the first drawn, for each seed."""
-        return [ours - first for ours, first in zip(grids.numbers(column, grid=chosen),
-                                                    grids.numbers(column, grid="first"), strict=True)]
+        return grids.differences(column, {"grid": chosen}, {"grid": "first"})
 
     criteria = [
         Criterion("judge’s mean probability, best by D less the first drawn: mean over seeds less two standard errors",
                   lower_end(gains("probability", "best")), ">", 0.0),
         Criterion("judge’s mean probability, worst by D less the first drawn: mean over seeds and two standard errors",
-                  -lower_end([-gain for gain in gains("probability", "worst")]), "<", 0.0),
+                  upper_end(gains("probability", "worst")), "<", 0.0),
         Criterion("mean distance between two pictures, best by D less the first drawn: mean over seeds and two "
-                  "standard errors", -lower_end([-gain for gain in gains("mean_distance", "best")]), "<", 0.0)]
+                  "standard errors", upper_end(gains("mean_distance", "best")), "<", 0.0)]
     numbers = {"accuracy of the judge on test images": judge.accuracy,
                "share of all samples to which the judge gives less than .9": statistics.fmean(unsure)}
     return Outcome(criteria, {"grids": grids.table, "samples": each.table}, numbers, images)
@@ -81,7 +80,7 @@ def _train(settings: HonestPictures, digits: Digits, start: StartProgress) -> tu
                       settings.discriminator_rate, settings.generator_rate)
     with start("honest pictures", settings.steps, "round") as meter:
         for step in range(settings.steps):
-            game.play(min(1.0, 2 * (1 - step / settings.steps)))
+            game.play(falling(step, settings.steps))
             meter.advance(1)
     samples = game.samples(Noise(settings.seeds, "drawn").normal(settings.drawn, settings.noise))
     with torch.no_grad():

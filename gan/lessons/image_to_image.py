@@ -89,8 +89,7 @@ def _translators(settings: ImageToImage, source: Source, steps: int, advance: Ca
 
 def _criteria(digits: Rows, colours: Rows) -> list[Criterion]:
     def less(column: str, name: str, other: str) -> list[float]:
-        return [a - b for a, b in zip(digits.numbers(column, trained_by=name), digits.numbers(
-            column, trained_by=other), strict=True)]
+        return digits.differences(column, {"trained_by": name}, {"trained_by": other})
 
     def possible(name: str) -> list[float]:
         return colours.numbers("possible_share", trained_by=name)

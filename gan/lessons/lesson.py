@@ -52,6 +52,11 @@ def lower_end(values: Sequence[float]) -> float:
     return statistics.fmean(values) - 2 * statistics.stdev(values) / math.sqrt(len(values))
 
 
+def upper_end(values: Sequence[float]) -> float:
+    """As `lower_end`, the mean and two standard errors."""
+    return -lower_end([-value for value in values])
+
+
 class Rows:
     """A table in the making, row by row."""
 
@@ -66,6 +71,10 @@ class Rows:
         """A column's numbers, in the rows where other columns hold the values asked for."""
         return [float(cell) for i, cell in enumerate(self.table[column]) if isinstance(cell, float | int)
                 and all(self.table[name][i] == wanted for name, wanted in where.items())]
+
+    def differences(self, column: str, one: Mapping[str, Cell], other: Mapping[str, Cell]) -> list[float]:
+        """A column's numbers in some rows less those in as many others, in order: seed by seed, where a row is one."""
+        return [a - b for a, b in zip(self.numbers(column, **one), self.numbers(column, **other), strict=True)]
 
 
 class Lesson(Protocol):

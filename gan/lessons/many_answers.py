@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from gan.datasets.sources import StartProgress
-from gan.lessons.batched import Adam, Mlp, Noise, gradient
+from gan.lessons.batched import Adam, Mlp, Noise, falling, gradient
 from gan.lessons.lesson import Criterion, Outcome
 from gan.lessons.settings import ManyAnswers
 
@@ -91,7 +91,7 @@ def _conditional_gan(settings: ManyAnswers, advance: Advance) -> tuple[Mlp, Tens
     moments_d, moments_g = adam_d.start(theta_d), adam_g.start(theta_g)
     noise = Noise(settings.seeds, "game")
     for step in range(settings.steps):
-        scale = min(1.0, 2 * (1 - step / settings.steps))
+        scale = falling(step, settings.steps)
         x, y = questions(settings.batch, settings.blur, noise)
         asked = torch.cat((x, noise.normal(settings.batch, settings.noise)), 2)
         with torch.no_grad():

@@ -85,8 +85,7 @@ def _criteria(rows: Rows, of_real: float) -> list[Criterion]:
 
 def differences(rows: Rows, column: str) -> list[float]:
     """With less without, seed by seed."""
-    return [with_less - without for with_less, without in zip(
-        rows.numbers(column, game="with"), rows.numbers(column, game="without"), strict=True)]
+    return rows.differences(column, {"game": "with"}, {"game": "without"})
 
 
 def _samples(settings: MinibatchGan, pictures: Pictures, seed: int, game: str,

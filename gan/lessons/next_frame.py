@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from gan.datasets.sources import StartProgress
-from gan.lessons.batched import Adam, Mlp, Noise, gradient
+from gan.lessons.batched import Adam, Mlp, Noise, falling, gradient
 from gan.lessons.lesson import Criterion, Outcome, Rows
 from gan.lessons.parts.next_frame_films import PIXELS, SEEN, SIDE, flights
 from gan.lessons.settings import NextFrame
@@ -137,7 +137,7 @@ def _train(settings: NextFrame, adversarial: bool, advance: Callable[[int], None
         return discriminator(theta, torch.cat((seen, frames + settings.blur * blur.normal(*frames.shape[1:])), 2))
 
     for step in range(settings.steps):
-        scale = min(1.0, 2 * (1 - step / settings.steps))
+        scale = falling(step, settings.steps)
         films = flights(settings.batch, noise)
         seen, truth = films.seen(), films.next(2 * noise.integers(2, settings.batch) - 1)
         frames = predict(theta_g.requires_grad_(), seen, noise.normal(settings.batch, settings.noise))

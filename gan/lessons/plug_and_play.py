@@ -130,8 +130,7 @@ def run(settings: PlugAndPlay, start: StartProgress, digits: Digits) -> Outcome:
 def _criteria(settings: PlugAndPlay, variants: Rows, classes: Rows) -> list[Criterion]:
     def gains(column: str, without: str) -> list[float]:
         """Everything less without, for each seed."""
-        return [whole - part for whole, part in zip(variants.numbers(column, variant="everything"),
-                                                    variants.numbers(column, variant=without), strict=True)]
+        return variants.differences(column, {"variant": "everything"}, {"variant": without})
 
     def above_unsteered() -> list[float]:
         """For each class and seed."""

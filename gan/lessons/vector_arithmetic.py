@@ -20,7 +20,7 @@ from torch.nn.functional import interpolate
 from gan.datasets.sources import StartProgress
 from gan.lessons.batched import Noise
 from gan.lessons.digits import Digits, Judge
-from gan.lessons.lesson import Criterion, Outcome, Rows, Table
+from gan.lessons.lesson import Criterion, Outcome, Rows, Table, lower_end
 from gan.lessons.parts.vector_arithmetic_attributes import ATTRIBUTES, Meter, any_degrees, inks, made
 from gan.lessons.parts.vector_arithmetic_game import Discriminator, Generator, Moments, train_generator
 from gan.lessons.settings import VectorArithmetic
@@ -172,8 +172,7 @@ def _criteria(settings: VectorArithmetic, rates: Rows, accuracy: float) -> list[
 
     def over_chance(pair: str) -> float:
         each = [mean("share", 3, pair=pair, seed=seed) - mean("base_rate", 3, pair=pair, seed=seed) for seed in seeds]
-        error = statistics.stdev(each) / math.sqrt(len(each)) if len(each) > 1 else math.nan
-        return statistics.fmean(each) - 2 * error
+        return lower_end(each)
 
     seeds, pairs = settings.seeds, {wanted.pair: None for wanted in SUMS}
     return [

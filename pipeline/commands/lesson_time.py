@@ -15,7 +15,6 @@ from gan.lessons.catalogue import LESSONS
 from gan.lessons.minibatch_gan import GAMES
 from gan.lessons.pictures import PictureGame, require_playable
 from gan.lessons.settings import MinibatchGan
-from gan.settings import require
 from pipeline.artifacts.prepared import bytes_read
 from pipeline.artifacts.raw import local_folders, raw_folder
 from pipeline.commands.timing import Seconds, rounds, span
@@ -68,8 +67,8 @@ def known_seconds(names: Iterable[str], profile: str) -> int:
 def needs(planned: Parameters, name: str, device: torch.device) -> Needs:
     """What a lesson on pictures that is run by name needs, from a few steps of its games and of its classifier."""
     settings, data = lesson_settings(planned.raw, name, planned.profile), LESSONS[name].data
-    require(isinstance(settings, MinibatchGan), f"{name} is no game on pictures")
-    assert isinstance(settings, MinibatchGan)
+    if not isinstance(settings, MinibatchGan):
+        raise ValueError(f"{name} is no game on pictures")
     loader = planned.datasets[data]
     try:
         require_playable(loader.shape)

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
+from gan.datasets.image_folder import places_of
 from gan.datasets.sources import LOCAL_FOLDERS
 from gan.errors import DataError
 from gan.lessons import catalogue
@@ -156,9 +157,8 @@ def own_place(name: str) -> Path:
     As with a data set from such a folder, DVC watches the name, not what is in it.
     """
     folders = local_folders()
-    for place in (folder / f"{name}{end}" for folder in folders for end in ("", ".zip")):
-        if place.is_file() if place.suffix == ".zip" else place.is_dir():
-            return place
+    for place in places_of(name, folders):
+        return place
     raise DataError(f"no folder {name} to translate", expected=f"{name} or {name}.zip in a folder that "
                     f"{LOCAL_FOLDERS} names", found=", ".join(map(str, folders)) or f"{LOCAL_FOLDERS} names none",
                     remedy=f"{LOCAL_FOLDERS}=/path/to/folder dvc repro, or folder: \"\" in params.yaml")

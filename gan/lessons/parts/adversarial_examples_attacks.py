@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from gan.adversarial.layers import Dense, Layer, Network, uniform
-from gan.lessons.batched import Noise
+from gan.lessons.batched import Noise, falling
 from gan.linear_algebra import random_stream
 
 REACH = 2.5
@@ -99,7 +99,7 @@ def train(images: Tensor, labels: Tensor, units: int, classes: int, seeds: Seque
             reach = epsilon * min(1.0, (step + 1) / (RISE * steps))
             x, y = torch.cat((x, attacked(network, x, y, reach, inner)), 1), torch.cat((y, y), 1)
         network.backward(logit_gradient(network.forward(x), y).div_(y.shape[1]))
-        rate = learning_rate * min(1.0, 2 * (1 - step / steps))
+        rate = learning_rate * falling(step, steps)
         for parameter, gradient, velocity in zip(network.parameters, network.gradients, velocities, strict=True):
             parameter.add_(velocity.mul_(MOMENTUM).sub_(gradient, alpha=rate))
         advance(1)

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import batch_norm, conv2d, conv_transpose2d, leaky_relu, softplus
 
 from gan.datasets.pairs import Pairs
-from gan.lessons.batched import Adam, Noise, gradient
+from gan.lessons.batched import Adam, Noise, falling, gradient
 from gan.linear_algebra import random_stream
 
 PATCH = 10
@@ -257,7 +257,7 @@ def train(source: Source, objectives: Sequence[Objective], seeds: Sequence[int],
         return values.repeat(len(objectives), *[1] * (values.ndim - 1))
 
     for step in range(sizes.steps):
-        scale = min(1.0, 2 * (1 - step / sizes.steps))
+        scale = falling(step, sizes.steps)
         x, y = map(repeated, source.draw(sizes.batch, data))
         outputs = generator(theta_g.requires_grad_(), x, repeated(noise.normal(sizes.batch, sizes.noise)))
         loss = weights * 2 * (outputs - y).abs().mean((1, 2, 3, 4))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 
-from gan.lessons.batched import Adam, Mlp, Noise, gradient
+from gan.lessons.batched import Adam, Mlp, Noise, falling, gradient
 from gan.lessons.digits import BLUR, CLASSES
 
 Advance = Callable[[int], None]
@@ -135,7 +135,7 @@ class Decoders:
         moments_g, moments_d = adam_g.start(theta_g), adam_d.start(theta_d)
         data, blur = Noise(seeds, "decoder data"), Noise(seeds, "decoder blur")
         for step in range(steps):
-            scale = min(1.0, 2 * (1 - step / steps))
+            scale = falling(step, steps)
             rows = data.integers(len(self._images), self._batch)
             images = self._images[rows]
             decoded = self._generator(theta_g.requires_grad_(), self._codes[rows]).sigmoid()

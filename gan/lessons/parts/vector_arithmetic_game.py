@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import batch_norm, conv2d, conv_transpose2d, leaky_relu, softplus
 
-from gan.lessons.batched import Adam, Noise, gradient
+from gan.lessons.batched import Adam, Noise, falling, gradient
 from gan.linear_algebra import random_stream
 
 COARSE, KERNEL, NEAR = 7, 4, 3
@@ -144,7 +144,7 @@ def train_generator(images: Callable[[Tensor], Tensor], n: int, seed: int, gener
         return discriminator(theta, shown + blur * shaken.normal(batch, shown[0].numel()).view_as(shown))
 
     for step in range(steps):
-        scale = min(1.0, 2 * (1 - step / steps))
+        scale = falling(step, steps)
         samples = generator(theta_g.requires_grad_(), z.normal(batch, generator.noise)[0])
         theta_d.requires_grad_()
         loss = softplus(-judged(theta_d, images(data.integers(n, batch)[0]))) + softplus(

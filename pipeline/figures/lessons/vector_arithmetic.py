@@ -27,15 +27,14 @@ def draw(outcome: Outcome, settings: Mapping[str, Any]) -> Drawing:
     (curves,), (samples,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(above, tall * max(1, len(sums))))
     grid = curves.add_gridspec(2, 6, height_ratios=(1.1, 1))
     share, readable = curves.add_subplot(grid[0, :3]), curves.add_subplot(grid[0, 3:])
-    for length, (_, colour) in LENGTHS.items():
-        for axes, column in ((share, "share"), (readable, "readable")):
-            for seed in seeds:
-                axes.plot(settings["averaged"], _means(rates, column, settings, seed=seed, length=length), color=colour,
-                          linewidth=0.8, alpha=0.7)
-            each = [_means(rates, column, settings, seed=seed, length=length) for seed in seeds]
-            axes.plot(settings["averaged"], np.mean(each, 0), color=colour, marker="o", markersize=3.5,
-                      label=LENGTHS[length][0] if axes is share else "")
     averages = settings["averaged"]
+    for length, (label, colour) in LENGTHS.items():
+        for axes, column in ((share, "share"), (readable, "readable")):
+            each = [_means(rates, column, settings, seed=seed, length=length) for seed in seeds]
+            for values in each:
+                axes.plot(averages, values, color=colour, linewidth=0.8, alpha=0.7)
+            axes.plot(averages, np.mean(each, 0), color=colour, marker="o", markersize=3.5,
+                      label=label if axes is share else "")
     share.plot(averages, _means(rates, "linear_code", settings), color=BLACK, linewidth=1.2, linestyle=(0, (1, 1.5)),
                label="theory: directions that tell as often")
     ideal = outcome.tables["ideal"]
@@ -47,7 +46,7 @@ def draw(outcome: Outcome, settings: Mapping[str, Any]) -> Drawing:
         line_at(readable, float(real))
     for axes, label in ((share, "share with both attributes"), (readable, f"share read as a {settings['digit']}")):
         axes.set(xlabel="z averaged for each concept", ylabel=label, ylim=(0, 1.03))
-        axes.set_xticks(settings["averaged"])
+        axes.set_xticks(averages)
     handles, labels = share.get_legend_handles_labels()
     curves.legend(handles, labels, loc="outside upper left", ncols=2, handlelength=1.8, columnspacing=1.2)
     _pairs(curves.add_subplot(grid[1, :4]), rates, seeds)
