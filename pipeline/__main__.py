@@ -1,7 +1,5 @@
 """The command line: `python -m pipeline --help`."""
 
-from __future__ import annotations
-
 import _signal  # type: ignore[import-not-found]  # the slow part of `signal` are its enumerations
 import sys
 
