@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from gan.datasets.dataset import Dataset
+    from gan.evaluation.estimates import Estimate
+    from gan.evaluation.features import Features
 
 BetweenUpdates = Callable[[], None]
 
@@ -68,3 +74,47 @@ class Interpolates(Protocol):
 
     def interpolate(self, weights: Mapping[str, Tensor], rows: int, columns: int, stream: torch.Generator) -> Tensor:
         """Samples along `rows` straight lines in latent space, in `columns` steps each: [rows·columns, d]."""
+
+
+# What some models can do beside, and a row of Table 1 does not ask for: section 7 of the paper.
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Images to be shown in rows."""
+
+    title: str
+    """what rows and columns are, in a few words"""
+    images: Tensor
+    """[rows·columns, d] in the data's scale, row by row"""
+    columns: int
+
+
+@runtime_checkable
+class Illustrated(Protocol):
+    """What a model that can do more than draw samples shows of it: `isinstance` tells whether it does."""
+
+    def pictures(self, weights: Mapping[str, Tensor], data: Dataset, stream: torch.Generator) -> Mapping[str, Picture]:
+        """By name, which is also a file's. Nothing is picked: the first images, the next of the stream."""
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """What a model is examined with: real images, their labels where they have any, and who tells a sample's class."""
+
+    data: Dataset
+    """on the device of the model"""
+    labels: Mapping[str, Tensor] | None
+    """int64 [n] from 0, for each of `SPLITS`, on the CPU"""
+    judge: Features | None
+    """a classifier; None where the data have no labels"""
+    samples: int
+    """how many samples or test images are looked at, at most"""
+
+
+@runtime_checkable
+class Examined(Protocol):
+    """What a model that can do more than draw samples is measured by: `isinstance` tells whether it is."""
+
+    def examine(self, weights: Mapping[str, Tensor], by: Examination, stream: torch.Generator
+                ) -> Mapping[str, Estimate]:
+        """By the names in `gan.evaluation.abilities`."""
