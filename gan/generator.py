@@ -14,14 +14,13 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
+from gan.adversarial.conditions import Told, class_codes, even_told, generate, of_classes, of_pixels
 from gan.adversarial.layers import Network
 from gan.adversarial.networks import draw_noise, load, whole_generator
-from gan.adversarial.settings import AdversarialNets, Shape
+from gan.adversarial.settings import AdversarialNets, OnClass, OnVisiblePixels, Shape
 from gan.errors import DataError, ReproductionError
 from gan.linear_algebra import random_stream
 from gan.weights import read_description, read_weights
-
-SAMPLES_PER_BLOCK = 1000
 
 
 class Generator:
@@ -58,15 +57,49 @@ class Generator:
                             expected="a file as the stage `train` wrote it", found=str(error),
                             remedy="delete it and run `dvc repro`") from error
 
-    @torch.no_grad()
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """n samples, float32 [n, C, H, W] on the CPU, in the data's scale: [0, 1], or normalised as the data were.
 
-        They are the same for the same `seed`, that of the noise, of which torch keeps 32 bits. ReproductionError if n
-        is below 1.
+        They are the same for the same `seed`, that of the noise, of which torch keeps 32 bits. Of nets that are told a
+        class, class after class and around again. ReproductionError if n is below 1.
         """
+        return self._drawn(n, seed, even_told(self.nets, n, math.prod(self.shape)) if n > 0 else None)
+
+    def sample_class(self, number: int, n: int, seed: int = 0) -> Tensor:
+        """As `sample`, all of one class, from 0. ReproductionError if these nets are told no class, or have none of
+        that number."""
+        condition = self.nets.condition
+        if not isinstance(condition, OnClass):
+            raise ReproductionError("this generator cannot be asked for a class",
+                                    expected="weights of nets that are told a class", found=self.nets.family,
+                                    remedy="name a file of such an experiment, mnist_conditional for instance")
+        if not 0 <= number < condition.classes:
+            raise ReproductionError("there is no such class", expected=f"0 to {condition.classes - 1}",
+                                    found=str(number), remedy="name one of these")
+        return self._drawn(n, seed, of_classes(class_codes(condition.classes), torch.full((max(n, 0),), number)))
+
+    def complete(self, image: Tensor, visible: Tensor, n: int, seed: int = 0) -> Tensor:
+        """n answers to an image [C, H, W] of which the pixels are given where `visible` [H, W] is true: [n, C, H, W].
+
+        ReproductionError if these nets are told no pixels, or the image is of another size.
+        """
+        if not isinstance(self.nets.condition, OnVisiblePixels):
+            raise ReproductionError("this generator cannot complete an image",
+                                    expected="weights of nets that are told which pixels are given",
+                                    found=self.nets.family,
+                                    remedy="name a file of such an experiment, mnist_completion for instance")
+        if tuple(image.shape) != self.shape or tuple(visible.shape) != self.shape[1:]:
+            raise ReproductionError("the image is of another size than those the generator was trained on",
+                                    expected=" × ".join(map(str, self.shape)),
+                                    found=" × ".join(map(str, image.shape)), remedy="cut or scale it to that size")
+        rows = (max(n, 0), math.prod(self.shape))
+        given = visible.float().expand(self.shape).reshape(1, -1).expand(rows)
+        return self._drawn(n, seed, of_pixels(image.reshape(1, -1).expand(rows), given))
+
+    @torch.no_grad()
+    def _drawn(self, n: int, seed: int, told: Told | None) -> Tensor:
         if n < 1:
             raise ReproductionError("this is no number of samples", expected="one whole number from 1", found=str(n),
                                     remedy="for instance: sample(16)")
         z = draw_noise(self.nets.noise, n, torch.Generator().manual_seed(seed))
-        return torch.cat([self._network.forward(block) for block in z.split(SAMPLES_PER_BLOCK)]).view(-1, *self.shape)
+        return generate(self._network, z, told).view(-1, *self.shape)

@@ -102,7 +102,6 @@ class Examination:
     """What a model is examined with: real images, their labels where they have any, and who tells a sample's class."""
 
     data: Dataset
-    """on the device of the model"""
     labels: Mapping[str, Tensor] | None
     """int64 [n] from 0, for each of `SPLITS`, on the CPU"""
     judge: Features | None

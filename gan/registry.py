@@ -31,7 +31,7 @@ MODELS = {
     "training_images": ("gan.baselines.training_images", "TrainingImagesModel"),
     "kmeans": ("gan.baselines.kmeans", "KMeansModel")}
 """Module and class of each; a class is called with settings, training images, seed and device, and adversarial nets
-with the images' shape"""
+with the images' shape, the number of the start, and labels"""
 
 
 def module_of(kind: str) -> str:
@@ -40,21 +40,21 @@ def module_of(kind: str) -> str:
 
 
 def create(settings: Settings, train: Tensor, seed: int, device: torch.device | str = "cpu",
-           shape: Shape | None = None, start: int = 1) -> Model:
+           shape: Shape | None = None, start: int = 1, labels: Tensor | None = None) -> Model:
     """An untrained model for training images [N, d] of `shape` (C, H, W), which convolutions need.
 
-    `start` above 1 is for models that may take several (`gan.model.Restarts`).
-    ValueError if the settings do not fit the images.
+    `start` above 1 is for models that may take several (`gan.model.Restarts`); `labels`, int64 [N], are for those that
+    `needs_labels`. ValueError if the settings do not fit the images.
     """
     import torch
 
-    own = (shape, start) if isinstance(settings, AdversarialNets) else ()
+    own: tuple[Any, ...] = (shape, start, labels) if isinstance(settings, AdversarialNets) else ()
     model: Model = _model_class(settings)(settings, train, seed, torch.device(device), *own)
     return model
 
 
 def create_together(settings: Settings, train: Tensor, seeds: Sequence[int], device: torch.device | str = "cpu",
-                    shape: Shape | None = None) -> list[Model]:
+                    shape: Shape | None = None, labels: Tensor | None = None) -> list[Model]:
     """As `create`, a model for each of `seeds`; where it pays, they are trained as one computation.
 
     That is on a GPU, and without convolutions, which keep one busy by themselves, and without restarts, after which
@@ -65,8 +65,24 @@ def create_together(settings: Settings, train: Tensor, seeds: Sequence[int], dev
     device = torch.device(device)
     if isinstance(settings, AdversarialNets) and len(seeds) > 1 and device.type != "cpu" and not any(
             game.has_convolutions or game.recipe.restarts for game in settings.games()):
-        return [*_model_class(settings).together(settings, train, seeds, device, shape)]
-    return [create(settings, train, seed, device, shape) for seed in seeds]
+        return [*_model_class(settings).together(settings, train, seeds, device, shape, labels)]
+    return [create(settings, train, seed, device, shape, labels=labels) for seed in seeds]
+
+
+def model_of(settings: Settings) -> str:
+    """What a row is a row of: its kind, or the word for adversarial nets that do more than the paper's or by other
+    rules, with which no figure of the paper is compared."""
+    return settings.family if isinstance(settings, AdversarialNets) else settings.kind
+
+
+def does_more(settings: Settings) -> bool:
+    """Whether such a model shows and is measured by more than its samples (`gan.model.Illustrated`, `Examined`)."""
+    return isinstance(settings, AdversarialNets) and settings.condition is not None
+
+
+def needs_labels(settings: Settings) -> bool:
+    """Whether such a model is trained on labels beside images."""
+    return isinstance(settings, AdversarialNets) and settings.needs_labels
 
 
 def _model_class(settings: Settings) -> Any:

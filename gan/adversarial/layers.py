@@ -16,7 +16,7 @@ import contextlib
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -39,14 +39,26 @@ class Layer(Protocol):
     def delta(self, gradient: Tensor) -> Tensor:
         """From ∂L/∂output to ∂L/∂(affine sum), for all n examples of the last forward pass."""
 
-    def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
-        """Fill `gradients` from `delta`; `weights` [n, 1] multiply each example's share."""
+    def differentiate(self, delta: Tensor, weights: Tensor | None, tangent: Tensor | None = None) -> None:
+        """Fill `gradients` from `delta`; `weights` [n, 1] multiply each example's share.
+
+        `tangent` [m, inputs], given with weights, is added to the weighted inputs of the first m examples in the
+        gradient of the weight (`Network.backward_with_penalty`).
+        """
 
     def input_gradient(self, delta: Tensor) -> Tensor:
         """From `delta`, all n rows or the last ones of it, to ∂L/∂input for the same rows."""
 
     def limit_norms(self, maximum: float) -> None:
         """Scale down to L2 norm `maximum` the weights into each unit (each piece of a maxout unit) that exceed it."""
+
+
+@runtime_checkable
+class PiecewiseLinear(Layer, Protocol):
+    """A layer that is linear but for a choice that small changes leave as it is: which piece is the largest."""
+
+    def tangent(self, change: Tensor) -> Tensor:
+        """How the output changes with the input, of the first m examples: [m, inputs] → [m, outputs]."""
 
 
 def uniform(shape: Sequence[int], irange: float, stream: torch.Generator) -> Tensor:
@@ -86,6 +98,13 @@ def require_activation(activation: str) -> None:
         raise ValueError(f"unknown activation {activation!r}; known are {', '.join(ACTIVATIONS)}")
 
 
+def _with_tangent(inputs: Tensor, tangent: Tensor | None) -> Tensor:
+    """`tangent` added, in place, to the first rows that it has."""
+    if tangent is not None:
+        inputs[..., :tangent.shape[-2], :].add_(tangent)
+    return inputs
+
+
 class _Affine:
     """What layers around one affine map x·W + b share."""
 
@@ -93,11 +112,12 @@ class _Affine:
     gradients: list[Tensor]
     _x: Tensor
 
-    def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
+    def differentiate(self, delta: Tensor, weights: Tensor | None, tangent: Tensor | None = None) -> None:
         if weights is None:
             self.gradients = [product(self._x.mT, delta), delta.sum(-2)]
         else:
-            self.gradients = [product((self._x * weights).mT, delta), product(weights.mT, delta).squeeze(-2)]
+            inputs = _with_tangent(self._x * weights, tangent)
+            self.gradients = [product(inputs.mT, delta), product(weights.mT, delta).squeeze(-2)]
 
     def input_gradient(self, delta: Tensor) -> Tensor:
         return product(delta, self.parameters[0].mT)
@@ -129,6 +149,13 @@ class Dense(_Affine):
     def delta(self, gradient: Tensor) -> Tensor:
         return activation_delta(gradient, self.output, self.activation)
 
+    def tangent(self, change: Tensor) -> Tensor:
+        """ValueError for a sigmoid, which is not piecewise linear."""
+        if self.activation == "sigmoid":
+            raise ValueError("a sigmoid layer is not piecewise linear")
+        sums = product(change, self.parameters[0])
+        return activation_delta(sums, self.output[..., :change.shape[-2], :], self.activation)
+
 
 class Maxout(_Affine):
     """max over pieces of (x·W_p + b_p) (Goodfellow et al. 2013). Columns are piece-major: [inputs, pieces·units].
@@ -154,6 +181,56 @@ class Maxout(_Affine):
     def delta(self, gradient: Tensor) -> Tensor:
         return (self._is_maximum * gradient.unsqueeze(-2)).flatten(-2)
 
+    def tangent(self, change: Tensor) -> Tensor:
+        sums: Tensor = product(change, self.parameters[0]).unflatten(-1, (self.pieces, self.units))
+        return sums.mul_(self._is_maximum[..., :change.shape[-2], :, :]).sum(-2)
+
+
+class SpectralNorm:
+    """A dense or maxout layer whose weights W are divided by their largest singular value (Miyato et al. 2018).
+
+    The singular value σ comes from one power iteration for each forward pass, as in the source; its vectors u, v go on
+    from pass to pass and count as constants in the gradient, which for W is (∂L/∂W̄ − ⟨∂L/∂W̄, W̄⟩·uvᵀ)/σ, W̄ = W/σ.
+    A maxout unit chooses among pieces, so that the norm of all pieces together bounds how steep the layer is.
+    """
+
+    def __init__(self, layer: Dense | Maxout, stream: torch.Generator) -> None:
+        """u begins as random numbers from `stream`."""
+        self.layer = layer
+        self.parameters = layer.parameters[:]
+        self.gradients: list[Tensor] = []
+        self.u = torch.randn(layer.parameters[0].shape[0], 1, generator=stream)
+        """[inputs, 1], of several networks [S, inputs, 1]; part of the state"""
+        self.u /= self.u.norm()
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.parameters
+        self._v = torch.nn.functional.normalize(product(weight.mT, self.u), dim=-2)
+        along = product(weight, self._v)
+        self._sigma = along.norm(dim=-2, keepdim=True).clamp_min(1e-12)
+        self.u.copy_(along / self._sigma)
+        self.layer.parameters[:] = [weight / self._sigma, bias]
+        return self.layer.forward(x)
+
+    def delta(self, gradient: Tensor) -> Tensor:
+        return self.layer.delta(gradient)
+
+    def differentiate(self, delta: Tensor, weights: Tensor | None, tangent: Tensor | None = None) -> None:
+        self.layer.differentiate(delta, weights, tangent)
+        by_normed, by_bias = self.layer.gradients
+        along = (by_normed * self.layer.parameters[0]).sum((-2, -1), keepdim=True)
+        self.gradients = [(by_normed - along * self.u * self._v.mT) / self._sigma, by_bias]
+        self.layer.gradients = []
+
+    def input_gradient(self, delta: Tensor) -> Tensor:
+        return self.layer.input_gradient(delta)
+
+    def tangent(self, change: Tensor) -> Tensor:
+        return self.layer.tangent(change)
+
+    def limit_norms(self, maximum: float) -> None:
+        """Nothing: whatever norm the weights have, they are divided by it."""
+
 
 class TransposedConvolution:
     """activation(W ⊛ᵀ x + b), the "deconvolution" of the CIFAR-10 generator; each location has biases of its own."""
@@ -175,7 +252,9 @@ class TransposedConvolution:
     def delta(self, gradient: Tensor) -> Tensor:
         return activation_delta(gradient, self._y, self.activation)
 
-    def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
+    def differentiate(self, delta: Tensor, weights: Tensor | None, tangent: Tensor | None = None) -> None:
+        if tangent is not None:
+            raise ValueError("no penalty on a generator's gradient is known here")
         if weights is not None:
             delta = delta * weights
         weight_gradient = _convolution_backward(self._images(delta), self._x, self.parameters[0], stride=self.stride,
@@ -246,9 +325,18 @@ class ConvolutionalMaxout:
             torch.mul(is_maximum, maxima_gradient, out=piece)
         return sums_gradient.flatten(3).permute(0, 3, 1, 2)
 
-    def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
+    def tangent(self, change: Tensor) -> Tensor:
+        m = len(change)
+        images = change.view(m, *self.shape).contiguous(memory_format=torch.channels_last)
+        sums = conv2d(images, self.parameters[0], padding=self.padding).permute(0, 2, 3, 1)
+        kept: Tensor = sums.unflatten(3, (self.pieces, -1)).mul(self._is_maximum[:m]).sum(3).permute(0, 3, 1, 2)
+        return kept.flatten(2).gather(2, self._places[:m].flatten(2)).flatten(1)
+
+    def differentiate(self, delta: Tensor, weights: Tensor | None, tangent: Tensor | None = None) -> None:
         bias_gradients = delta.sum((2, 3))  # of each example
         x = self._x if weights is None else self._x * weights.view(-1, 1, 1, 1)
+        if tangent is not None:
+            x[:len(tangent)].add_(tangent.view(len(tangent), *self.shape))
         self.gradients = [
             _convolution_backward(delta, x, self.parameters[0], padding=self.padding, of="weight"),
             bias_gradients.sum(0) if weights is None else product(weights.t(), bias_gradients).view(-1)]
@@ -306,11 +394,14 @@ class Dropout:
     def delta(self, gradient: Tensor) -> Tensor:
         return gradient
 
-    def differentiate(self, delta: Tensor, weights: Tensor | None) -> None:
+    def differentiate(self, delta: Tensor, weights: Tensor | None, tangent: Tensor | None = None) -> None:
         pass
 
     def input_gradient(self, delta: Tensor) -> Tensor:
         return delta * self._mask[..., self._mask.shape[-2] - delta.shape[-2]:, :]
+
+    def tangent(self, change: Tensor) -> Tensor:
+        return change * self._mask[..., :change.shape[-2], :]
 
     def limit_norms(self, maximum: float) -> None:
         pass
@@ -330,6 +421,12 @@ def _stacked(layers: Sequence[Layer]) -> Layer:
     first = layers[0]
     if isinstance(first, Dropout):
         return Dropout(first.keep, *(layer.streams[0] for layer in layers if isinstance(layer, Dropout)))
+    if isinstance(first, SpectralNorm):
+        wrapped = [layer for layer in layers if isinstance(layer, SpectralNorm)]
+        first.parameters[:] = [torch.stack(parameters) for parameters in
+                               zip(*(layer.parameters for layer in wrapped), strict=True)]
+        first.u = torch.stack([layer.u for layer in wrapped])
+        return first
     if not isinstance(first, Dense | Maxout):
         raise ValueError(f"{type(first).__name__} cannot be computed for several networks at once")
     first.parameters[:] = [torch.stack(parameters) for parameters in
@@ -354,6 +451,8 @@ class Network:
         self.layers = list(layers)
         for layer in self.layers:
             layer.parameters[:] = [parameter.to(device) for parameter in layer.parameters]
+            if isinstance(layer, SpectralNorm):
+                layer.u = layer.u.to(device)
         on_a_gpu = torch.device(device).type == "cuda"
         wanted = in_step == 1 if self.second_stream is None else self.second_stream
         self._beside = torch.cuda.Stream(device) if on_a_gpu and wanted else None
@@ -390,6 +489,33 @@ class Network:
             finished(layer)
         self.join()
         return result
+
+    def backward_with_penalty(self, gradient: Tensor, weights: Tensor, penalties: Tensor,
+                              finished: Callable[[Layer], None] = lambda layer: None) -> Tensor:
+        """As `backward` of Σ wᵢoᵢ + ½·Σ pᵢ‖∂oᵢ/∂xᵢ‖², the second sum over the first m examples; `penalties` p [m, 1].
+
+        Layers are piecewise linear, so that ∂o/∂x is a product of matrices. With gᵢ = ∂oᵢ/∂xᵢ from the backward pass
+        and pᵢgᵢ sent forward through the same matrices, the second sum's gradient by the weights of a layer is tᵀδ: t
+        is what arrives at its input, δ what the backward pass left there. Both sums share one product, (w·x + t)ᵀδ, and
+        nothing is differentiated twice; biases have no part in the second. ValueError for layers that are not linear.
+        Returns ∂o/∂x of all examples, unweighted.
+        """
+        layers = [layer for layer in self.layers if isinstance(layer, PiecewiseLinear)]
+        if len(layers) < len(self.layers):
+            raise ValueError("a penalty on the gradient is for networks of piecewise linear layers")
+        deltas = []
+        for layer in reversed(layers):
+            delta = layer.delta(gradient)
+            deltas.append(delta)
+            gradient = layer.input_gradient(delta)
+        tangent = gradient[..., :penalties.shape[-2], :] * penalties
+        for layer, delta in zip(layers, reversed(deltas), strict=True):
+            beyond = layer.tangent(tangent)  # before `finished`, which may move the weights
+            layer.differentiate(delta, weights, tangent)
+            finished(layer)
+            tangent = beyond
+        self.join()
+        return gradient
 
     def _differentiate(self, layer: Layer, delta: Tensor, weights: Tensor | None) -> None:
         if not layer.parameters:
@@ -441,6 +567,11 @@ class Network:
     @property
     def parameters(self) -> list[Tensor]:
         return list(itertools.chain.from_iterable(layer.parameters for layer in self.layers))
+
+    @property
+    def vectors(self) -> list[Tensor]:
+        """u of every layer with a spectral norm, which moves as parameters do, without a velocity."""
+        return [layer.u for layer in self.layers if isinstance(layer, SpectralNorm)]
 
     @property
     def gradients(self) -> list[Tensor]:

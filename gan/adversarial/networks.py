@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from gan.adversarial.layers import (
     Dropout,
     Layer,
     Maxout,
+    SpectralNorm,
     TransposedConvolution,
     sparse_normal,
     uniform,
@@ -57,28 +59,37 @@ def generator_layers(generator: GeneratorNetwork, inputs: int, train: Tensor, sh
 
 def whole_generator(nets: AdversarialNets, train: Tensor, shape: Shape, stream: torch.Generator) -> list[Layer]:
     """All of G as it is in the last game, a pretrained upper part included, untrained: [n, noise] → [n, d]."""
+    inputs = nets.noise.dimensions + nets.told(train.shape[1])[0]
     return [layer for game in reversed(nets.games())
-            for layer in generator_layers(game.generator, nets.noise.dimensions, train, shape, stream)]
+            for layer in generator_layers(game.generator, inputs, train, shape, stream)]
 
 
 def discriminator_layers(discriminator: DiscriminatorNetwork, shape: Shape, stream: torch.Generator,
-                         dropout: torch.Generator) -> list[Layer]:
-    """Layers of D's logit: [n, d] → [n, 1] for images of `shape`. Dropout, drawn from `dropout`, is always on: D serves
-    training only. ValueError if the layers do not fit the images."""
+                         dropout: torch.Generator, told: int = 0) -> list[Layer]:
+    """Layers of D's logit: [n, d + told] → [n, 1] for images of `shape` and what is told beside them. Dropout, drawn
+    from `dropout`, is always on: D serves training only. ValueError if the layers do not fit the images."""
     layers: list[Layer] = []
+    normed: Callable[[Dense | Maxout], Layer] = (
+        functools.partial(SpectralNorm, stream=stream) if discriminator.spectral_norm else _as_is)
     for layer in discriminator.hidden:
         layers += _dropout(layer.keep, dropout)
         if layer.convolution is None:
-            inputs = math.prod(shape)
-            layers.append(Maxout(uniform((inputs, layer.pieces * layer.units), layer.irange, stream), layer.pieces))
-            shape = (layer.units, 1, 1)
+            inputs = math.prod(shape) + told
+            layers.append(normed(Maxout(uniform((inputs, layer.pieces * layer.units), layer.irange, stream),
+                                        layer.pieces)))
+            shape, told = (layer.units, 1, 1), 0
         else:
             convolution = _convolution(layer, layer.convolution, shape, stream)
             layers.append(convolution)
             shape = convolution.output_shape
     layers += _dropout(discriminator.output.keep, dropout)
-    layers.append(Dense(uniform((math.prod(shape), 1), discriminator.output.irange, stream), torch.zeros(1), "linear"))
+    output = uniform((math.prod(shape) + told, 1), discriminator.output.irange, stream)
+    layers.append(normed(Dense(output, torch.zeros(1), "linear")))
     return layers
+
+
+def _as_is(layer: Dense | Maxout) -> Layer:
+    return layer
 
 
 def load(layers: Sequence[Layer], parameters: Sequence[Tensor]) -> None:

@@ -144,20 +144,27 @@ class DiscriminatorNetwork(ParameterBlock):
     hidden: list[MaxoutLayer]
     """convolutional layers, if any, come first"""
     output: DiscriminatorOutput
+    spectral_norm: bool = False
+    """every layer's weights divided by their largest singular value (Miyato et al. 2018), so that D is at most as steep
+    as dropout's scales make it"""
 
     def __post_init__(self) -> None:
         convolutional = [layer.convolution is not None for layer in self.hidden]
         require(convolutional == sorted(convolutional, reverse=True),
                 "convolutional layers must come before dense ones")
+        require(not (self.spectral_norm and any(convolutional)), "spectral_norm is for dense layers")
 
 
 class Objective(StrEnum):
-    """What the generator minimises; the discriminator's loss is the same under both."""
+    """What the generator minimises; the discriminator's loss is the same under the first two."""
 
     NON_SATURATING = "non_saturating"
     """−log D(G(z)): the released code, and section 3's advice"""
     MINIMAX = "minimax"
     """log(1 − D(G(z))): equation 1 as it stands"""
+    RELATIVISTIC = "relativistic"
+    """D tells which of a pair, a training image and a sample, is the real one, and G minimises the opposite
+    (Jolicoeur-Martineau 2019; Huang et al. 2024, R3GAN)"""
 
 
 @dataclass(frozen=True)
@@ -195,6 +202,18 @@ class Momentum(ParameterBlock):
     def during(self, epoch: int) -> float:
         """`epoch` counts from 1."""
         return self.initial + (self.final - self.initial) * min(1.0, (epoch - 1) / (self.saturates - 1))
+
+
+@dataclass(frozen=True)
+class GradientPenalty(ParameterBlock):
+    """weight/2 · E‖∂o/∂x‖² beside D's loss, o its logit with the minibatch's dropout masks."""
+
+    weight: float
+    on: Literal["data", "data_and_samples"]
+    """`data`: R1 (Mescheder et al. 2018); `data_and_samples`: R1 and R2, each with the weight"""
+
+    def __post_init__(self) -> None:
+        require(0 < self.weight < math.inf, f"weight must be finite and above 0, or null penalty, not {self.weight}")
 
 
 @dataclass(frozen=True)
@@ -237,6 +256,9 @@ class Recipe(ParameterBlock):
     that multiplies it to 7; sums, weights and all else are float32"""
     restarts: Restarts | None = None
     """None in the released recipe: a start that collapses is trained to the end"""
+    generator_rate: float = 1.0
+    """of G's steps, in units of the learning rate: another than 1 gives the players two rates (Heusel et al. 2017)"""
+    penalty: GradientPenalty | None = None
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, f"epochs must be at least 1, not {self.epochs}")
@@ -245,11 +267,52 @@ class Recipe(ParameterBlock):
                 f"discriminator_steps must be at least 1, not {self.discriminator_steps}")
         require(self.updates == "alternating" or self.discriminator_steps == 1,
                 f"discriminator_steps must be 1 with simultaneous updates, not {self.discriminator_steps}")
+        require(0 < self.generator_rate < math.inf,
+                f"generator_rate must be finite and above 0, not {self.generator_rate}")
         require(0 <= self.average_decay < 1, f"average_decay must be from 0 to below 1, not {self.average_decay}")
         require(self.maximum_norm is None or 0 < self.maximum_norm < math.inf,
                 f"maximum_norm must be finite and above 0, or null, not {self.maximum_norm}")
         require(self.restarts is None or self.restarts.after < self.epochs,
                 f"restarts.after must be below epochs, which is {self.epochs}, or null restarts")
+
+
+@dataclass(frozen=True)
+class OnClass(ParameterBlock):
+    """p(x | class): both players see the class of the training image (section 7; Mirza and Osindero 2014)."""
+
+    given: Literal["class"]
+    classes: int
+
+    def __post_init__(self) -> None:
+        require(self.classes >= 1, f"classes must be at least 1, not {self.classes}")
+
+    def inputs(self, pixels: int) -> tuple[int, int]:
+        """How many G and D have beside theirs."""
+        return self.classes, self.classes
+
+
+@dataclass(frozen=True)
+class OnVisiblePixels(ParameterBlock):
+    """p(x_S | x_¬S) for any S: both players see which pixels are given, and G makes the others (section 7).
+
+    For each training image of a minibatch pixels are given anew: none, or all on one side of a line, or each with a
+    probability that is itself uniform.
+    """
+
+    given: Literal["visible_pixels"]
+    nothing: float
+    """share of minibatches' images of which nothing is given, so that the model also draws whole images; the others are
+    half lines and half single pixels"""
+
+    def __post_init__(self) -> None:
+        require(0 <= self.nothing <= 1, f"nothing must be from 0 to 1, not {self.nothing}")
+
+    def inputs(self, pixels: int) -> tuple[int, int]:
+        """Of G the given pixels and which they are; of D, whose images have them, which they are."""
+        return 2 * pixels, pixels
+
+
+Condition = OnClass | OnVisiblePixels
 
 
 @dataclass(frozen=True)
@@ -274,8 +337,14 @@ class AdversarialNets(ParameterBlock):
     discriminator: DiscriminatorNetwork
     recipe: Recipe
     pretraining: Pretraining | None = None
+    condition: Condition | None = None
+    """what both players are told beside; None in the paper's experiments"""
 
     def __post_init__(self) -> None:
+        require(self.condition is None or (self.pretraining is None and not self.has_convolutions),
+                "condition is for dense nets without pretraining")
+        require(self.recipe.maximum_norm is None or not self.discriminator.spectral_norm,
+                "give maximum_norm or spectral_norm, not both: either limits the weights of D")
         require((self.generator.output is None) == (self.pretraining is not None),
                 "generator.output must be null with pretraining, whose generator follows, and only then")
         if self.pretraining is not None:
@@ -285,6 +354,24 @@ class AdversarialNets(ParameterBlock):
                     f"{self.noise.dimensions} dimensions, and must have as many units, not {units}")
             require(self.recipe.restarts is None and self.pretraining.recipe.restarts is None,
                     "restarts are for nets without pretraining: a start is judged by its first epochs")
+
+    @property
+    def family(self) -> str:
+        """The word for what they are: nets told something beside are another model than the paper's, and so are those
+        whose players are kept in step by what the paper does not have."""
+        if self.condition is not None:
+            return "conditional_nets" if isinstance(self.condition, OnClass) else "completion_nets"
+        beyond = any(game.discriminator.spectral_norm or game.recipe.penalty or game.recipe.generator_rate != 1
+                     or game.recipe.objective is Objective.RELATIVISTIC for game in self.games())
+        return "stabilised_nets" if beyond else self.kind
+
+    @property
+    def needs_labels(self) -> bool:
+        return isinstance(self.condition, OnClass)
+
+    def told(self, pixels: int) -> tuple[int, int]:
+        """How many inputs G and D have beside noise and pixels."""
+        return (0, 0) if self.condition is None else self.condition.inputs(pixels)
 
     @property
     def has_convolutions(self) -> bool:

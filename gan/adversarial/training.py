@@ -12,6 +12,10 @@ examples' weights a and b, so that gradients arrive multiplied by it and one pas
 fused one: on a CPU layer by layer, as gradients come while they are in the cache; on a GPU over all of them. Velocities
 are kept with the opposite sign.
 
+**Other games** fit the same step. A relativistic loss changes a and b alone; what conditional nets are told joins
+their inputs; a penalty on ‖∂o/∂x‖² adds a forward pass of tangents to D's backward pass, and no second derivative
+(`gan.adversarial.layers.Network.backward_with_penalty`).
+
 **On a GPU** the whole update (choice of the minibatch, noise, dropout, both players' steps, the schedule) is captured
 once as a CUDA graph and replayed (`gan.adversarial.cuda_graph`); nothing waits for the GPU until the epoch's statistics
 are read.
@@ -39,10 +43,11 @@ import torch
 from torch import Tensor
 
 from gan.adversarial import game
+from gan.adversarial.conditions import Told, class_codes, draw_visible, of_classes, of_pixels
 from gan.adversarial.cuda_graph import CapturedUpdates
 from gan.adversarial.layers import Layer, Network, stack
 from gan.adversarial.networks import discriminator_layers, draw_noise, flat, generator_layers
-from gan.adversarial.settings import AdversarialNets, Shape
+from gan.adversarial.settings import AdversarialNets, Objective, OnClass, OnVisiblePixels, Shape
 from gan.errors import TrainingDiverged
 from gan.linear_algebra import products_in, random_stream, require_precision
 
@@ -71,13 +76,15 @@ class Training:
     def __init__(self, nets: AdversarialNets, train: Tensor, seed: int | Sequence[int],
                  device: torch.device | str = "cpu", shape: Shape | None = None,
                  pretrained: Sequence[Layer] | None = None, *, captured: bool = True,
-                 draws_on: torch.device | str | None = None, start: int = 1) -> None:
+                 draws_on: torch.device | str | None = None, start: int = 1, labels: Tensor | None = None) -> None:
         """`train` [N, d] are the training images, of `shape` (C, H, W); they are moved to `device` once.
 
         `pretrained` are the layers of G that pretraining left; with them goes all of `nets` but `pretraining`.
         On a GPU updates are `captured`, unless noise and dropout are drawn elsewhere: `draws_on` a CPU they are the
         numbers that training on that CPU would have. `start` counts a seed's starts, each with random streams of its
-        own. ValueError if the networks do not fit the images; ParameterError if `device` lacks the recipe's precision.
+        own. `labels`, int64 [N], are for nets that are told a class; such nets cannot be trained without.
+        ValueError if the networks do not fit the images, or the labels the classes; ParameterError if `device` lacks
+        the recipe's precision.
         """
         self.nets, self.recipe, self.device = nets, nets.recipe, torch.device(device)
         require_precision(self.recipe.precision, self.device)
@@ -85,13 +92,15 @@ class Training:
         self.train = train.to(self.device)
         draws_on = torch.device(draws_on or device)
         game = ("" if pretrained is None else "on top of pretraining: ") + ("" if start == 1 else f"start {start}: ")
-        shape = shape or flat(train)
+        self._image_shape = shape = shape or flat(train)
+        in_g, in_d = nets.told(train.shape[1])
+        self._labels, self._codes = self._classes(labels)
         self._orders = [random_stream(seed, f"{game}order of the data") for seed in self.seeds]
         self.noises = [random_stream(seed, f"{game}noise and dropout", draws_on) for seed in self.seeds]
         weights = [random_stream(seed, f"{game}initial weights") for seed in self.seeds]
-        generators = [generator_layers(nets.generator, nets.noise.dimensions, train, shape, stream)
+        generators = [generator_layers(nets.generator, nets.noise.dimensions + in_g, train, shape, stream)
                       for stream in weights]
-        discriminators = [discriminator_layers(nets.discriminator, shape, stream, noise)
+        discriminators = [discriminator_layers(nets.discriminator, shape, stream, noise, in_d)
                           for stream, noise in zip(weights, self.noises, strict=True)]
         self.generator = Network([*stack(generators), *(pretrained or [])], self.device, len(self.seeds))
         self.discriminator = Network(stack(discriminators), self.device, len(self.seeds))
@@ -108,6 +117,17 @@ class Training:
         self.logits = torch.empty(2, len(train), len(self.seeds), device=self.device)  # on data, on samples
         self._captured = (CapturedUpdates(self) if captured and self.device.type == "cuda"
                           and draws_on == self.device and len(train) >= self.recipe.batch_size else None)
+
+    def _classes(self, labels: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """The labels, and how each class is told, where a class is told; on the device."""
+        condition = self.nets.condition
+        if not isinstance(condition, OnClass):
+            return None, None
+        if labels is not None and (len(labels) != len(self.train) or int(labels.max()) >= condition.classes):
+            raise ValueError(f"condition.classes is {condition.classes} and there are {len(self.train):,} images, but "
+                             f"{len(labels):,} labels of {int(labels.max()) + 1} classes")
+        return (None if labels is None else labels.to(self.device),
+                class_codes(condition.classes).to(self.device))
 
     @property
     def _leading(self) -> tuple[int, ...]:
@@ -126,6 +146,8 @@ class Training:
         `between_updates` is called between updates, where `state` may be taken. An epoch that was restored is finished.
         Raises TrainingDiverged when a loss or a weight is no longer a finite number.
         """
+        if self._codes is not None and self._labels is None:
+            raise ValueError("condition.given is class, but the data have no labels")
         if self._position == 0:
             self.order.copy_(self._draw_orders().view(self.order.shape))
         momentum = self.recipe.momentum.during(self.epoch + 1)
@@ -166,36 +188,70 @@ class Training:
 
         Returns D's logits before it, [2n, S]: on the images, on as many samples.
         """
-        n = rows.shape[-1]
+        n, recipe = rows.shape[-1], self.recipe
         data = self.train.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
-        logits = _columns(self._judge(n, data))
+        told = self._tell(rows, data)
+        logits = _columns(self._judge(n, told, data))
         discriminator_gradients = self._rows(self._discriminator_gradient(logits, n).mul_(rate))
-        simultaneous = self.recipe.updates == "simultaneous"
+        simultaneous = recipe.updates == "simultaneous"
         sample_gradients = self._step(self.discriminator, torch.ones_like(discriminator_gradients), momentum,
-                                      discriminator_gradients, rows=n if simultaneous else 0)
+                                      discriminator_gradients, rows=n if simultaneous else 0,
+                                      penalties=self._penalties(n, rate))
         if sample_gradients is not None:
-            generator_gradients = game.generator_logit_gradient(logits[n:], self.recipe.objective).mul_(rate)
-            self._step(self.generator, sample_gradients.mul_(self._rows(generator_gradients)), momentum)
+            generator_gradients = self._generator_gradient(logits, n, rate)
+            pixels = _gradient_of_made(sample_gradients, told, data.shape[-1])
+            self._step(self.generator, pixels.mul_(self._rows(generator_gradients)), momentum)
         elif moves_generator:
             self.discriminator.join()
-            fresh = _columns(self._judge(n))
-            generator_gradients = game.generator_logit_gradient(fresh, self.recipe.objective).mul_(rate)
-            self._step(self.generator, self.discriminator.input_gradient(self._rows(generator_gradients)), momentum)
+            relativistic = recipe.objective is Objective.RELATIVISTIC
+            fresh = _columns(self._judge(n, told, *([data] if relativistic else [])))
+            generator_gradients = self._generator_gradient(fresh, n if relativistic else 0, rate)
+            if relativistic:
+                generator_gradients = torch.cat((torch.zeros_like(generator_gradients), generator_gradients))
+            below = self.discriminator.input_gradient(self._rows(generator_gradients))[..., -n:, :]
+            self._step(self.generator, _gradient_of_made(below, told, data.shape[-1]), momentum)
         self.generator.join()
         self.discriminator.join()
         return logits
 
-    def _judge(self, n: int, *data: Tensor) -> Tensor:
+    def _tell(self, rows: Tensor, data: Tensor) -> Told | None:
+        """What both players are told of the minibatch's images, and of as many samples."""
+        condition = self.nets.condition
+        if isinstance(condition, OnVisiblePixels):
+            drawn = [draw_visible(condition, rows.shape[-1], self._image_shape, stream) for stream in self.noises]
+            return of_pixels(data, (drawn[0] if len(drawn) == 1 else torch.stack(drawn)).to(self.device))
+        if self._codes is None or self._labels is None:
+            return None
+        return of_classes(self._codes, self._labels[rows])
+
+    def _judge(self, n: int, told: Told | None, *data: Tensor) -> Tensor:
         """D's logits on `data`, if any, and on n fresh samples; its masks are drawn while G is at work."""
         z = self._draw_noise(n)
         self.discriminator.draw_masks(n * (1 + len(data)))
-        samples = self.generator.forward(z)
+        if told is None:
+            judged = [*data, self.generator.forward(z)]
+        else:
+            samples = told.completed(self.generator.forward(torch.cat((z, told.generator), -1)))
+            judged = [torch.cat((images, told.discriminator), -1) for images in (*data, samples)]
         self.discriminator.join()
-        return self.discriminator.forward(torch.cat((*data, samples), -2) if data else samples)
+        return self.discriminator.forward(torch.cat(judged, -2) if data else judged[0])
 
     def _discriminator_gradient(self, logits: Tensor, n: int) -> Tensor:
         """∂(D's loss)/∂o for the logits on n images and on as many samples; the place for another loss of D."""
-        return game.discriminator_logit_gradient(logits, n)
+        return game.discriminator_logit_gradient(logits, n, self.recipe.objective)
+
+    def _generator_gradient(self, logits: Tensor, n: int, rate: float | Tensor) -> Tensor:
+        """∂(G's loss)/∂o times G's rate, for the logits on samples, which follow n on images."""
+        gradient = game.generator_logit_gradient(logits[n:], self.recipe.objective, logits[:n] if n else None)
+        return gradient.mul_(rate if self.recipe.generator_rate == 1 else rate * self.recipe.generator_rate)
+
+    def _penalties(self, n: int, rate: float | Tensor) -> Tensor | None:
+        """Of each penalised example, times the rate: [n, 1], or with samples [2n, 1]."""
+        penalty = self.recipe.penalty
+        if penalty is None:
+            return None
+        examples = n if penalty.on == "data" else 2 * n
+        return torch.full((examples, 1), penalty.weight / n, device=self.device).mul_(rate)
 
     def _draw_orders(self) -> Tensor:
         """Of the images in the next epoch, [S, N]."""
@@ -211,12 +267,18 @@ class Training:
         return columns.t().unsqueeze(-1) if self._leading else columns
 
     def _step(self, network: Network, gradient: Tensor, momentum: float, weights: Tensor | None = None,
-              rows: int = 0) -> Tensor | None:
-        """`network.backward`, and its parameters moved: on a GPU beside what follows, until the network's `join`."""
-        if self.device.type == "cpu":
-            below = network.backward(gradient, weights, rows, lambda layer: self._move([layer], momentum))
+              rows: int = 0, penalties: Tensor | None = None) -> Tensor | None:
+        """`network.backward`, or `backward_with_penalty`, and its parameters moved: on a GPU beside what follows, until
+        the network's `join`."""
+        def finished(layer: Layer) -> None:
+            if self.device.type == "cpu":
+                self._move([layer], momentum)
+
+        if penalties is None or weights is None:
+            below = network.backward(gradient, weights, rows, finished)
         else:
-            below = network.backward(gradient, weights, rows)
+            below = network.backward_with_penalty(gradient, weights, penalties, finished)[..., -rows:, :]
+            below = below if rows else None
         with network.beside():
             if self.device.type != "cpu":
                 self._move(network.layers, momentum)
@@ -253,9 +315,11 @@ class Training:
 
     def _means(self, on_data: Tensor, on_samples: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """D's loss, G's loss, D on data, D on samples, from one seed's logits [n] and [n]."""
-        return (game.discriminator_loss(on_data, on_samples),
-                game.generator_loss(on_samples, self.recipe.objective),
-                on_data.sigmoid().mean(), on_samples.sigmoid().mean())
+        objective = self.recipe.objective
+        chances_on_data, chances_on_samples = game.chances(on_data, on_samples, objective)
+        return (game.discriminator_loss(on_data, on_samples, objective),
+                game.generator_loss(on_samples, objective, on_data),
+                chances_on_data.mean(), chances_on_samples.mean())
 
     @staticmethod
     def _require_finite(statistics: EpochStatistics, weights_are_finite: bool) -> None:
@@ -312,7 +376,13 @@ class Training:
                 tensors[f"{player}.{i}"] = parameter
                 tensors[f"velocity.{player}.{i}"] = velocity
         tensors |= {f"average.{i}": parameter for i, parameter in enumerate(self.average)}
+        tensors |= {f"spectral.{i}": vector for i, vector in enumerate(self.discriminator.vectors)}
         return {name: tensor[k] for name, tensor in tensors.items()} if self._leading else tensors
+
+
+def _gradient_of_made(gradient: Tensor, told: Told | None, pixels: int) -> Tensor:
+    """From ∂o/∂(D's input) [n, d + told] to ∂o/∂(G's output) [n, d]."""
+    return gradient if told is None else told.gradient_of_made(gradient[..., :pixels])
 
 
 def _columns(logits: Tensor) -> Tensor:

@@ -51,6 +51,8 @@ class Watched(Training):
 
     def __init__(self, nets: AdversarialNets, train: Tensor, seed: int, shape: Shape | None = None, every: int = 1
                  ) -> None:
+        if nets.condition is not None:
+            raise ValueError("only nets without a condition can be watched")
         super().__init__(nets, train, seed, "cpu", shape)
         if not all(isinstance(layer, Dense) for layer in self.generator.layers):
             raise ValueError("only generators of dense layers can be watched")
@@ -73,13 +75,13 @@ class Watched(Training):
         return logits
 
     def _step(self, network: Network, gradient: Tensor, momentum: float, weights: Tensor | None = None,
-              rows: int = 0) -> Tensor | None:
+              rows: int = 0, penalties: Tensor | None = None) -> Tensor | None:
         if self._held is not None and self._held[0] is network and self.updates < self._held[1]:
             below = network.backward(gradient, weights, rows)
             for layer in network.layers:
                 layer.gradients = []
         else:
-            below = super()._step(network, gradient, momentum, weights, rows)
+            below = super()._step(network, gradient, momentum, weights, rows, penalties)
         if self._row is not None and below is not None:
             self._row["slope_of_d"] = float(below.norm(dim=1).mean())
         return below

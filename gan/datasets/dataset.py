@@ -42,6 +42,11 @@ class Dataset:
                 for fold in range(int(self.test_fold.max()) + 1)]
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """Images in each of `SPLITS`."""
+        return {split: len(getattr(self, split)) for split in SPLITS}
+
+    @property
     def scale(self) -> str:
         """What the values are, in words."""
         return "[0, 1]" if self.contrast_norm is None else f"each image: mean 0, L2 norm {self.contrast_norm:g}"

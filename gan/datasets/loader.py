@@ -69,7 +69,7 @@ class Loader(Protocol):
 class Labelled(Protocol):
     """What a data set whose raw files say what each image shows can do beside: `isinstance` tells whether it does.
 
-    No model sees labels. They serve the features in which samples are assessed.
+    They serve the features in which samples are assessed, and models that are trained on labels; the paper's see none.
     """
 
     def labels(self, folder: Path) -> Mapping[str, torch.Tensor]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -38,7 +40,11 @@ def is_whole(loader: Loader, folder: Path) -> bool:
 
 def configured_loader(name: str, stage: str) -> DatasetSettings:
     """What brings in data set `name`, as `configure` wrote it for a stage."""
-    settings = configuration(name, stage)["settings"]
+    return loader_of(configuration(name, stage)["settings"])
+
+
+def loader_of(settings: Mapping[str, Any]) -> DatasetSettings:
+    """From an entry of `datasets` in params.yaml."""
     loader: DatasetSettings = TypeAdapter(LOADERS[settings["loader"]]).validate_python(settings)
     return loader
 

@@ -18,6 +18,11 @@ def weights_file(experiment: str, seed: int) -> Path:
     return folder(experiment) / "models" / f"seed-{seed}.safetensors"
 
 
+def picture_name(variant: str, name: str) -> str:
+    """Of a picture that a model shows of itself, beside the samples of a variant."""
+    return f"picture_{variant}_{name}"
+
+
 def model_settings(content: Any) -> Settings:
     """The settings of a model from plain JSON values."""
     tagged: Any = Annotated[Settings, Field(discriminator="kind")]

@@ -32,10 +32,10 @@ class Settings:
         found = loaded.experiment(experiment)
         nets = found.train.model
         if not isinstance(nets, AdversarialNets) or nets.pretraining is not None or nets.has_convolutions or (
-                nets.recipe.restarts is not None):
+                nets.recipe.restarts is not None or nets.condition is not None):
             raise ParameterError(f"experiment {experiment} is not for this",
-                                 expected="adversarial nets without pretraining, convolutions and restarts, whose "
-                                          "seeds are computed together", remedy="mnist is one")
+                                 expected="adversarial nets without pretraining, convolutions, restarts and condition, "
+                                          "whose seeds are computed together", remedy="mnist is one")
         return cls(found.title, found.dataset, profile, nets, loaded.monitor(profile, found.dataset),
                    loaded.parzen(profile, found.dataset))
 

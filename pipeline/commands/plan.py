@@ -274,7 +274,8 @@ def games_apart(model: AdversarialNets) -> list[AdversarialNets]:
 
 def seconds_per_update(model: AdversarialNets, shape: tuple[int, int, int], device: torch.device) -> Seconds:
     """Of one game, of whose images there is one minibatch."""
-    training = create(model, torch.rand(model.recipe.batch_size, math.prod(shape)), 0, device, shape)
+    labels = torch.zeros(model.recipe.batch_size, dtype=torch.int64) if model.needs_labels else None
+    training = create(model, torch.rand(model.recipe.batch_size, math.prod(shape)), 0, device, shape, labels=labels)
     return rounds(training.fit_epoch)
 
 

@@ -14,6 +14,7 @@ from gan.errors import DataError
 from pipeline.artifacts.paths import prepared_file
 from pipeline.artifacts.pixels import GAP, blank, largest, mosaic, pixel_scale, to_pixels
 from pipeline.artifacts.prepared import read_dataset
+from pipeline.artifacts.trained import picture_name
 from pipeline.figures.experiment import FinishedExperiment
 from pipeline.figures.files import save_figure, write_pixels
 from pipeline.figures.images import RealImages, black_to_white, picture, scale_note
@@ -44,6 +45,10 @@ def sample_figures(experiment: FinishedExperiment, folder: Path) -> list[Path]:
             lines = interpolation_of(variant, tensors)
             if lines is not None:
                 written += _interpolation(experiment, variant, lines, header, real, folder)
+            for name in header:
+                if name.startswith(prefix := picture_name(variant, "")):
+                    written += _ability(experiment, variant, name.removeprefix(prefix), tensors[name], header[name],
+                                        real, folder)
             if variant == "raw" and experiment.training["model"] in CHAIN_MODELS:
                 written += mixing_figures(experiment, tensors[variant], real, folder)
     return written
@@ -122,6 +127,22 @@ def _interpolation(experiment: FinishedExperiment, variant: str, lines: torch.Te
         "shape": list(real.shape), "rows": rows, "columns": columns, "black_to_white": scale})
     return [save_figure(figure, folder / f"interpolation-{variant}.png", in_full=real.shape[0] > 1),
             write_pixels(folder / f"lines-{variant}.png", grid), folder / f"lines-{variant}.json"]
+
+
+def _ability(experiment: FinishedExperiment, variant: str, name: str, images: torch.Tensor, about: Mapping[str, Any],
+             real: RealImages, folder: Path) -> list[Path]:
+    """What a model shows of itself beside its samples (`gan.model.Illustrated`)."""
+    columns, scale = int(about["columns"]), pixel_scale(real.train, images)
+    pixels = to_pixels(images, real.shape, scale)
+    grid = [list(pixels[row:row + columns]) for row in range(0, len(pixels), columns)]
+    canvas, _ = mosaic(grid, PIXELS)
+    figure, _ = picture(canvas, experiment.title(f"{about['title']}, {variant}", variant), scale_note(scale))
+    stem = f"ability-{variant}-{name}"
+    write_json(folder / f"{stem}.json", {
+        "shape": list(real.shape), "title": about["title"], "rows": len(grid), "columns": columns,
+        "black_to_white": scale})
+    return [save_figure(figure, folder / f"{stem}-figure.png", in_full=real.shape[0] > 1),
+            write_pixels(folder / f"{stem}.png", grid), folder / f"{stem}.json"]
 
 
 def nearest(samples: torch.Tensor, train: torch.Tensor,

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.page import games
+from pipeline.page.abilities import beyond_the_paper
 from pipeline.page.claims import RULE, answer, claims, counts, first_table, judged_run
 from pipeline.page.differences import differences, in_short
 from pipeline.page.environment import environment, style_and_script
@@ -53,6 +54,7 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
     plots = dot_plots(measured, numbers)
     sizes = sample_sizes(plan, numbers)
     experiments = [Section.read(name, metrics.get(name), numbers, notes, full) for name in plan.experiments]
+    beyond = beyond_the_paper(experiments, numbers, full)
     departures = differences(experiments)
     shown = lessons if any(lesson["status"] == "done" for lesson in lessons) else ()
     rows = claims(metrics, plan, recorded, experiments, notes, list(lesson_claims(shown, plan.left_out)))
@@ -70,7 +72,7 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
         provenance=provenance, reduced=reduced(metrics), parzen=Estimate.of(experiments),
         profiles=list(dict.fromkeys(entry["profile"] for entry in metrics.values())),
         style=style, script=script, script_digest=script_digest, lessons=shown,
-        long_runs=runs, opinions=opinions, mechanisms=collapses)
+        beyond=beyond, long_runs=runs, opinions=opinions, mechanisms=collapses)
 
 
 def _first_strip(runs: Sequence[LongRun], recorded: Sequence[Recorded], numbers: Numbering) -> dict[str, Figure]:

@@ -77,6 +77,7 @@ def _values(content: Mapping[str, Any]) -> dict[str, float]:
     values = {name: float(one["value"]) for name, one in measured(content).items() if "value" in one}
     if "likelihood" in content:
         values["likelihood"] = float(content["likelihood"]["test"]["value"])
+    values |= {name: float(one["value"]) for name, one in content.get("abilities", {}).items()}
     return {name: rounded(value) for name, value in values.items()}
 
 
@@ -103,14 +104,19 @@ def _assessment(seed: int, variant: str, assessment: Mapping[str, Any]) -> Entry
         mean, deviation = mean_and_deviation(values)
         if deviation is not None and "value" in everything.get(name, {}):
             everything[name] |= {"seed_mean": rounded(mean), "seed_sd": rounded(deviation)}
+    for name, values in over_seeds(assessment, variant, abilities=True).items():
+        mean, deviation = mean_and_deviation(values)
+        if deviation is not None and name in everything.get("abilities", {}):
+            everything["abilities"][name] |= {"seed_mean": rounded(mean), "seed_sd": rounded(deviation)}
     return everything
 
 
-def over_seeds(assessment: Mapping[str, Any], variant: str) -> dict[str, list[float]]:
-    """By measure, the values of all seeds that have one."""
+def over_seeds(assessment: Mapping[str, Any], variant: str, abilities: bool = False) -> dict[str, list[float]]:
+    """By measure, or by ability, the values of all seeds that have one."""
     values: dict[str, list[float]] = {}
     for entry in assessment["seeds"]:
-        for name, one in measured(entry["variants"].get(variant, {})).items():
+        content = entry["variants"].get(variant, {})
+        for name, one in (content.get("abilities", {}) if abilities else measured(content)).items():
             if "value" in one:
                 values.setdefault(name, []).append(one["value"])
     return values

@@ -30,7 +30,18 @@ DATASET_NAMES = {"mnist": "MNIST", "tfd": "TFD", "cifar10": "CIFAR-10", "faces":
 REFERENCES = {"training_images": "Training images", "kmeans": "k-means centroids"}
 """Rows that are no generative models: they show what the estimate rewards."""
 
-MODEL_NAMES = {row.model: row.name for row in PAPER_TABLE} | REFERENCES
+BEYOND = {
+    "conditional_nets": "p(x | c): both players are told the class (section 7, 1).",
+    "bidirectional_nets": "What z does an image have? (section 7, 2)",
+    "completion_nets": "p(x_S | x_¬S) for any pixels S by one model: both players see what is given (section 7, 3).",
+    "semi_supervised_nets": "Few labels, many images: D learns classes beside its game (section 7, 4).",
+    "stabilised_nets": "What keeps the players in step (section 7, 5)."}
+"""What the paper's closing section proposes, by model, and what each is about"""
+BEYOND_NAMES = {"conditional_nets": "Conditional nets", "bidirectional_nets": "Bidirectional nets",
+                "completion_nets": "Completion nets", "semi_supervised_nets": "Semi-supervised nets",
+                "stabilised_nets": "Stabilised nets"}
+
+MODEL_NAMES = {row.model: row.name for row in PAPER_TABLE} | BEYOND_NAMES | REFERENCES
 CHAIN_MODELS = ("dbn", "stacked_cae", "deep_gsn")
 """Those whose samples are states of Markov chains, and whose variants are ways to take them"""
 

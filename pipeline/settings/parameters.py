@@ -28,6 +28,7 @@ from gan.evaluation.assessment_settings import AssessmentSettings
 from gan.evaluation.settings import Monitor
 from gan.lessons.catalogue import LESSONS
 from gan.lessons.settings import LessonSettings
+from gan.registry import does_more, needs_labels
 from pipeline.runtime import files
 from pipeline.runtime.names import require_known
 from pipeline.settings.inheritance import PROFILES, Tree, merged, plain, resolve
@@ -128,8 +129,11 @@ class Parameters:
         shared = {"experiment": experiment, "dataset": dataset}
         grids = {name: parzen[name] for name in ("validation_images", "paper_grid", "refined_grid")}
         lines = {"interpolations": figures["interpolations"], "steps": figures["steps"]}
+        model = read_block(Experiment, f"experiments.{experiment}", entry, profile).train.model
+        loader = {"loader": self.raw["datasets"][dataset]}  # of those stages that read labels
         return {
-            "train": {**shared, "profile": profile, **entry["train"], "monitor": monitor},
+            "train": {**shared, "profile": profile, **entry["train"], "monitor": monitor,
+                      **(loader if needs_labels(model) else {})},
             "sample": {**shared, "samples": parzen["samples"], **lines},
             "bandwidth": {**shared, **grids},
             "evaluate": {**shared, "profile": profile, "title": entry["title"], "note": entry["note"],
@@ -137,7 +141,7 @@ class Parameters:
             "sample_size": {**shared, "profile": profile, **parzen["sample_sizes"],
                             "refined_grid": parzen["refined_grid"]},
             "figures": {**shared, "profile": profile, "title": entry["title"], **figures},
-            "assess": {**shared, "profile": profile, "assess": {
+            "assess": {**shared, "profile": profile, **(loader if does_more(model) else {}), "assess": {
                 # Rows are compared with each other: features and measures are those of the data set, whatever profile
                 # an experiment has of its own.
                 **self.for_dataset("assess", self.profile, dataset),

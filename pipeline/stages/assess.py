@@ -7,6 +7,7 @@ validation chose, models that have a decoder also get a likelihood proper
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,16 @@ from gan.evaluation.assessment import measure
 from gan.evaluation.assessment_settings import LikelihoodSettings
 from gan.evaluation.subsets import evenly_spaced
 from gan.linear_algebra import random_stream
+from gan.model import Examination, Examined
+from gan.registry import Settings, create, does_more
 from gan.weights import read_weights
 from pipeline.artifacts.assessed import Yardstick, assessment_settings
 from pipeline.artifacts.assessments import assessment_file
 from pipeline.artifacts.choice import best_seed
 from pipeline.artifacts.configuration import configuration, folder, inputs_digest
+from pipeline.artifacts.labels import read_labels
 from pipeline.artifacts.paths import prepared_file
+from pipeline.artifacts.raw import loader_of
 from pipeline.artifacts.trained import model_settings, scored_rows, weights_file
 from pipeline.runtime import files, machine, stage
 from pipeline.runtime.progress import Progress
@@ -42,6 +47,7 @@ def main(experiment: str) -> None:
     real = Yardstick.read(settings["dataset"], assess, device)
     rows = scored_rows(experiment)
     model = model_settings(training["settings"]["model"])
+    examination = _examination(experiment, settings, model, real)
     seeds: list[dict[str, Any]] = []
     with Progress(f"{experiment}, measures", sum(map(len, rows.values())), "set") as progress:
         for seed, variants in rows.items():
@@ -50,10 +56,12 @@ def main(experiment: str) -> None:
             measured = {}
             for variant in variants:
                 measured[variant] = _measure(path, variant, samples[variant].to(device), real)
+                if examination is not None:
+                    measured[variant]["abilities"] = examination(seed, variant)
                 progress.advance(1, f"seed {seed}, {variant}")
             seeds.append({"seed": seed, "variants": measured})
     chosen = {variant: best_seed(searches, variant) for variant in seeds[0]["variants"]}
-    if isinstance(model, AdversarialNets) and assess.likelihood.images:
+    if isinstance(model, AdversarialNets) and model.condition is None and assess.likelihood.images:
         _add_likelihoods(experiment, seeds, chosen, model, real, assess.likelihood, device)
     content = {"dataset": settings["dataset"], "profile": settings["profile"], "features": real.described,
                "seeds": seeds}
@@ -61,6 +69,26 @@ def main(experiment: str) -> None:
     dataset = settings["dataset"]
     assessments.log(experiment, content, inputs_digest(experiment, dataset), runs.describe(prepared_file(dataset)),
                     training, chosen)
+
+
+def _examination(experiment: str, settings: dict[str, Any], model: Settings, real: Yardstick
+                 ) -> Callable[[int, str], dict[str, Any]] | None:
+    """What measures a model's abilities beside drawing samples, by seed and variant; None where it has none."""
+    if not does_more(model):
+        return None
+    data, judge, device = real.dataset, real.features, real.images.train.device
+    labels = read_labels(data.name, loader_of(settings["loader"]), data.sizes)
+    by = Examination(data, labels, judge if judge.classes else None, real.settings.measures.samples)
+
+    def examine(seed: int, variant: str) -> dict[str, Any]:
+        fitted = create(model, data.train, seed, device, data.shape, labels=None if labels is None else labels["train"])
+        if not isinstance(fitted, Examined):
+            return {}
+        found = fitted.examine(read_weights(weights_file(experiment, seed), variant), by,
+                               random_stream(seed, "what a model can do", device))
+        return {name: asdict(estimate) for name, estimate in found.items()}
+
+    return examine
 
 
 def _measure(path: Path, variant: str, samples: torch.Tensor, real: Yardstick) -> dict[str, Any]:

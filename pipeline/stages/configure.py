@@ -31,10 +31,13 @@ def main() -> None:
             write_configuration(name, stage_name, content, [
                 f"pipeline.stages.{stage_name}", *([loader] if stage_name in FROM_RAW else [])])
     for name in known.plan.experiments:
-        model = registry.module_of(known.experiment(name).train.model.kind)
+        settings = known.experiment(name).train.model
+        model, labels = registry.module_of(settings.kind), dataset_module(known.datasets[known.dataset_of(name)].loader)
         for stage_name, content in known.configuration(name).items():
+            own = stage_name in FITTED or (stage_name == "assess" and registry.does_more(settings))
             write_configuration(name, stage_name, content, [
-                f"pipeline.stages.{stage_name}", *([model] if stage_name in FITTED else [])])
+                f"pipeline.stages.{stage_name}", *([model] if own else []),
+                *([labels] if content.get("loader") else [])])
     for name in known.plan.lesson_stages:
         write_configuration("lessons", name, known.lesson_configuration(name), [
             "pipeline.stages.lesson", lesson_module(name), drawing_module(name)])

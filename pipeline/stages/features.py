@@ -12,17 +12,16 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from gan.datasets.dataset import SPLITS
-from gan.datasets.loader import Labelled
 from gan.errors import DataError
 from gan.evaluation.assessment import reference
 from gan.evaluation.estimates import TooFew
 from gan.evaluation.features import Features, train
 from pipeline.artifacts.assessed import assessment_settings, split_images, write_features
 from pipeline.artifacts.configuration import configuration
+from pipeline.artifacts.labels import read_labels
 from pipeline.artifacts.paths import prepared_file
 from pipeline.artifacts.prepared import read_dataset
-from pipeline.artifacts.raw import configured_loader, raw_folder
+from pipeline.artifacts.raw import configured_loader
 from pipeline.runtime import machine, stage
 from pipeline.runtime.progress import Progress
 
@@ -34,7 +33,7 @@ def main(name: str) -> None:
     machine.reuse_freed_memory()
     settings = assessment_settings(configuration(name, "features")["assess"])
     dataset = read_dataset(prepared_file(name))
-    labels = _labels(name, {split: len(getattr(dataset, split)) for split in SPLITS})
+    labels = read_labels(name, configured_loader(name, "features"), dataset.sizes)
     of_train = labels["train"] if labels else None
     if labels and (untaught := _untaught(labels)):
         print(f"{name}: {untaught:,} classes have no training image: the classifier will not know them", flush=True)
@@ -56,20 +55,6 @@ def main(name: str) -> None:
         "validation_accuracy": accuracy["validation"], "test_accuracy": accuracy["test"]})
     said = f"a classifier, {accuracy['test']:.2%} of test images right" if labels else "random convolutions: no labels"
     print(f"{name}: features of {said}", flush=True)
-
-
-def _labels(name: str, sizes: dict[str, int]) -> dict[str, Tensor] | None:
-    """By split, where the raw files have them; DataError where they are not of these images."""
-    loader, folder = configured_loader(name, "features"), raw_folder(name)
-    if not isinstance(loader, Labelled):
-        return None
-    loader.verify(folder)
-    labels = dict(loader.labels(folder))
-    found = {split: len(each) for split, each in labels.items()}
-    if found != sizes:
-        raise DataError(f"{folder} does not fit {prepared_file(name)}", expected=f"as many labels as images: {sizes}",
-                        found=str(found), remedy="run `dvc repro`, which prepares the data anew")
-    return labels if int(labels["train"].unique().numel()) > 1 else None  # of one class alone there is nothing to learn
 
 
 def _untaught(labels: Mapping[str, Tensor]) -> int:

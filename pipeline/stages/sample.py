@@ -1,17 +1,20 @@
-"""Draw every fitted model's samples: those that are scored, and for generators straight lines in z (figure 3)."""
+"""Draw every fitted model's samples: those that are scored, for generators straight lines in z (figure 3), and pictures
+of what a model can do beside."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 
 from gan.linear_algebra import random_stream
-from gan.model import Interpolates
+from gan.model import Illustrated, Interpolates
 from gan.registry import create
 from gan.weights import read_weights
 from pipeline.artifacts.configuration import configuration, folder
 from pipeline.artifacts.paths import prepared_file
 from pipeline.artifacts.prepared import read_dataset
-from pipeline.artifacts.trained import model_settings, settings_mismatch, weights_file
+from pipeline.artifacts.trained import model_settings, picture_name, settings_mismatch, weights_file
 from pipeline.runtime import files, machine, stage
 from pipeline.runtime.progress import Progress
 
@@ -28,7 +31,7 @@ def main(experiment: str) -> None:
             seed = entry["seed"]
             model = create(model_settings(training["settings"]["model"]), dataset.train, seed, device, dataset.shape)
             samples: dict[str, torch.Tensor] = {}
-            about: dict[str, list[int]] = {}
+            about: dict[str, Any] = {}
             for variant in model.variants:
                 weights = read_weights(weights_file(experiment, seed), variant)
                 # Both variants get the same noise, so that they differ by their weights alone.
@@ -42,6 +45,11 @@ def main(experiment: str) -> None:
                     about["interpolation"] = list(lines)
                     name = "interpolation" if variant == "raw" else f"interpolation_{variant}"
                     samples[name] = model.interpolate(weights, *lines, random_stream(seed, "interpolation", device))
+                if isinstance(model, Illustrated):
+                    shown = model.pictures(weights, dataset, random_stream(seed, "pictures of what it can do", device))
+                    samples |= {picture_name(variant, name): each.images for name, each in shown.items()}
+                    about |= {picture_name(variant, name): {"title": each.title, "columns": each.columns}
+                              for name, each in shown.items()}
                 progress.advance(1, f"seed {seed}, {variant}")
             files.write_tensors(folder(experiment) / "samples" / f"seed-{seed}.safetensors", samples, about)
 

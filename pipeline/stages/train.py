@@ -24,12 +24,14 @@ from gan.evaluation.settings import Monitor
 from gan.fit import Fit
 from gan.linear_algebra import random_stream
 from gan.model import Restarts
-from gan.registry import create, create_together
+from gan.registry import create, create_together, model_of, needs_labels
 from gan.weights import describe
 from pipeline.artifacts.configuration import configuration, inputs_digest
 from pipeline.artifacts.configuration import folder as artifacts
+from pipeline.artifacts.labels import read_labels
 from pipeline.artifacts.paths import prepared_file
 from pipeline.artifacts.prepared import read_dataset
+from pipeline.artifacts.raw import loader_of
 from pipeline.artifacts.tables import write_csv
 from pipeline.artifacts.trained import model_settings, settings_mismatch, weights_file
 from pipeline.runtime import checkpoints, files, machine, process_lock, stage
@@ -75,9 +77,23 @@ class _Experiment:
                  ) -> None:
         self.name, self.settings, self.dataset, self.inputs, self.device = name, settings, dataset, inputs, device
         self._model = model_settings(settings["model"])
+        self._labels = self._read_labels()
         self._may_restart = isinstance(self._model, AdversarialNets) and self._model.recipe.restarts is not None
         self._seconds = checkpoints.seconds_between()
         self._folder = checkpoints.folder(name)
+
+    def _read_labels(self) -> Tensor | None:
+        """Of the training images, where the model is trained on them."""
+        if not needs_labels(self._model):
+            return None
+        labels = read_labels(self.dataset.name, loader_of(self.settings["loader"]), self.dataset.sizes)
+        if labels is None:
+            raise ReproductionError(
+                f"{self.name} is trained on labels, and {self.dataset.name} has none",
+                expected="a data set whose files say what each image shows, with two classes or more",
+                found=f"the loader {self.settings['loader']['loader']}",
+                remedy=f"name another data set in experiments.{self.name}.dataset in params.yaml")
+        return labels["train"]
 
     def fit(self, seeds: Sequence[int]) -> list[Fit]:
         """The fit of each seed: one after another on a CPU or where a start may be given up, else together."""
@@ -102,7 +118,8 @@ class _Experiment:
     def _start(self, seeds: Sequence[int]) -> list[Fit]:
         monitor = TypeAdapter(Monitor).validate_python(self.settings["monitor"])
         try:
-            models = create_together(self._model, self.dataset.train, seeds, self.device, self.dataset.shape)
+            models = create_together(self._model, self.dataset.train, seeds, self.device, self.dataset.shape,
+                                     self._labels)
         except ValueError as error:
             raise settings_mismatch(self.name, error) from error
         validation = self.dataset.validation.to(self.device)
@@ -112,7 +129,8 @@ class _Experiment:
         number = failed.start + 1
         print(f"{self.name}, seed {failed.seed}: start {failed.start} has collapsed by epoch {failed.model.epoch} and "
               f"is given up; start {number} begins", flush=True)
-        model = create(self._model, self.dataset.train, failed.seed, self.device, self.dataset.shape, number)
+        model = create(self._model, self.dataset.train, failed.seed, self.device, self.dataset.shape, number,
+                       self._labels)
         return Fit(model, self.dataset.validation.to(self.device), failed.seed, failed.monitor,
                    [*failed.given_up, failed.rows])
 
@@ -264,7 +282,8 @@ def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], shape
     write_csv(artifacts(experiment) / "curves.csv", columns, ([row.get(column) for column in columns] for row in rows),
               digits=6)
     files.write_json(artifacts(experiment) / "training.json", {
-        "model": settings["model"]["kind"], "dataset": settings["dataset"], "profile": settings["profile"],
+        "model": model_of(model_settings(settings["model"])), "dataset": settings["dataset"],
+        "profile": settings["profile"],
         "settings": settings, "hardware": machine.hardware(device),
         "seeds": [{"seed": fit.seed, "updates": getattr(fit.model, "updates", None), **_starts(fit), "variants": {
             variant: {"epoch": choice.epoch if fit.model.can_be_scored else None,

@@ -41,4 +41,5 @@ def metrics(variant: str, content: Mapping[str, Any]) -> dict[str, float | None]
              if measure.name in content}
     if "likelihood" in content:
         found[f"likelihood{suffix}"] = content["likelihood"]["test"]["value"]
+    found |= {f"{name}{suffix}": one["value"] for name, one in content.get("abilities", {}).items()}
     return found

@@ -87,7 +87,7 @@ def generator_of(experiment: Path, training: Mapping[str, Any], shape: Sequence[
 
     `more` are further fields of GeneratorFiles.
     """
-    if training["model"] != "adversarial_nets":
+    if training["settings"]["model"]["kind"] != "adversarial_nets":
         return None
     weights = {seed: experiment / "models" / f"seed-{seed}.safetensors" for seed in seeds.values()}
     return GeneratorFiles(experiment.name, shape, seeds, weights, **more)

@@ -8,15 +8,19 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gan.adversarial.conditions import Told, draw_visible, of_pixels
 from gan.adversarial.layers import Dropout, TransposedConvolution, stack
 from gan.adversarial.networks import draw_noise
 from gan.adversarial.settings import (
     DiscriminatorNetwork,
     DiscriminatorOutput,
     GeneratorLayer,
+    GradientPenalty,
     LearningRate,
     Momentum,
     Objective,
+    OnClass,
+    OnVisiblePixels,
     Recipe,
 )
 from gan.adversarial.training import Training
@@ -37,6 +41,7 @@ class Textbook:
         self.d = [p.double().requires_grad_() for p in start.discriminator.parameters]
         self.velocity = {id(p): torch.zeros_like(p) for p in self.g + self.d}
         self.average = [p.detach().clone() for p in self.g]
+        self.u = [u.double() for u in start.discriminator.vectors]
         self.order, self.stream = random_stream(seed, "order of the data"), random_stream(seed, "noise and dropout")
         self.t = 0
 
@@ -46,23 +51,57 @@ class Textbook:
     def mask(self, n, width, keep):
         return Dropout(keep, self.stream).forward(torch.ones(n, width)).double()
 
-    def generate(self, z):
+    def generate(self, z, told=None):
+        z = z if told is None else torch.cat((z, told.generator.double()), 1)
         for i in (0, 2):
             z = torch.relu(z @ self.g[i] + self.g[i + 1])
-        return torch.sigmoid(z @ self.g[4] + self.g[5])
+        made = torch.sigmoid(z @ self.g[4] + self.g[5])
+        if told is None or told.visible is None:
+            return made
+        return torch.where(told.visible == 1, told.image.double(), made)
 
-    def discriminate(self, x):
-        layers = self.nets.discriminator.hidden
+    def weight(self, i):
+        """Of the i-th layer of D, divided by what one power iteration takes for its largest singular value."""
+        weight = self.d[2 * i]
+        if not self.u:
+            return weight
+        with torch.no_grad():
+            v = weight.t() @ self.u[i]
+            v /= v.norm()
+            self.u[i] = weight @ v / (weight @ v).norm()
+        return weight / (self.u[i].t() @ weight @ v)
+
+    def discriminate(self, x, told=None):
+        """Logits, and for each example half its squared slope."""
+        x = x.detach().requires_grad_() if not x.requires_grad else x
+        layers, y = self.nets.discriminator.hidden, x
+        if told is not None:
+            y = torch.cat((x, told.discriminator.double().repeat(len(x) // len(told.discriminator), 1)), 1)
+        whole = y
         for i, layer in enumerate(layers):
-            x = x * self.mask(len(x), x.shape[1], layer.keep)
-            sums = x @ self.d[2 * i] + self.d[2 * i + 1]
-            x = torch.stack(sums.chunk(layer.pieces, 1)).max(0).values
-        return x * self.mask(len(x), x.shape[1], self.nets.discriminator.output.keep) @ self.d[4] + self.d[5]
+            y = y * self.mask(len(y), y.shape[1], layer.keep)
+            sums = y @ self.weight(i) + self.d[2 * i + 1]
+            y = torch.stack(sums.chunk(layer.pieces, 1)).max(0).values
+        logits = y * self.mask(len(y), y.shape[1], self.nets.discriminator.output.keep) @ self.weight(2) + self.d[5]
+        if self.recipe.penalty is None:
+            return logits, None
+        [slope] = torch.autograd.grad(logits.sum(), whole, create_graph=True)
+        return logits, slope.square().sum(1) / 2
 
-    def loss_of_d(self, on_data, on_samples):
-        return -0.5 * (torch.sigmoid(on_data).log().mean() + (1 - torch.sigmoid(on_samples)).log().mean())
+    def loss_of_d(self, on_data, on_samples, slopes=None):
+        if self.recipe.objective == "relativistic":
+            loss = -torch.sigmoid(on_data - on_samples).log().mean()
+        else:
+            loss = -0.5 * (torch.sigmoid(on_data).log().mean() + (1 - torch.sigmoid(on_samples)).log().mean())
+        if slopes is not None:
+            of_data, of_samples = slopes.chunk(2)
+            both = self.recipe.penalty.on == "data_and_samples"
+            loss = loss + self.recipe.penalty.weight * (of_data.mean() + (of_samples.mean() if both else 0))
+        return loss
 
-    def loss_of_g(self, on_samples):
+    def loss_of_g(self, on_samples, on_data=None):
+        if self.recipe.objective == "relativistic":
+            return -torch.sigmoid(on_samples - on_data).log().mean()
         if self.recipe.objective == "minimax":
             return (1 - torch.sigmoid(on_samples)).log().mean()
         return -torch.sigmoid(on_samples).log().mean()
@@ -70,27 +109,43 @@ class Textbook:
     def step(self, parameters, gradients, momentum):
         rate = max(self.recipe.learning_rate.minimum,
                    self.recipe.learning_rate.initial / self.recipe.learning_rate.decay**self.t)
+        rate *= self.recipe.generator_rate if parameters is self.g else 1
         with torch.no_grad():
             for p, gradient in zip(parameters, gradients, strict=True):
                 self.velocity[id(p)] = momentum * self.velocity[id(p)] - rate * gradient
                 p += self.velocity[id(p)]
 
-    def simultaneous(self, data, momentum):
-        samples = self.generate(self.noise(len(data)))
-        on_data, on_samples = self.discriminate(torch.cat([data, samples])).split(len(data))
-        by_d = torch.autograd.grad(self.loss_of_d(on_data, on_samples), self.d, retain_graph=True)
-        by_g = torch.autograd.grad(self.loss_of_g(on_samples), self.g)
+    def tell(self, rows):
+        condition = self.nets.condition
+        if condition is None:
+            return None
+        if isinstance(condition, OnClass):
+            classes = torch.eye(condition.classes)[self.labels[rows]]
+            told = (classes - 1 / condition.classes) / math.sqrt((1 - 1 / condition.classes) / condition.classes)
+            return Told(told, told)
+        return of_pixels(self.train[rows], draw_visible(condition, len(rows), (1, 1, self.train.shape[1]), self.stream))
+
+    def simultaneous(self, data, told, momentum):
+        samples = self.generate(self.noise(len(data)), told)
+        logits, slopes = self.discriminate(torch.cat([data, samples]), told)
+        on_data, on_samples = logits.split(len(data))
+        by_d = torch.autograd.grad(self.loss_of_d(on_data, on_samples, slopes), self.d, retain_graph=True)
+        by_g = torch.autograd.grad(self.loss_of_g(on_samples, on_data), self.g)
         self.step(self.d, by_d, momentum)
         self.step(self.g, by_g, momentum)
         return on_data, on_samples
 
-    def alternating(self, data, momentum):
-        on_data, on_samples = self.discriminate(
-            torch.cat([data, self.generate(self.noise(len(data)))])).split(len(data))
-        self.step(self.d, torch.autograd.grad(self.loss_of_d(on_data, on_samples), self.d), momentum)
+    def alternating(self, data, told, momentum):
+        logits, slopes = self.discriminate(torch.cat([data, self.generate(self.noise(len(data)), told)]), told)
+        on_data, on_samples = logits.split(len(data))
+        self.step(self.d, torch.autograd.grad(self.loss_of_d(on_data, on_samples, slopes), self.d), momentum)
         if (self.t + 1) % self.recipe.discriminator_steps == 0:
-            fresh = self.discriminate(self.generate(self.noise(len(data))))
-            self.step(self.g, torch.autograd.grad(self.loss_of_g(fresh), self.g), momentum)
+            fresh = self.generate(self.noise(len(data)), told)
+            if self.recipe.objective == "relativistic":
+                on_images, judged = self.discriminate(torch.cat([data, fresh]), told)[0].split(len(data))
+            else:
+                on_images, judged = None, self.discriminate(fresh, told)[0]
+            self.step(self.g, torch.autograd.grad(self.loss_of_g(judged, on_images), self.g), momentum)
         return on_data, on_samples
 
     def run_epoch(self, epoch):
@@ -99,16 +154,25 @@ class Textbook:
         play = self.simultaneous if self.recipe.updates == "simultaneous" else self.alternating
         logits = []
         for rows in torch.randperm(len(self.train), generator=self.order).split(self.recipe.batch_size):
-            logits.append(play(self.train[rows].double(), momentum))
+            logits.append(play(self.train[rows].double(), self.tell(rows), momentum))
             self.t += 1
             if self.t % 10 == 0:
                 share = self.recipe.average_decay**10
                 self.average = [share * a + (1 - share) * p.detach() for a, p in zip(self.average, self.g, strict=True)]
         on_data, on_samples = (torch.cat(half).detach() for half in zip(*logits, strict=True))
+        other = (on_samples, on_data) if self.recipe.objective == "relativistic" else (0, 0)
         return {"discriminator_loss": float(self.loss_of_d(on_data, on_samples)),
-                "generator_loss": float(self.loss_of_g(on_samples)),
-                "d_on_data": float(on_data.sigmoid().mean()), "d_on_samples": float(on_samples.sigmoid().mean()),
+                "generator_loss": float(self.loss_of_g(on_samples, on_data)),
+                "d_on_data": float((on_data - other[0]).sigmoid().mean()),
+                "d_on_samples": float((on_samples - other[1]).sigmoid().mean()),
                 "momentum": momentum}
+
+
+LABELS = torch.arange(50) % 3
+
+
+def training_of(nets, train, seed):
+    return Training(nets, train, seed, labels=LABELS if nets.needs_labels else None)
 
 
 def both(nets, train, seed):
@@ -117,10 +181,12 @@ def both(nets, train, seed):
     The discriminator's biases do not start at 0: where dropout leaves none of these few inputs, all pieces of a maxout
     unit would be equal, and the gradient is a matter of convention.
     """
-    training = Training(nets, train, seed)
+    training = training_of(nets, train, seed)
     for bias in training.discriminator.parameters[1::2]:
         bias.uniform_(-0.5, 0.5, generator=torch.Generator().manual_seed(seed))
-    return training, Textbook(training, seed)
+    textbook = Textbook(training, seed)
+    textbook.labels = LABELS
+    return training, textbook
 
 
 def assert_close(found, expected, tolerance=2e-6):
@@ -137,13 +203,34 @@ GAMES = {
     "alternating, k = 2": {"updates": "alternating", "discriminator_steps": 2},
     "alternating, k = 2, minimax": {"updates": "alternating", "discriminator_steps": 2,
                                     "objective": Objective.MINIMAX},
+    "two rates": {"generator_rate": 0.3},
+    "relativistic": {"objective": Objective.RELATIVISTIC},
+    "relativistic, alternating": {"objective": Objective.RELATIVISTIC, "updates": "alternating"},
+    "penalty on data": {"penalty": GradientPenalty(0.5, "data")},
+    "penalty on data, alternating": {"penalty": GradientPenalty(0.5, "data"), "updates": "alternating"},
+    "R3GAN's loss": {"objective": Objective.RELATIVISTIC, "penalty": GradientPenalty(0.5, "data_and_samples")},
+    "spectral norm": {"spectral_norm": True},
+    "spectral norm, alternating": {"spectral_norm": True, "updates": "alternating"},
+    "spectral norm, penalty": {"spectral_norm": True, "penalty": GradientPenalty(0.5, "data_and_samples")},
+    "given a class": {"condition": OnClass("class", 3)},
+    "given a class, alternating": {"condition": OnClass("class", 3), "updates": "alternating"},
+    "given pixels": {"condition": OnVisiblePixels("visible_pixels", 0.25)},
+    "given pixels, R3GAN's loss": {"condition": OnVisiblePixels("visible_pixels", 0.25),
+                                   "objective": Objective.RELATIVISTIC,
+                                   "penalty": GradientPenalty(0.5, "data_and_samples")},
 }
+
+
+def made_for(small_nets, condition=None, spectral_norm=False, **recipe):
+    """Small nets with these settings, wherever they belong."""
+    nets = small_nets(**recipe)
+    return replace(nets, condition=condition, discriminator=replace(nets.discriminator, spectral_norm=spectral_norm))
 
 
 @pytest.mark.parametrize("game", GAMES)
 def test_training_is_the_textbooks(small_nets, images, game):
     """Weights, averages and statistics of 21 updates; every third minibatch is a smaller one."""
-    nets = small_nets(**GAMES[game])
+    nets = made_for(small_nets, **GAMES[game])
     training, textbook = both(nets, images, seed=3)
     start = [p.clone() for p in training.generator.parameters + training.discriminator.parameters]
     for epoch in range(1, 8):
@@ -154,7 +241,8 @@ def test_training_is_the_textbooks(small_nets, images, game):
         assert_close(training.discriminator.parameters, textbook.d)
         assert_close(training.average, textbook.average)
     assert training.updates == 21
-    for p, first in zip(training.generator.parameters + training.discriminator.parameters, start, strict=True):
+    moved = zip(training.generator.parameters + training.discriminator.parameters, start, strict=True)
+    for p, first in [*moved][:-1 if nets.recipe.objective == "relativistic" else None]:  # only differences of logits
         assert float((p - first).abs().max()) > 1e-3  # far more than the tolerance
 
 
@@ -281,14 +369,18 @@ def assert_same_bits(state, other):
         assert torch.equal(state[name], other[name]), name
 
 
-@pytest.mark.parametrize("game", ["simultaneous", "alternating, k = 2"])
+RESUMED = ["simultaneous", "alternating, k = 2", "R3GAN's loss", "spectral norm, penalty", "given a class",
+           "given pixels"]
+
+
+@pytest.mark.parametrize("game", RESUMED)
 def test_going_on_from_a_saved_state_gives_the_same_bits(small_nets, images, game):
-    nets = small_nets(**GAMES[game])
-    whole = Training(nets, images, seed=5)
+    nets = made_for(small_nets, **GAMES[game])
+    whole = training_of(nets, images, seed=5)
     statistics = [whole.run_epoch() for _ in range(4)]
-    first = Training(nets, images, seed=5)
+    first = training_of(nets, images, seed=5)
     halves = [first.run_epoch() for _ in range(2)]
-    second = Training(nets, images, seed=6)  # whose own start must not matter
+    second = training_of(nets, images, seed=6)  # whose own start must not matter
     second.restore(first.state())
     halves += [second.run_epoch() for _ in range(2)]
     assert halves == statistics
@@ -301,13 +393,13 @@ class Stop(Exception):
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(game=st.sampled_from(["simultaneous", "alternating, k = 2"]), stops=st.lists(st.integers(1, 9), max_size=3))
+@given(game=st.sampled_from(RESUMED), stops=st.lists(st.integers(1, 9), max_size=3))
 def test_going_on_within_an_epoch_gives_the_same_bits(small_nets, images, game, stops):
     """Whole epochs against a training that is stopped after so many updates, and gone on with by another, each time."""
-    nets = small_nets(**GAMES[game], batch_size=20)
-    whole = Training(nets, images, seed=5)
+    nets = made_for(small_nets, **GAMES[game], batch_size=20)
+    whole = training_of(nets, images, seed=5)
     statistics = [whole.run_epoch() for _ in range(4)]
-    training, found, left = Training(nets, images, seed=5), [], [0]
+    training, found, left = training_of(nets, images, seed=5), [], [0]
 
     def stop_after_so_many():
         left[0] -= 1
@@ -320,7 +412,7 @@ def test_going_on_within_an_epoch_gives_the_same_bits(small_nets, images, game, 
                 found.append(training.run_epoch(stop_after_so_many))
         except Stop:
             state = training.state()
-            training = Training(nets, images, seed=6)
+            training = training_of(nets, images, seed=6)
             training.restore(state)
     assert found == statistics
     assert_same_bits(training.state(), whole.state())
@@ -332,9 +424,9 @@ def test_going_on_within_an_epoch_gives_the_same_bits(small_nets, images, game, 
 @pytest.mark.parametrize("game", [*GAMES, "norms"])
 def test_seeds_computed_together_are_those_computed_alone(small_nets, images, game):
     """To rounding: batched products add in another order. The streams are the same to the bit."""
-    nets = small_nets(**GAMES.get(game, {"maximum_norm": 0.8}), average_decay=0.9)
-    together = Training(nets, images, seed=[3, 1, 4])
-    alone = [Training(nets, images, seed) for seed in (3, 1, 4)]
+    nets = made_for(small_nets, **GAMES.get(game, {"maximum_norm": 0.8}), average_decay=0.9)
+    together = training_of(nets, images, seed=[3, 1, 4])
+    alone = [training_of(nets, images, seed) for seed in (3, 1, 4)]
     for _ in range(4):
         found, expected = together.run_epochs(), [training.run_epoch() for training in alone]
         for mine, wanted in zip(found, expected, strict=True):

@@ -1,0 +1,148 @@
+"""Beyond the paper: what its closing section proposes, each row with what it can do beside drawing samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from gan.evaluation import abilities
+from gan.evaluation.abilities import Ability
+from pipeline.artifacts.choice import best_seed
+from pipeline.artifacts.paths import FIGURES
+from pipeline.page.embedding import smaller, with_loss
+from pipeline.page.experiments import Section
+from pipeline.page.formatting import anchor, over_seeds, signed, value_text
+from pipeline.page.pictures import Numbering, made_by
+from pipeline.results.assessment import of_seed, read_assessment
+from pipeline.results.assessment import over_seeds as values_over_seeds
+from pipeline.results.metrics import mean_and_deviation, variants_of
+from pipeline.results.published import BEYOND
+from pipeline.results.text import plain, setting_text, with_error
+from pipeline.runtime.files import read_json
+
+ROWS = 5
+"""of a picture, that the short page shows"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was measured."""
+
+    what: str
+    question: str
+    values: Sequence[str]
+    """by variant"""
+    over_seeds: Sequence[str]
+    published: str
+    differs: Sequence[str]
+    """in what the published figure is of another experiment, or how far ours is from it"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    number: int
+    alt: str
+    caption: str
+    source: str
+    width: int
+    """in pixels of the data"""
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """An experiment."""
+
+    id: str
+    title: str
+    asks: str
+    variants: Sequence[str]
+    lines: Sequence[Line]
+    pictures: Sequence[Shown]
+    link: str
+
+
+def beyond_the_paper(sections: Sequence[Section], numbers: Numbering, full: bool) -> list[Beyond]:
+    """One for each experiment of a model that the paper proposes and does not have."""
+    return [_beyond(section, numbers, full) for section in sections
+            if section.entry is not None and section.entry["model"] in BEYOND]
+
+
+def _beyond(section: Section, numbers: Numbering, full: bool) -> Beyond:
+    assert section.entry is not None
+    model = str(section.entry["model"])
+    return Beyond(anchor("beyond", section.name), section.title, BEYOND[model], [*section.variants],
+                  [_likelihood(section), *_measured(section)], [*_pictures(section, numbers, full)],
+                  anchor("experiment", section.name))
+
+
+def _likelihood(section: Section) -> Line:
+    rows = [*section.variants.values()]
+    first = rows[0]
+    return Line("test log-likelihood, nats", "The paper’s estimate, by its own protocol.",
+                [value_text(row) for row in rows], [over_seeds(row) for row in rows],
+                *_beside("test_log_likelihood", section, first["test_log_likelihood"], first["standard_error"], 1, 1))
+
+
+def _measured(section: Section) -> Iterator[Line]:
+    assessment = read_assessment(section.name)
+    if assessment is None:
+        return
+    rows = section.variants
+    found = {variant: of_seed(assessment, row["seed"], variant).get("abilities", {}) for variant, row in rows.items()}
+    for name in next(iter(found.values()), {}):
+        ability = abilities.ability(name)
+        values = {variant: each[name] for variant, each in found.items() if name in each}
+        spread = [values_over_seeds(assessment, variant, abilities=True).get(name, []) for variant in rows]
+        factor, decimals = _scale(ability)
+        first = next(iter(values.values()))
+        yield Line(f"{ability.title}, {'%' if ability.unit == 'share' else 'RMS of a pixel'}"
+                   if ability.unit != "number" else ability.title, ability.question,
+                   [with_error(factor * one["value"], factor * one["standard_error"], decimals)
+                    for one in values.values()],
+                   [_seeds(each, factor, decimals) for each in spread],
+                   *_beside(name, section, first["value"], first["standard_error"], factor, decimals))
+
+
+def _scale(ability: Ability) -> tuple[float, int]:
+    return (100.0, 1) if ability.unit == "share" else (1.0, 3)
+
+
+def _seeds(values: Sequence[float], factor: float, decimals: int) -> str:
+    if len(values) < 2:
+        return "one seed"
+    mean, deviation = mean_and_deviation([factor * value for value in values])
+    return f"{with_error(mean, deviation, decimals)} over {len(values)} seeds"
+
+
+def _beside(what: str, section: Section, value: float, error: float, factor: float, decimals: int
+            ) -> tuple[str, list[str]]:
+    """The published figure, and what is to be said of it."""
+    assert section.entry is not None
+    one = abilities.published(what, section.entry["model"], section.entry["dataset"])
+    if one is None:
+        return "", []
+    said = [f"{signed(factor * (value - one.value))} from it."]
+    said += [f"{name.rpartition('.')[2] if name.count('.') < 2 else name}: there {setting_text(theirs)}, here "
+             f"{setting_text(ours)}." for name, theirs, ours in abilities.differs(
+                 one, section.training["settings"]["model"])]
+    said += [one.otherwise] if one.otherwise else []
+    return f"{plain(factor * one.value)} ± {plain(factor * one.error)} ({one.source})", said
+
+
+def _pictures(section: Section, numbers: Numbering, full: bool) -> Iterator[Shown]:
+    """Of the last variant, whose weights are averaged where there are two."""
+    variant = variants_of(section.evaluation)[-1]
+    prefix = f"ability-{variant}-"
+    for path in sorted((FIGURES / section.name).glob(f"{prefix}*.json")):
+        about: Mapping[str, object] = read_json(path)
+        picture = path.with_suffix(".png").read_bytes()
+        rows, shape = int(str(about["rows"])), about["shape"]
+        assert isinstance(shape, list)
+        shown = rows if full else min(rows, ROWS)
+        title = str(about["title"])
+        height, width = shown * shape[1], int(str(about["columns"])) * shape[2]
+        source = smaller(picture) if full else with_loss(picture, height)
+        yield Shown(numbers.next(), f"{shown} rows of images of {section.name}: {title}.",
+                    f"{title[0].upper()}{title[1:]}: {'all' if shown == rows else f'the first {shown} of {rows}'} "
+                    f"rows, none picked. Seed {best_seed(section.evaluation, variant)}. "
+                    f"{made_by(section.evaluation, variant)}", source, width)
