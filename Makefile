@@ -1,6 +1,8 @@
 # make reproduce   from nothing to the table and the report; CLUSTER=slurm or CLUSTER=local runs stages side by side
 # make lessons     only the lessons: the theory and the 2016 slides as experiments, each criterion with its verdict
 # make samples     a picture of samples from a trained generator that is in git, at once; FROM=file of other weights
+#                  CLASS=7 of one class, by conditional nets
+# make complete    an image completed by a trained generator: make complete IMAGE=half.png GIVEN=left
 # make plan        say what this machine can do, and keep it as the plan; runs nothing
 # make table       the table again
 # make settings    what holds for an experiment, and where each value comes from: make settings EXPERIMENT=mnist
@@ -38,7 +40,7 @@
 #
 # Settings, all optional: PROFILE=paper|cpu|smoke  EXPERIMENTS="mnist mnist_kmeans"  LESSONS="figure_1 convergence"|all|none
 # GAN_DATA=/folders:of/your/own  GAN_DEVICE=cpu|cuda|cuda:1  MLFLOW_TRACKING_URI=http://…  PYTHON=python3.12
-# COUNT=100 (of samples)  OUT=file (of samples, crate, pdf)
+# COUNT=100 (of samples)  OUT=file (of samples, complete, crate, pdf)
 # PORT=5000 (of the UI)  CLUSTER=slurm|local  OPTIONS="--partition gpu --gpus 1" (python -m pipeline reproduce --help)
 # A and B: git commits, branches or tags, DVC experiments, or workspace. One that is misspelt is refused.
 
@@ -62,7 +64,8 @@ export GAN_LESSONS := $(or $(LESSONS),$(GAN_LESSONS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 TARGETS := help setup plan reproduce sweep cancel scaling lessons table settings report record assess-folder compare experiments \
-  search collapse ui mlflow-gc who verify faults test bench test-postgresql test-slurm lint types lock bare-run samples crate pdf
+  search collapse ui mlflow-gc who verify faults test bench test-postgresql test-slurm lint types lock bare-run samples complete \
+  crate pdf
 .PHONY: $(TARGETS) typed
 
 help:
@@ -84,7 +87,7 @@ setup: typed
 plan reproduce lessons table settings report sweep search collapse cancel scaling compare experiments record assess-folder ui mlflow-gc who verify: setup
 	@python -m pipeline $@ $(WORDS_$@)
 
-samples crate pdf: setup
+samples complete crate pdf: setup
 	@python -m pipeline $@ $(WORDS_$@)
 
 WORDS_reproduce = $(if $(CLUSTER),--cluster $(CLUSTER) $(OPTIONS))
@@ -93,7 +96,9 @@ WORDS_settings = $(EXPERIMENT)
 WORDS_search = $(EXPERIMENT)
 WORDS_collapse = $(EXPERIMENT) $(call option,--seed,SEED) $(foreach epoch,$(call given,AT),--at $(epoch))
 WORDS_record = $(if $(FROM),--from '$(FROM)',$(EXPERIMENT)) $(if $(call given,WEIGHTS),--weights)
-WORDS_samples = $(call option,--from,FROM) $(call option,--count,COUNT) $(call option,--out,OUT)
+WORDS_samples = $(call option,--from,FROM) $(call option,--class,CLASS) $(call option,--count,COUNT) $(call option,--out,OUT)
+WORDS_complete = '$(call given,IMAGE)' $(call option,--given,GIVEN) $(call option,--from,FROM) $(call option,--count,COUNT) \
+  $(call option,--out,OUT)
 WORDS_crate = $(if $(call given,MODELS),--models) $(call option,--out,OUT)
 WORDS_pdf = $(call option,--out,OUT)
 # Of make's command line alone: these are names that other programs' environments have, too.

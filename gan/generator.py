@@ -71,7 +71,8 @@ class Generator:
         condition = self.nets.condition
         if not isinstance(condition, OnClass):
             raise ReproductionError("this generator cannot be asked for a class",
-                                    expected="weights of nets that are told a class", found=self.nets.family,
+                                    expected="weights of nets that are told a class",
+                                    found=f"a condition on {self._given}",
                                     remedy="name a file of such an experiment, mnist_conditional for instance")
         if not 0 <= number < condition.classes:
             raise ReproductionError("there is no such class", expected=f"0 to {condition.classes - 1}",
@@ -86,7 +87,7 @@ class Generator:
         if not isinstance(self.nets.condition, OnVisiblePixels):
             raise ReproductionError("this generator cannot complete an image",
                                     expected="weights of nets that are told which pixels are given",
-                                    found=self.nets.family,
+                                    found=f"a condition on {self._given}",
                                     remedy="name a file of such an experiment, mnist_completion for instance")
         if tuple(image.shape) != self.shape or tuple(visible.shape) != self.shape[1:]:
             raise ReproductionError("the image is of another size than those the generator was trained on",
@@ -95,6 +96,10 @@ class Generator:
         rows = (max(n, 0), math.prod(self.shape))
         given = visible.float().expand(self.shape).reshape(1, -1).expand(rows)
         return self._drawn(n, seed, of_pixels(image.reshape(1, -1).expand(rows), given))
+
+    @property
+    def _given(self) -> str:
+        return "nothing" if self.nets.condition is None else self.nets.condition.given.replace("_", " ")
 
     @torch.no_grad()
     def _drawn(self, n: int, seed: int, told: Told | None) -> Tensor:

@@ -7,10 +7,10 @@ a model's module is imported when it is made.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gan.adversarial.settings import AdversarialNets, Shape
+from gan.adversarial.settings import AdversarialNets, Shape, family
 from gan.baselines.settings import DeepBeliefNet, DeepGSN, KMeans, StackedCAE, TrainingImages
 
 if TYPE_CHECKING:
@@ -69,10 +69,11 @@ def create_together(settings: Settings, train: Tensor, seeds: Sequence[int], dev
     return [create(settings, train, seed, device, shape, labels=labels) for seed in seeds]
 
 
-def model_of(settings: Settings) -> str:
-    """What a row is a row of: its kind, or the word for adversarial nets that do more than the paper's or by other
-    rules, with which no figure of the paper is compared."""
-    return settings.family if isinstance(settings, AdversarialNets) else settings.kind
+def model_of(settings: Mapping[str, Any]) -> str:
+    """What a row is a row of, from a model's block: its kind, or the word for adversarial nets that do more than the
+    paper's or by other rules, with which no figure of the paper is compared. KeyError for a block without what it
+    must have."""
+    return family(settings) if settings["kind"] == "adversarial_nets" else str(settings["kind"])
 
 
 def does_more(settings: Settings) -> bool:

@@ -5,9 +5,10 @@ Plain dataclasses that check their own ranges: `gan.adversarial.networks` makes 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from gan.adversarial.collapse import EPOCHS_IN_A_ROW
 from gan.settings import ParameterBlock, require
@@ -356,16 +357,6 @@ class AdversarialNets(ParameterBlock):
                     "restarts are for nets without pretraining: a start is judged by its first epochs")
 
     @property
-    def family(self) -> str:
-        """The word for what they are: nets told something beside are another model than the paper's, and so are those
-        whose players are kept in step by what the paper does not have."""
-        if self.condition is not None:
-            return "conditional_nets" if isinstance(self.condition, OnClass) else "completion_nets"
-        beyond = any(game.discriminator.spectral_norm or game.recipe.penalty or game.recipe.generator_rate != 1
-                     or game.recipe.objective is Objective.RELATIVISTIC for game in self.games())
-        return "stabilised_nets" if beyond else self.kind
-
-    @property
     def needs_labels(self) -> bool:
         return isinstance(self.condition, OnClass)
 
@@ -385,3 +376,14 @@ class AdversarialNets(ParameterBlock):
         return [self] if first is None else [
             replace(self, generator=first.generator, discriminator=first.discriminator, recipe=first.recipe,
                     pretraining=None), self]
+
+
+def family(nets: Mapping[str, Any]) -> str:
+    """The word for what nets are, from their block: those that are told something are another model than the paper's,
+    and so are those whose players are kept in step by what the paper does not have."""
+    if condition := nets.get("condition"):
+        return "conditional_nets" if condition["given"] == "class" else "completion_nets"
+    recipe, discriminator = nets["recipe"], nets["discriminator"]
+    beyond = (discriminator.get("spectral_norm") or recipe.get("penalty") or recipe.get("generator_rate", 1) != 1
+              or recipe["objective"] == Objective.RELATIVISTIC)
+    return "stabilised_nets" if beyond else str(nets["kind"])

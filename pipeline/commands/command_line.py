@@ -162,10 +162,22 @@ VERBS = {
     "samples": Verb("pipeline.commands.samples:main", "Draw a picture of samples from a trained generator, at once.", (
         click.Option(["--from", "source"], type=click.Path(path_type=Path), metavar="FILE",
                      help="A file of weights, instead of the best generator that is recorded in git."),
+        click.Option(["--class", "of_class"], type=int, metavar="N", help="All of this class, from 0."),
         click.Option(["--count"], type=click.IntRange(1, 10_000), default=100, show_default=True),
         click.Option(["--seed"], type=int, default=0, show_default=True, help="Of the noise."),
         click.Option(["--variant"], default="", metavar="NAME", help="ema or raw, instead of ema where there is one."),
         click.Option(["--out"], type=click.Path(path_type=Path), default=Path("samples.png"), show_default=True))),
+    "complete": Verb("pipeline.commands.complete:main", "Complete an image by a trained generator, several times.", (
+        click.Argument(["image"], type=click.Path(path_type=Path)),
+        click.Option(["--given"], type=click.Choice(["left", "right", "top", "bottom"]), default="left",
+                     show_default=True, help="The half that is given of an image without transparent pixels."),
+        click.Option(["--from", "source"], type=click.Path(path_type=Path), metavar="FILE",
+                     help="A file of weights, instead of one that is recorded in git."),
+        click.Option(["--count"], type=click.IntRange(1, 100), default=8, show_default=True, help="Answers."),
+        click.Option(["--seed"], type=int, default=0, show_default=True, help="Of the noise."),
+        click.Option(["--variant"], default="", metavar="NAME", help="ema or raw, instead of ema where there is one."),
+        click.Option(["--out"], type=click.Path(path_type=Path), default=Path("completed.png"), show_default=True)),
+        "Transparent pixels are completed; of an image without any, the half that is not given."),
     "compare": Verb("pipeline.commands.compare:main", "Write a page with two revisions side by side; nothing is run.", (
         click.Argument(["a"], required=False, default="HEAD"),
         click.Argument(["b"], required=False, default="workspace")),

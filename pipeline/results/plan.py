@@ -11,7 +11,6 @@ from typing import Any
 from gan.errors import ParameterError
 from gan.registry import model_of
 from pipeline.artifacts.paths import METRICS, PAGE, PARAMETERS, PLAN, SUMMARY
-from pipeline.artifacts.trained import model_settings
 from pipeline.runtime.files import read_yaml
 from pipeline.settings.inheritance import PROFILES, plain, resolve
 
@@ -77,7 +76,7 @@ def _kinds(parameters: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """What params.yaml offers; an entry that is not well formed is for `configure` to complain of."""
     kinds: dict[str, tuple[str, str]] = {}
     for name in parameters.get("experiments") or {}:
-        with contextlib.suppress(KeyError, TypeError, ValueError, ParameterError):
+        with contextlib.suppress(KeyError, TypeError, AttributeError, ParameterError):
             entry: Any = plain(resolve(parameters, f"experiments.{name}", "paper", PROFILES, str(PARAMETERS)))
-            kinds[str(name)] = (model_of(model_settings(entry["train"]["model"])), str(entry["dataset"]))
+            kinds[str(name)] = (model_of(entry["train"]["model"]), str(entry["dataset"]))
     return kinds

@@ -282,7 +282,7 @@ def _write(experiment: str, settings: dict[str, Any], fits: Sequence[Fit], shape
     write_csv(artifacts(experiment) / "curves.csv", columns, ([row.get(column) for column in columns] for row in rows),
               digits=6)
     files.write_json(artifacts(experiment) / "training.json", {
-        "model": model_of(model_settings(settings["model"])), "dataset": settings["dataset"],
+        "model": model_of(settings["model"]), "dataset": settings["dataset"],
         "profile": settings["profile"],
         "settings": settings, "hardware": machine.hardware(device),
         "seeds": [{"seed": fit.seed, "updates": getattr(fit.model, "updates", None), **_starts(fit), "variants": {

@@ -18,6 +18,7 @@ from gan.adversarial.layers import (
     Dropout,
     Maxout,
     Network,
+    SpectralNorm,
     TransposedConvolution,
     sparse_normal,
     uniform,
@@ -32,8 +33,11 @@ from gan.adversarial.settings import (
     GeneratorLayer,
     GeneratorNetwork,
     GeneratorOutput,
+    GradientPenalty,
     MaxoutLayer,
     Noise,
+    OnClass,
+    OnVisiblePixels,
 )
 from gan.linear_algebra import random_stream
 
@@ -390,6 +394,65 @@ def test_a_generator_equals_autograd(n, activations, seed):
         assert_close(mine, wanted)
 
 
+@settings(deadline=None, max_examples=30)
+@given(n=st.integers(1, 5), m=st.integers(1, 5), channels=st.integers(1, 2), units=st.integers(1, 3),
+       pieces=st.integers(1, 3), side=st.integers(4, 6), kernel=st.integers(1, 3), padding=st.integers(0, 1),
+       pool=st.integers(1, 2), seed=seeds)
+def test_a_penalty_on_the_gradient_equals_autograds_second_derivative(n, m, channels, units, pieces, side, kernel,
+                                                                     padding, pool, seed):
+    """Of a convolutional network, the first m examples penalised each by a weight of its own."""
+    m, shape = min(m, n), (channels, side, side)
+    assume(side + 2 * padding - kernel + 1 >= pool)
+    kernels = normal(pieces * units, channels, kernel, kernel, seed=seed)
+    convolution = ConvolutionalMaxout(kernels, shape, pieces, padding, pool, pool)
+    with_biases(convolution, seed)
+    network = Network([convolution, dense(math.prod(convolution.output_shape), 1, "linear", seed + 1)])
+    x, weights = normal(n, math.prod(shape), seed=seed + 2), normal(n, 1, seed=seed + 3)
+    penalties = normal(m, 1, seed=seed + 4).abs()
+    variables = [x.double().requires_grad_(), *(p.double().requires_grad_() for p in network.parameters)]
+    maxima = convolution_reference(shape, pieces, padding, pool, pool)(*variables[:3])
+    logits = maxima @ variables[3] + variables[4]
+    [slopes] = torch.autograd.grad(logits.sum(), variables[:1], create_graph=True)
+    whole = (weights.double() * logits).sum() + (penalties.double() * slopes[:m].square()).sum() / 2
+    expected = torch.autograd.grad(whole, variables[1:])
+
+    network.forward(x)
+    found = network.backward_with_penalty(torch.ones(n, 1), weights, penalties)
+    assert_close(found, slopes.detach())
+    for mine, wanted in zip(network.gradients, expected, strict=True):
+        assert_close(mine, wanted)
+
+
+def test_a_sigmoid_layer_has_no_penalty_on_its_gradient():
+    network = Network([dense(3, 2, "sigmoid"), dense(2, 1, "linear")])
+    network.forward(torch.rand(4, 3))
+    with pytest.raises(ValueError, match="a sigmoid layer is not piecewise linear"):
+        network.backward_with_penalty(torch.ones(4, 1), torch.ones(4, 1), torch.ones(4, 1))
+
+
+def test_a_generators_transposed_convolution_neither():
+    layer = TransposedConvolution(torch.rand(2, 1, 3, 3), torch.zeros(25), 3, 1, "linear")
+    network = Network([layer])
+    network.forward(torch.rand(4, 18))
+    with pytest.raises(ValueError, match="for networks of piecewise linear layers"):
+        network.backward_with_penalty(torch.ones(4, 25), torch.ones(4, 1), torch.ones(4, 1))
+
+
+@settings(deadline=None, max_examples=20)
+@given(inputs=st.integers(2, 9), outputs=st.integers(1, 9), seed=seeds)
+def test_power_iterations_find_the_largest_singular_value(inputs, outputs, seed):
+    """To 1 % after 300 passes, however near the second one is; the weights are divided by it, the bias is not."""
+    layer = SpectralNorm(dense(inputs, outputs, "linear", seed), stream(seed))
+    with_biases(layer, seed)
+    for _ in range(300):
+        layer.forward(torch.rand(1, inputs))
+    singular = float(torch.linalg.matrix_norm(layer.parameters[0], 2))
+    assert float(torch.linalg.matrix_norm(layer.layer.parameters[0], 2)) == pytest.approx(1, rel=0.01)
+    x = normal(5, inputs, seed=seed)
+    torch.testing.assert_close(layer.forward(x), x @ layer.parameters[0] / singular + layer.parameters[1], rtol=0.02,
+                               atol=0.02)
+
+
 def test_backward_passes_leave_the_inputs_alone():
     network = small_discriminator((0.8, 0.5, 0.5), 3, 6, seed=1)
     x, gradient, weights = normal(4, 6, seed=1), normal(4, 1, seed=2), normal(4, 1, seed=3)
@@ -539,6 +602,10 @@ def test_noise_has_mean_0_and_variance_1(distribution):
     (lambda: DiscriminatorOutput(0, 1), "irange"),
     (lambda: DiscriminatorOutput(0.1, 0), "keep"),
     (lambda: DiscriminatorOutput(0.1, math.nan), "keep"),
+    (lambda: GradientPenalty(0, "data"), "weight"),
+    (lambda: GradientPenalty(math.inf, "data"), "weight"),
+    (lambda: OnClass("class", 0), "classes"),
+    (lambda: OnVisiblePixels("visible_pixels", 1.1), "nothing"),
 ])
 def test_settings_out_of_range_name_their_key(make, key):
     with pytest.raises(ValueError, match=f"^{key} must "):

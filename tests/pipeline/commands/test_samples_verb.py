@@ -147,7 +147,7 @@ def test_values_of_normalised_data_go_from_black_to_white(recorded, monkeypatch)
 
 def test_without_a_recorded_one_it_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ReproductionError, match=r"no trained generator is recorded[\s\S]*make samples FROM="):
+    with pytest.raises(ReproductionError, match=r"no trained generator that draws images[\s\S]*FROM=artifacts/mnist/"):
         samples.main()
 
 
