@@ -15,9 +15,12 @@ from gan.errors import ReproductionError
 PARTS = {"tests": 0.1, "annealing": 0.62, "starts": 0.15, "benchmarks": 0.13, "variants": 0.1}
 """In order; the weight by which each shares the time that is left when it begins with the parts after it"""
 
-VARIANTS = ("released_start", "normal_noise", "norms", "alternating", "without_half", "tf32", "independent", "float64")
+OF_THE_RECIPE = ("released_start", "normal_noise", "norms", "alternating", "without_half", "tf32", "independent",
+                 "float64")
+IN_STEP = ("plain", "two_steps", "two_rates", "r1", "relativistic", "r3", "spectral_norm")
+VARIANTS = (*OF_THE_RECIPE, *IN_STEP)
 """What starts of the last part have that the released recipe has not, in the order in which they are run; `independent`
-is the recipe by another implementation"""
+is the recipe by another implementation. The later ones are ways to keep the players in step, `plain` is none of them"""
 
 TEST_SECONDS = 60.0
 """at most, for the tests"""
@@ -77,7 +80,7 @@ def parse(words: Sequence[str]) -> Options:
     parser.add_argument("--starts", type=int, default=100, help="how many starts are wanted for a rate of collapse")
     parser.add_argument("--batch", type=int, default=20, help="starts in step")
     parser.add_argument("--first-seed", type=int, default=1, help="of the starts, where earlier runs have made some")
-    parser.add_argument("--variants", default=",".join(VARIANTS), help="which, by name, in this order")
+    parser.add_argument("--variants", default=",".join(OF_THE_RECIPE), help="which, by name, in this order")
     parser.add_argument("--commit", default="", help="of this checkout, where git cannot tell")
     parser.add_argument("--parts", default=",".join(PARTS), help="which, by name; name=weight to give one more time")
     parser.add_argument("--largest", type=int, default=10**7, help="most samples scored by the benchmark")

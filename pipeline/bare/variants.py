@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gan.adversarial import game
 from gan.adversarial.layers import Dense, Maxout, Network
-from gan.adversarial.settings import AdversarialNets
+from gan.adversarial.settings import AdversarialNets, GradientPenalty, Objective
 from gan.adversarial.training import Training
 from pipeline.bare.workload import with_recipe
 
@@ -94,6 +94,28 @@ def released_weights(layers: Sequence[Dense | Maxout], iranges: Sequence[float |
         yield layer.parameters[0], drawn
 
 
+PENALTY = 0.1
+"""of R1 and R2 in the variants: γ, by validation among .05 to 10"""
+
+
+def in_step(nets: AdversarialNets) -> dict[str, tuple[str, AdversarialNets]]:
+    """Ways to keep the players in step (section 7 of the paper, 5), each alone, whatever the nets themselves have."""
+    plain = dataclasses.replace(with_recipe(
+        nets, updates="simultaneous", discriminator_steps=1, objective=Objective.NON_SATURATING, generator_rate=1.0,
+        penalty=None, maximum_norm=None), discriminator=dataclasses.replace(nets.discriminator, spectral_norm=False))
+    both = GradientPenalty(PENALTY, "data_and_samples")
+    normed = dataclasses.replace(plain, discriminator=dataclasses.replace(plain.discriminator, spectral_norm=True))
+    return {
+        "plain": ("nothing that keeps the players in step", plain),
+        "two_steps": ("two steps of D for one of G", with_recipe(plain, updates="alternating", discriminator_steps=2)),
+        "two_rates": ("G at twice the rate of D", with_recipe(plain, generator_rate=2.0)),
+        "r1": (f"R1 with γ = {PENALTY}", with_recipe(plain, penalty=GradientPenalty(PENALTY, "data"))),
+        "relativistic": ("relativistic loss", with_recipe(plain, objective=Objective.RELATIVISTIC)),
+        "r3": (f"R3GAN: relativistic loss, R1 and R2 with γ = {PENALTY}",
+               with_recipe(plain, objective=Objective.RELATIVISTIC, penalty=both)),
+        "spectral_norm": ("spectral norm of D", normed)}
+
+
 def variants(nets: AdversarialNets) -> dict[str, tuple[str, AdversarialNets, type[Training]]]:
     """By the word for it on the command line: what is changed, the settings, and what trains them."""
     normal = dataclasses.replace(nets, noise=dataclasses.replace(nets.noise, distribution="normal"))
@@ -105,4 +127,5 @@ def variants(nets: AdversarialNets) -> dict[str, tuple[str, AdversarialNets, typ
         "without_half": ("D’s loss without the ½", nets, WithoutHalf),
         "float64": ("float64", nets, InFloat64),
         "tf32": ("tf32", with_recipe(nets, precision="tf32"), Training),
+        **{key: (*each, Training) for key, each in in_step(nets).items()},
     }

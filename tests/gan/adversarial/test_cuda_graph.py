@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gan.adversarial.cuda_graph import CapturedUpdates
-from gan.adversarial.settings import LearningRate, Momentum, Objective
+from gan.adversarial.settings import GradientPenalty, LearningRate, Momentum, Objective
 from gan.adversarial.training import Training
 
 GAMES = {
@@ -18,6 +18,9 @@ GAMES = {
                                     "objective": Objective.MINIMAX},
     "a rate that falls to its minimum at once": {"learning_rate": LearningRate(0.05, 1e9, 0.01)},
     "norms": {"maximum_norm": 0.8},
+    "R3GAN's loss": {"objective": Objective.RELATIVISTIC, "penalty": GradientPenalty(0.5, "data_and_samples")},
+    "R1, alternating, two rates": {"updates": "alternating", "penalty": GradientPenalty(0.5, "data"),
+                                   "generator_rate": 2.0},
 }
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
 

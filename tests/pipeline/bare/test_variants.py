@@ -14,6 +14,7 @@ from gan.adversarial.settings import (
     GeneratorLayer,
     GeneratorNetwork,
     GeneratorOutput,
+    GradientPenalty,
     LearningRate,
     MaxoutLayer,
     Momentum,
@@ -66,6 +67,19 @@ def test_a_variant_of_the_settings_changes_one_value(nets, key, value):
     assert not value(nets)
     back = replace(changed, noise=nets.noise, recipe=nets.recipe)
     assert back == nets
+
+
+@pytest.mark.parametrize("key", options.IN_STEP)
+def test_a_way_to_keep_in_step_stands_alone_whatever_the_nets_have(nets, images, key):
+    """The same from nets that have all of them; the plain one has none, and is the recipe as released."""
+    everything = replace(nets, recipe=replace(
+        nets.recipe, updates="alternating", discriminator_steps=3, objective=Objective.RELATIVISTIC, generator_rate=0.1,
+        penalty=GradientPenalty(5.0, "data")), discriminator=replace(nets.discriminator, spectral_norm=True))
+    _, alone, kind = variants(nets)[key]
+    assert variants(everything)[key][1:] == (alone, kind)
+    assert (alone == nets) == (key == "plain")
+    training = kind(alone, images, SEEDS)
+    assert all(0 < one.d_on_data < 1 for one in training.run_epochs())
 
 
 def test_without_the_half_ds_gradient_is_twice_as_large(nets, images):
