@@ -100,9 +100,9 @@ PENALTY = 0.1
 
 def in_step(nets: AdversarialNets) -> dict[str, tuple[str, AdversarialNets]]:
     """Ways to keep the players in step (section 7 of the paper, 5), each alone, whatever the nets themselves have."""
-    plain = dataclasses.replace(with_recipe(
-        nets, updates="simultaneous", discriminator_steps=1, objective=Objective.NON_SATURATING, generator_rate=1.0,
-        penalty=None, maximum_norm=None), discriminator=dataclasses.replace(nets.discriminator, spectral_norm=False))
+    plain = with_recipe(
+        _without_spectral_norm(nets), updates="simultaneous", discriminator_steps=1, generator_rate=1.0, penalty=None,
+        objective=Objective.NON_SATURATING, maximum_norm=None)
     both = GradientPenalty(PENALTY, "data_and_samples")
     normed = dataclasses.replace(plain, discriminator=dataclasses.replace(plain.discriminator, spectral_norm=True))
     return {
@@ -116,13 +116,18 @@ def in_step(nets: AdversarialNets) -> dict[str, tuple[str, AdversarialNets]]:
         "spectral_norm": ("spectral norm of D", normed)}
 
 
+def _without_spectral_norm(nets: AdversarialNets) -> AdversarialNets:
+    return dataclasses.replace(nets, discriminator=dataclasses.replace(nets.discriminator, spectral_norm=False))
+
+
 def variants(nets: AdversarialNets) -> dict[str, tuple[str, AdversarialNets, type[Training]]]:
     """By the word for it on the command line: what is changed, the settings, and what trains them."""
     normal = dataclasses.replace(nets, noise=dataclasses.replace(nets.noise, distribution="normal"))
     return {
         "released_start": ("the released code’s own initial weights and orders", nets, ReleasedStart),
         "normal_noise": ("N(0, 1) noise", normal, Training),
-        "norms": (f"column norms {MAXIMUM_NORM}", with_recipe(nets, maximum_norm=MAXIMUM_NORM), Training),
+        "norms": (f"column norms {MAXIMUM_NORM}", with_recipe(
+            _without_spectral_norm(nets), maximum_norm=MAXIMUM_NORM), Training),
         "alternating": ("alternating updates", with_recipe(nets, updates="alternating"), Training),
         "without_half": ("D’s loss without the ½", nets, WithoutHalf),
         "float64": ("float64", nets, InFloat64),
