@@ -1,13 +1,17 @@
-"""What tests of trainings share: checkpoints as often as can be, and validation scores that are made up."""
+"""What tests of trainings share: checkpoints as often as can be, made-up validation scores, digits with labels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gan.datasets.digits import Digits
 from gan.fit import Choice, Fit
 from pipeline.runtime import checkpoints
+from pipeline.stages import configure, features
 
 
 @pytest.fixture
@@ -29,3 +33,27 @@ def scripted_scores(monkeypatch: pytest.MonkeyPatch) -> Callable[[Iterable[float
             return {"raw": score}
         monkeypatch.setattr(Fit, "_choose", choose)
     return script
+
+
+@pytest.fixture(scope="session")
+def raw_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("raw")
+    Digits("digits").fetch(folder, [], print, None)  # type: ignore[arg-type]
+    return folder
+
+
+@pytest.fixture
+def labelled(digits: Any, raw_digits: Path) -> Any:
+    """Digits with their raw files, which have labels."""
+    target = digits.root / "data/raw/digits"
+    target.parent.mkdir(parents=True)
+    target.symlink_to(raw_digits)
+    return digits
+
+
+@pytest.fixture
+def featured(labelled: Any) -> Any:
+    """Digits with their features."""
+    configure.main()
+    features.main("digits")
+    return labelled

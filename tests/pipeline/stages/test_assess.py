@@ -19,24 +19,6 @@ from pipeline.stages import assess, bandwidth, configure, features, references, 
 NAMES = {measure.name for measure in MEASURES}
 
 
-@pytest.fixture(scope="session")
-def raw_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("raw")
-    Digits("digits").fetch(folder, [], print, None)  # type: ignore[arg-type]
-    return folder
-
-
-@pytest.fixture
-def featured(digits, raw_digits):
-    """Digits with their features."""
-    target = digits.root / "data/raw/digits"
-    target.parent.mkdir(parents=True)
-    target.symlink_to(raw_digits)
-    configure.main()
-    features.main("digits")
-    return digits
-
-
 def assessed(digits: Any, experiment: str) -> Any:
     digits.train(experiment)
     sample.main(experiment)
@@ -70,7 +52,7 @@ def test_classes_without_a_training_image_are_told(featured, monkeypatch, capsys
 
 
 def test_data_without_labels_get_random_features(featured, monkeypatch):
-    monkeypatch.setattr(features, "Labelled", type("Nothing", (), {}))
+    monkeypatch.setattr("pipeline.artifacts.labels.Labelled", type("Nothing", (), {}))
     features.main("digits")
     _, about = files.read_tensors(features_file("digits"))
     assert (about["kind"], about["classes"], about["test_accuracy"]) == ("random", 0, None)

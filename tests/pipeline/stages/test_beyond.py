@@ -1,0 +1,129 @@
+"""Models that do more than draw samples, through the stages and on the page: what each file holds, and refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from gan.adversarial.model import AdversarialNetsModel
+from gan.errors import ParameterError, ReproductionError
+from gan.evaluation import abilities
+from gan.generator import Generator
+from pipeline.artifacts.assessments import assessment_file
+from pipeline.page.abilities import beyond_the_paper
+from pipeline.page.claims import verdict
+from pipeline.page.experiments import Section
+from pipeline.page.formatting import Notes
+from pipeline.page.pictures import Numbering
+from pipeline.results.assessment import with_assessments
+from pipeline.results.metrics import by_variant, gather
+from pipeline.runtime import files
+from pipeline.stages import assess, bandwidth, configure, evaluate, figures, sample, train
+
+MODEL = "experiments.digits.train.model"
+CONDITIONS = {"class": {f"{MODEL}.condition": {"given": "class", "classes": 10}},
+              "visible_pixels": {f"{MODEL}.condition": {"given": "visible_pixels", "nothing": 0.25}}}
+PICTURES = {"class": ["classes"], "visible_pixels": ["completed_from_the_left", "completed_from_the_top"]}
+ABILITIES = {"class": {"as_asked"},
+             "visible_pixels": {name for name in abilities.BY_NAME if name.startswith("completion_")}}
+
+
+@pytest.mark.parametrize("given", CONDITIONS)
+def test_conditional_nets_go_through_every_stage_to_the_page(featured, given):
+    featured.train("digits", CONDITIONS[given])
+    for stage in (sample, bandwidth, evaluate, assess, figures):
+        stage.main("digits")
+    tensors, about = files.read_tensors(Path("artifacts/digits/samples/seed-1.safetensors"))
+    assert {name for name in tensors if name.startswith("picture_ema_")} == {
+        f"picture_ema_{name}" for name in PICTURES[given]}
+    assert len(tensors["raw"]) == 60
+    for name in PICTURES[given]:
+        shown, said = tensors[f"picture_ema_{name}"], about[f"picture_ema_{name}"]
+        with Image.open(f"reports/figures/digits/ability-ema-{name}.png") as image:
+            assert image.size == (8 * said["columns"], 8 * len(shown) // said["columns"])
+    measured = files.read_json(assessment_file("digits"))["seeds"]
+    for entry in measured:
+        for content in entry["variants"].values():
+            assert content["abilities"].keys() == ABILITIES[given]
+            assert all(one["value"] >= 0 and one["standard_error"] >= 0 for one in content["abilities"].values())
+            assert "likelihood" not in content  # of what they are told, too, there is no one decoder
+
+    metrics = gather(["digits"])
+    whole = with_assessments(metrics)["digits"]["assessment"]["abilities"]
+    assert whole.keys() == ABILITIES[given]
+    assert all(one.keys() == {"value", "standard_error", "seed_mean", "seed_sd"} for one in whole.values())
+    section = Section.read("digits", metrics["digits"], Numbering(), Notes(), True)
+    [shown] = beyond_the_paper([section], Numbering(), False)
+    assert len(shown.pictures) == len(PICTURES[given])
+    assert len(shown.lines) == 1 + len(ABILITIES[given])
+    assert "over 2 seeds" in shown.lines[1].over_seeds[0]
+
+
+def test_no_figure_of_the_paper_is_held_against_them(featured):
+    featured.train("digits", {f"{MODEL}.recipe.penalty": {"weight": 0.1, "on": "data"}})
+    featured.score("digits")
+    entry = gather(["digits"])["digits"] | {"dataset": "mnist", "profile": "paper"}
+    assert entry["model"] == "stabilised_nets"
+    assert verdict(by_variant(entry)["raw"], "raw").kind == "beside"
+
+
+def test_training_by_class_is_the_same_each_time_and_resumes_with_the_same_bytes(labelled, monkeypatch):
+    labelled.train("digits", CONDITIONS["class"])
+    first = labelled.outputs("digits")
+    updates = AdversarialNetsModel.fit_epoch
+    left = [3]
+
+    def stop(self, between_updates):
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return updates(self, between_updates)
+
+    monkeypatch.setattr(AdversarialNetsModel, "fit_epoch", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train.main("digits")
+    monkeypatch.setattr(AdversarialNetsModel, "fit_epoch", updates)
+    train.main("digits")
+    assert labelled.outputs("digits") == first
+
+
+def test_a_class_can_be_asked_for_from_the_file_of_weights(labelled):
+    labelled.train("digits", CONDITIONS["class"])
+    generator = Generator.load("artifacts/digits/models/seed-1.safetensors", "ema")
+    ones, twos = generator.sample_class(1, 5), generator.sample_class(2, 5)
+    assert ones.shape == (5, 1, 8, 8)
+    assert not torch.equal(ones, twos)
+
+
+def test_data_without_labels_are_refused_before_anything_is_trained(labelled, monkeypatch):
+    monkeypatch.setattr("pipeline.artifacts.labels.Labelled", type("Nothing", (), {}))
+    with pytest.raises(ReproductionError, match=r"digits is trained on labels, and digits has none[\s\S]*another data"):
+        labelled.train("digits", CONDITIONS["class"])
+    assert not Path("artifacts/digits/models").exists()
+
+
+def test_more_classes_in_the_data_than_the_nets_are_told_are_refused(labelled):
+    with pytest.raises(ParameterError, match=r"condition\.classes is 3 and there are 1,197 images"):
+        labelled.train("digits", {f"{MODEL}.condition": {"given": "class", "classes": 3}})
+
+
+@pytest.mark.parametrize("condition", [{"given": "weather"}, {"given": "class"}, {"given": "class", "classes": 0},
+                                       {"given": "visible_pixels", "nothing": 2}])
+def test_a_condition_that_is_none_is_named(digits, condition):
+    with pytest.raises(ParameterError, match="condition"):
+        digits.train("digits", {f"{MODEL}.condition": condition})
+
+
+def test_what_reads_labels_depends_on_the_code_that_reads_them(labelled):
+    labelled.change(CONDITIONS["class"])
+    configure.main()
+    for stage in ("train", "assess"):
+        code = files.read_json(Path(f"artifacts/configuration/digits/{stage}.json"))
+        assert "gan.datasets.digits" in code["code"]["modules"]
+        assert "gan.adversarial.model" in code["code"]["modules"]
+    plain = files.read_json(Path("artifacts/configuration/digits_kmeans/train.json"))
+    assert "gan.datasets.digits" not in plain["code"]["modules"]
+    assert "loader" not in plain
