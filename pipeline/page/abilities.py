@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from gan.evaluation import abilities
 from gan.evaluation.abilities import Ability
-from pipeline.artifacts.choice import best_seed
 from pipeline.artifacts.paths import FIGURES
 from pipeline.page.embedding import smaller, with_loss
 from pipeline.page.experiments import Section
@@ -19,9 +18,6 @@ from pipeline.results.metrics import mean_and_deviation, variants_of
 from pipeline.results.published import BEYOND
 from pipeline.results.text import plain, setting_text, with_error
 from pipeline.runtime.files import read_json
-
-ROWS = 5
-"""of a picture, that the short page shows"""
 
 
 @dataclass(frozen=True)
@@ -136,13 +132,9 @@ def _pictures(section: Section, numbers: Numbering, full: bool) -> Iterator[Show
     for path in sorted((FIGURES / section.name).glob(f"{prefix}*.json")):
         about: Mapping[str, object] = read_json(path)
         picture = path.with_suffix(".png").read_bytes()
-        rows, shape = int(str(about["rows"])), about["shape"]
+        shape = about["shape"]
         assert isinstance(shape, list)
-        shown = rows if full else min(rows, ROWS)
         title = str(about["title"])
-        height, width = shown * shape[1], int(str(about["columns"])) * shape[2]
-        source = smaller(picture) if full else with_loss(picture, height)
-        yield Shown(numbers.next(), f"{shown} rows of images of {section.name}: {title}.",
-                    f"{title[0].upper()}{title[1:]}: {'all' if shown == rows else f'the first {shown} of {rows}'} "
-                    f"rows, none picked. Seed {best_seed(section.evaluation, variant)}. "
-                    f"{made_by(section.evaluation, variant)}", source, width)
+        yield Shown(numbers.next(), f"{about['rows']} rows of images of {section.name}: {title}.",
+                    f"{title[0].upper()}{title[1:]}; none picked. {made_by(section.evaluation, variant)}",
+                    smaller(picture) if full else with_loss(picture), int(str(about["columns"])) * shape[2])

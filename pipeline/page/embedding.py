@@ -59,17 +59,18 @@ def halved(picture: bytes) -> str:
     with Image.open(io.BytesIO(picture)) as image:
         small = image.convert("RGB").resize((max(1, image.width // 2), max(1, image.height // 2)),
                                             Image.Resampling.LANCZOS)
-    packed = io.BytesIO()
-    small.save(packed, format="WEBP", quality=QUALITY, method=6)
-    return _address("webp", packed.getvalue())
+    return _lossy(small)
 
 
-def with_loss(picture: bytes, height: int) -> str:
-    """The upper part of a picture of a PNG file, of so many pixels, with loss: as `halved`, at its own size."""
+def with_loss(picture: bytes) -> str:
+    """The picture of a PNG file, with loss: as `halved`, at its own size."""
     with Image.open(io.BytesIO(picture)) as image:
-        part = image.convert("RGB").crop((0, 0, image.width, min(height, image.height)))
+        return _lossy(image.convert("RGB"))
+
+
+def _lossy(image: Image.Image) -> str:
     packed = io.BytesIO()
-    part.save(packed, format="WEBP", quality=QUALITY, method=6)
+    image.save(packed, format="WEBP", quality=QUALITY, method=6)
     return _address("webp", packed.getvalue())
 
 
