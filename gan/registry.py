@@ -10,6 +10,8 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gan.adversarial.bidirectional_settings import BidirectionalNets
+from gan.adversarial.semi_supervised_settings import SemiSupervisedNets
 from gan.adversarial.settings import AdversarialNets, Shape, family
 from gan.baselines.settings import DeepBeliefNet, DeepGSN, KMeans, StackedCAE, TrainingImages
 
@@ -19,19 +21,23 @@ if TYPE_CHECKING:
 
     from gan.model import Model
 
-Settings = AdversarialNets | DeepBeliefNet | StackedCAE | DeepGSN | TrainingImages | KMeans
+Settings = (AdversarialNets | BidirectionalNets | SemiSupervisedNets | DeepBeliefNet | StackedCAE | DeepGSN
+            | TrainingImages | KMeans)
 SETTINGS: dict[str, type[Settings]] = {
-    "adversarial_nets": AdversarialNets, "dbn": DeepBeliefNet, "stacked_cae": StackedCAE, "deep_gsn": DeepGSN,
-    "training_images": TrainingImages, "kmeans": KMeans}
+    "adversarial_nets": AdversarialNets, "bidirectional_nets": BidirectionalNets,
+    "semi_supervised_nets": SemiSupervisedNets, "dbn": DeepBeliefNet,
+    "stacked_cae": StackedCAE, "deep_gsn": DeepGSN, "training_images": TrainingImages, "kmeans": KMeans}
 MODELS = {
     "adversarial_nets": ("gan.adversarial.model", "AdversarialNetsModel"),
+    "bidirectional_nets": ("gan.adversarial.bidirectional", "BidirectionalNetsModel"),
+    "semi_supervised_nets": ("gan.adversarial.semi_supervised", "SemiSupervisedNetsModel"),
     "dbn": ("gan.baselines.dbn", "DeepBeliefNetModel"),
     "stacked_cae": ("gan.baselines.stacked_cae", "StackedCAEModel"),
     "deep_gsn": ("gan.baselines.deep_gsn", "DeepGSNModel"),
     "training_images": ("gan.baselines.training_images", "TrainingImagesModel"),
     "kmeans": ("gan.baselines.kmeans", "KMeansModel")}
 """Module and class of each; a class is called with settings, training images, seed and device, and adversarial nets
-with the images' shape, the number of the start, and labels"""
+with the images' shape, the number of the start, and labels, semi-supervised nets with labels"""
 
 
 def module_of(kind: str) -> str:
@@ -48,7 +54,11 @@ def create(settings: Settings, train: Tensor, seed: int, device: torch.device | 
     """
     import torch
 
-    own: tuple[Any, ...] = (shape, start, labels) if isinstance(settings, AdversarialNets) else ()
+    own: tuple[Any, ...] = ()
+    if isinstance(settings, AdversarialNets):
+        own = (shape, start, labels)
+    elif needs_labels(settings):
+        own = (labels,)
     model: Model = _model_class(settings)(settings, train, seed, torch.device(device), *own)
     return model
 
@@ -78,12 +88,13 @@ def model_of(settings: Mapping[str, Any]) -> str:
 
 def does_more(settings: Settings) -> bool:
     """Whether such a model shows and is measured by more than its samples (`gan.model.Illustrated`, `Examined`)."""
-    return isinstance(settings, AdversarialNets) and settings.condition is not None
+    return settings.condition is not None if isinstance(settings, AdversarialNets) else isinstance(
+        settings, BidirectionalNets | SemiSupervisedNets)
 
 
 def needs_labels(settings: Settings) -> bool:
     """Whether such a model is trained on labels beside images."""
-    return isinstance(settings, AdversarialNets) and settings.needs_labels
+    return settings.needs_labels if isinstance(settings, AdversarialNets) else isinstance(settings, SemiSupervisedNets)
 
 
 def _model_class(settings: Settings) -> Any:

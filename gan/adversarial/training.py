@@ -67,7 +67,7 @@ class EpochStatistics:
 
 # An average that is updated every tenth step with the decay's tenth power differs from one updated at every step by
 # less than the weights move in ten steps, and costs a tenth.
-_AVERAGE_EVERY = 10
+AVERAGE_EVERY = 10
 
 
 class Training:
@@ -179,9 +179,9 @@ class Training:
             self.logits[:, start:stop] = columns.view(2, stop - start, -1)
         self.updates += 1
         self._position = stop
-        if self.updates % _AVERAGE_EVERY == 0:
+        if self.updates % AVERAGE_EVERY == 0:
             torch._foreach_lerp_(self.average, self.generator.parameters,
-                                 1 - self.recipe.average_decay**_AVERAGE_EVERY)
+                                 1 - self.recipe.average_decay**AVERAGE_EVERY)
 
     def update(self, rows: Tensor, rate: float | Tensor, momentum: float, moves_generator: bool) -> Tensor:
         """One update on the training images `rows` [n], of several seeds [S, n].

@@ -19,6 +19,8 @@ from pipeline.results.published import BEYOND
 from pipeline.results.text import plain, setting_text, with_error
 from pipeline.runtime.files import read_json
 
+UNITS = {"share": "%", "distance": "RMS of a pixel", "variance": "of its variance"}
+
 
 @dataclass(frozen=True)
 class Line:
@@ -91,8 +93,7 @@ def _measured(section: Section) -> Iterator[Line]:
         spread = [values_over_seeds(assessment, variant, abilities=True).get(name, []) for variant in rows]
         factor, decimals = _scale(ability)
         first = next(iter(values.values()))
-        yield Line(f"{ability.title}, {'%' if ability.unit == 'share' else 'RMS of a pixel'}"
-                   if ability.unit != "number" else ability.title, ability.question,
+        yield Line(f"{ability.title}, {UNITS[ability.unit]}", ability.question,
                    [with_error(factor * one["value"], factor * one["standard_error"], decimals)
                     for one in values.values()],
                    [_seeds(each, factor, decimals) for each in spread],
