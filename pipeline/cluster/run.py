@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from gan.adversarial.settings import AdversarialNets
-from gan.baselines.settings import ChainModel
+from gan.baselines.settings import KMeans, TrainingImages
 from gan.datasets.sources import LOCAL_FOLDERS
 from gan.errors import ReproductionError
 from pipeline.artifacts.raw import local_folders
@@ -167,7 +166,7 @@ def seeds_apart(planned: Parameters, asked: ClusterOptions, executor: Executor, 
     found: dict[str, Sequence[int]] = {}
     for name in planned.plan.experiments:
         train = planned.experiment(name).train
-        if len(train.seeds) > 1 and isinstance(train.model, AdversarialNets | ChainModel):
+        if len(train.seeds) > 1 and not isinstance(train.model, KMeans | TrainingImages):
             found[f"train@{name}"] = train.seeds
     return found
 

@@ -20,7 +20,9 @@ import torch
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from gan.adversarial.bidirectional_settings import BidirectionalNets
 from gan.adversarial.model import AdversarialNetsModel
+from gan.adversarial.semi_supervised_settings import SemiSupervisedNets
 from gan.adversarial.settings import AdversarialNets
 from gan.baselines.chains import VARIANTS
 from gan.baselines.settings import ChainModel, DeepBeliefNet, DeepGSN, KMeans, StackedCAE
@@ -254,6 +256,12 @@ def estimate(planned: Parameters, name: str, experiment: Experiment, device: tor
         fitting = (sum(seconds_per_update(game, loader.shape, device) * game.recipe.epochs
                        * math.ceil(sizes["train"] / game.recipe.batch_size) for game in games_apart(model))
                    + checks * monitor.samples * monitor.images * speed.parzen_pair * max(share, 0.3))
+    elif isinstance(model, BidirectionalNets | SemiSupervisedNets):
+        variants = len(AdversarialNetsModel.variants)
+        epochs = model.epochs if isinstance(model, SemiSupervisedNets) else \
+            model.recipe.epochs + model.afterwards_epochs
+        scored = epochs // monitor.every * variants * (monitor.samples * monitor.images * speed.parzen_pair)
+        fitting = seconds_per_image(model, loader.shape, device) * epochs * sizes["train"] + scored
     searched = min(parzen.validation_images, sizes["validation"])
     scoring = parzen.samples * (searched + 0.2 * sizes["test"]) * speed.parzen_pair
     more = parzen.sample_sizes
@@ -277,6 +285,16 @@ def seconds_per_update(model: AdversarialNets, shape: tuple[int, int, int], devi
     labels = torch.zeros(model.recipe.batch_size, dtype=torch.int64) if model.needs_labels else None
     training = create(model, torch.rand(model.recipe.batch_size, math.prod(shape)), 0, device, shape, labels=labels)
     return rounds(training.fit_epoch)
+
+
+def seconds_per_image(model: BidirectionalNets | SemiSupervisedNets, shape: tuple[int, int, int],
+                      device: torch.device) -> Seconds:
+    """Of an epoch, from a minibatch or, where labels have to be drawn from more images, a few."""
+    least = model.labels[-1] if isinstance(model, SemiSupervisedNets) else 0
+    images = max(least, model.recipe.batch_size if isinstance(model, BidirectionalNets) else model.batch_size)
+    labels = torch.arange(images) % model.classes if isinstance(model, SemiSupervisedNets) else None
+    fitted = create(model, torch.rand(images, math.prod(shape)), 0, device, shape, labels=labels)
+    return rounds(fitted.fit_epoch) / images
 
 
 def fitted_epochs(model: ChainModel) -> int:

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter
+from torch import Tensor
 
 from gan import registry
 from gan.datasets.dataset import Dataset
@@ -27,6 +28,7 @@ from gan.evaluation import parzen
 from gan.evaluation.settings import Grid
 from gan.linear_algebra import random_stream
 from gan.model import Model
+from pipeline.artifacts.labels import read_labels
 from pipeline.artifacts.paths import prepared_file
 from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.trained import model_settings, settings_mismatch
@@ -59,6 +61,7 @@ def main(experiment: str) -> None:
     search = searches.load(checked, experiment)
     settings = searches.start(checked, experiment)
     dataset = read_dataset(prepared_file(settings["dataset"]))
+    labels = _labels(settings, checked, dataset)
     device = machine.choose_device()
     machine.reuse_freed_memory()
     found: list[tuple[Point, Scores]] = []
@@ -72,7 +75,7 @@ def main(experiment: str) -> None:
                 scores = files.read_json(kept)
             else:
                 try:
-                    fitted = _fit(model, dataset, search.seed, device, fitted)
+                    fitted = _fit(model, dataset, labels, search.seed, device, fitted)
                     scores = _scores(fitted[1], dataset, search, settings["parzen"], device)
                 except TrainingDiverged:
                     scores = {}
@@ -115,12 +118,21 @@ def table(found: list[tuple[Point, Scores]]) -> str:
     return text.getvalue()
 
 
-def _fit(content: dict[str, Any], dataset: Dataset, seed: int, device: torch.device, before: tuple[str, Model] | None
-         ) -> tuple[str, Model]:
+def _labels(settings: Mapping[str, Any], checked: parameters.Parameters, dataset: Dataset) -> Tensor | None:
+    """Of the training images, where the model is trained on them and the data have them."""
+    if not registry.needs_labels(model_settings(settings["train"]["model"])):
+        return None
+    labels = read_labels(dataset.name, checked.datasets[dataset.name], dataset.sizes)
+    return None if labels is None else labels["train"]
+
+
+def _fit(content: dict[str, Any], dataset: Dataset, labels: Tensor | None, seed: int, device: torch.device,
+         before: tuple[str, Model] | None) -> tuple[str, Model]:
     """A fitted model, and what tells its fit from others; the one fitted before is taken over where it is the same."""
     sampled = SAMPLING - ({"noise"} if content["kind"] == "deep_gsn" else set())
     key = json.dumps({name: value for name, value in content.items() if name not in sampled}, sort_keys=True)
-    model = registry.create(model_settings(content), dataset.train, seed, device, dataset.shape)
+    model = registry.create(model_settings(content), dataset.train, seed, device, dataset.shape,
+                            labels=labels)
     if before is not None and before[0] == key:
         model.restore(before[1].state())
     while model.epoch < model.epochs:
