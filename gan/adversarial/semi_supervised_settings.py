@@ -54,6 +54,8 @@ class SemiSupervisedNets(ParameterBlock):
                 "generator.output must have no deconvolution: semi-supervised nets are dense")
         require(all(layer.convolution is None for layer in self.discriminator.hidden),
                 "discriminator.hidden must have no convolution: semi-supervised nets are dense")
+        require(not self.discriminator.spectral_norm,
+                "discriminator.spectral_norm must be false: the weights of semi-supervised nets have weight_norm")
         require(len(self.discriminator.hidden) >= 1,
                 "discriminator.hidden must have a layer, whose activations the generator matches")
         for name in ("input_noise", "hidden_noise"):

@@ -466,6 +466,8 @@ def test_digits_are_learnt_from_few_labels_and_better_from_more():
     ({"discriminator": DiscriminatorNetwork([MaxoutLayer(4, 2, 0.5, 0.5, Convolution(2, 0, 1, 1))],
                                             DiscriminatorOutput(0.5, 0.5))},
      "discriminator.hidden must have no convolution: semi-supervised nets are dense"),
+    ({"discriminator": replace(NETS.discriminator, spectral_norm=True)},
+     "discriminator.spectral_norm must be false: the weights of semi-supervised nets have weight_norm"),
     ({"discriminator": DiscriminatorNetwork([], DiscriminatorOutput(0.5, 0.5))},
      "discriminator.hidden must have a layer, whose activations the generator matches"),
 ])

@@ -8,7 +8,6 @@ import pytest
 import torch
 from PIL import Image
 
-from gan.adversarial.model import AdversarialNetsModel
 from gan.errors import ParameterError, ReproductionError
 from gan.evaluation import abilities
 from gan.generator import Generator
@@ -21,19 +20,43 @@ from pipeline.page.pictures import Numbering
 from pipeline.results.assessment import with_assessments
 from pipeline.results.metrics import by_variant, gather
 from pipeline.runtime import files
+from pipeline.runtime.progress import Progress
 from pipeline.stages import assess, bandwidth, configure, evaluate, figures, sample, train
 
 MODEL = "experiments.digits.train.model"
+RECIPE = {"epochs": 3, "batch_size": 300, "updates": "simultaneous", "discriminator_steps": 1,
+          "objective": "non_saturating", "learning_rate": {"initial": 0.1, "decay": 1.0, "minimum": 0.01},
+          "momentum": {"initial": 0.5, "final": 0.7, "saturates": 3}, "average_decay": 0.9, "chosen_epoch": "last"}
+HIDDEN = [{"units": 12, "activation": "relu", "irange": 0.3}]
+MAXOUT = [{"units": 12, "pieces": 2, "irange": 0.3, "keep": 0.8}]
+PLAYERS = {"noise": {"dimensions": 5, "distribution": "uniform"},
+           "generator": {"hidden": HIDDEN, "output": {
+               "activation": "sigmoid", "irange": 0.3, "bias": "marginal_logit"}},
+           "discriminator": {"hidden": MAXOUT, "output": {"irange": 0.3, "keep": 0.8}}}
+KINDS = {
+    "bidirectional_nets": {
+        "kind": "bidirectional_nets", **PLAYERS, "encoder": {"hidden": [*map(dict, HIDDEN)], "output": {"irange": 0.3}},
+        "recipe": RECIPE, "afterwards_epochs": 2, "afterwards_learning_rate": 0.01, "afterwards_momentum": 0.5},
+    "semi_supervised_nets": {
+        "kind": "semi_supervised_nets", **PLAYERS, "batch_normalised": True, "input_noise": 0.1, "hidden_noise": 0.1,
+        "weight_norm": 1.5, "classes": 10, "labels": [20, 100], "epochs": 3, "batch_size": 300, "learning_rate": 0.003,
+        "beta1": 0.5, "average_decay": 0.9}}
 CONDITIONS = {"class": {f"{MODEL}.condition": {"given": "class", "classes": 10}},
               "visible_pixels": {f"{MODEL}.condition": {"given": "visible_pixels", "nothing": 0.25}}}
-PICTURES = {"class": ["classes"], "visible_pixels": ["completed_from_the_left", "completed_from_the_top"]}
+MODELS = CONDITIONS | {kind: {MODEL: block} for kind, block in KINDS.items()}
+PICTURES = {"class": ["classes"], "visible_pixels": ["completed_from_the_left", "completed_from_the_top"],
+            "bidirectional_nets": ["interpolation_of_test_images", "reconstructions"],
+            "semi_supervised_nets": ["samples_by_class"]}
 ABILITIES = {"class": {"as_asked"},
-             "visible_pixels": {name for name in abilities.BY_NAME if name.startswith("completion_")}}
+             "visible_pixels": {name for name in abilities.BY_NAME if name.startswith("completion_")},
+             "bidirectional_nets": {name for name in abilities.BY_NAME if name.startswith(
+                 ("reconstruction_", "class_kept_", "code_recovered_"))},
+             "semi_supervised_nets": {f"error_{n}_labels{alone}" for n in (20, 100) for alone in ("", "_alone")}}
 
 
-@pytest.mark.parametrize("given", CONDITIONS)
-def test_conditional_nets_go_through_every_stage_to_the_page(featured, given):
-    featured.train("digits", CONDITIONS[given])
+@pytest.mark.parametrize("given", MODELS)
+def test_they_go_through_every_stage_to_the_page(featured, given):
+    featured.train("digits", MODELS[given])
     for stage in (sample, bandwidth, evaluate, assess, figures):
         stage.main("digits")
     tensors, about = files.read_tensors(Path("artifacts/digits/samples/seed-1.safetensors"))
@@ -70,22 +93,23 @@ def test_no_figure_of_the_paper_is_held_against_them(featured):
     assert verdict(by_variant(entry)["raw"], "raw").kind == "beside"
 
 
-def test_training_by_class_is_the_same_each_time_and_resumes_with_the_same_bytes(labelled, monkeypatch):
-    labelled.train("digits", CONDITIONS["class"])
+@pytest.mark.parametrize("given", MODELS)
+def test_training_is_the_same_each_time_and_resumes_with_the_same_bytes(labelled, monkeypatch, given):
+    labelled.train("digits", MODELS[given])
     first = labelled.outputs("digits")
-    updates = AdversarialNetsModel.fit_epoch
-    left = [3]
+    left = [4]
 
-    def stop(self, between_updates):
+    def stop(self, *given):
         left[0] -= 1
         if not left[0]:
             raise KeyboardInterrupt
-        return updates(self, between_updates)
+        return advance(self, *given)
 
-    monkeypatch.setattr(AdversarialNetsModel, "fit_epoch", stop)
-    with pytest.raises(KeyboardInterrupt):
-        train.main("digits")
-    monkeypatch.setattr(AdversarialNetsModel, "fit_epoch", updates)
+    advance = Progress.advance
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Progress, "advance", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train.main("digits")
     train.main("digits")
     assert labelled.outputs("digits") == first
 
@@ -98,10 +122,11 @@ def test_a_class_can_be_asked_for_from_the_file_of_weights(labelled):
     assert not torch.equal(ones, twos)
 
 
-def test_data_without_labels_are_refused_before_anything_is_trained(labelled, monkeypatch):
+@pytest.mark.parametrize("given", ["class", "semi_supervised_nets"])
+def test_data_without_labels_are_refused_before_anything_is_trained(labelled, monkeypatch, given):
     monkeypatch.setattr("pipeline.artifacts.labels.Labelled", type("Nothing", (), {}))
     with pytest.raises(ReproductionError, match=r"digits is trained on labels, and digits has none[\s\S]*another data"):
-        labelled.train("digits", CONDITIONS["class"])
+        labelled.train("digits", MODELS[given])
     assert not Path("artifacts/digits/models").exists()
 
 
