@@ -21,6 +21,9 @@ from gan.adversarial.layers import Network
 from gan.adversarial.settings import AdversarialNets, OnClass, OnVisiblePixels, Shape
 
 _BLOCK = 1000  # examples
+WHICH = 0.25
+"""By what it is told that a pixel is given: all of them together then weigh about as much as the noise or a digit does;
+told by 1, they outweigh both, and G's samples differ by their masks alone"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +69,8 @@ def of_classes(codes: Tensor, classes: Tensor) -> Told:
 
 def of_pixels(images: Tensor, visible: Tensor) -> Told:
     """Of images [n, d] and what of them is given [n, d]."""
-    given = images * visible
-    return Told(torch.cat((given, visible), -1), visible, visible, given)
+    given, which = images * visible, visible * WHICH
+    return Told(torch.cat((given, which), -1), which, visible, given)
 
 
 def of_rows(told: Told, rows: Tensor) -> Told:
@@ -111,16 +114,13 @@ def draw_visible(condition: OnVisiblePixels, n: int, shape: Shape, stream: torch
     """Which pixels of n images are given, 1 or 0 [n, d], on the stream's device; all channels of a pixel together."""
     channels, height, width = shape
     device = stream.device
-    kind = torch.rand(n, 1, 1, generator=stream, device=device)
-    place = torch.rand(n, 1, 1, generator=stream, device=device)  # of the line, or the probability
+    none, place = torch.rand(2, n, 1, 1, generator=stream, device=device)
     side = torch.randint(4, (n, 1, 1), generator=stream, device=device)
-    pixels = torch.rand(n, height, width, generator=stream, device=device) < place
     down = ((torch.arange(height, device=device) + 0.5) / height).view(1, height, 1)
     right = ((torch.arange(width, device=device) + 0.5) / width).view(1, 1, width)
     along = torch.where(side % 2 == 0, down, right)
-    beside_line = (along < place) != (side < 2)
-    visible = torch.where(kind < (1 - condition.nothing) / 2, pixels, beside_line) & (kind < 1 - condition.nothing)
-    return visible.float().unsqueeze(1).expand(n, channels, height, width).reshape(n, -1)
+    visible = ((along < place) != (side < 2)) & (none >= condition.nothing)
+    return visible.float().expand(n, height, width).unsqueeze(1).expand(n, channels, height, width).reshape(n, -1)
 
 
 def half(shape: Shape, side: str = "left") -> Tensor:

@@ -294,16 +294,15 @@ class OnClass(ParameterBlock):
 
 @dataclass(frozen=True)
 class OnVisiblePixels(ParameterBlock):
-    """p(x_S | x_¬S) for any S: both players see which pixels are given, and G makes the others (section 7).
+    """p(x_S | x_¬S) for many S: both players see which pixels are given, and G makes the others (section 7).
 
-    For each training image of a minibatch pixels are given anew: none, or all on one side of a line, or each with a
-    probability that is itself uniform.
+    For each training image of a minibatch pixels are given anew: none, or those above, below, left or right of a line,
+    which lies anywhere in the image.
     """
 
     given: Literal["visible_pixels"]
     nothing: float
-    """share of minibatches' images of which nothing is given, so that the model also draws whole images; the others are
-    half lines and half single pixels"""
+    """share of minibatches' images of which nothing is given, so that the model also draws whole images"""
 
     def __post_init__(self) -> None:
         require(0 <= self.nothing <= 1, f"nothing must be from 0 to 1, not {self.nothing}")

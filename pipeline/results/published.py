@@ -33,7 +33,7 @@ REFERENCES = {"training_images": "Training images", "kmeans": "k-means centroids
 BEYOND = {
     "conditional_nets": "p(x | c): both players are told the class (section 7, 1).",
     "bidirectional_nets": "What z does an image have? (section 7, 2)",
-    "completion_nets": "p(x_S | x_¬S) for any pixels S by one model: both players see what is given (section 7, 3).",
+    "completion_nets": "p(x_S | x_¬S) for many S by one model: both players see what is given (section 7, 3).",
     "semi_supervised_nets": "Few labels, many images: D learns classes beside its game (section 7, 4).",
     "stabilised_nets": "What keeps the players in step (section 7, 5)."}
 """What the paper's closing section proposes, by model, and what each is about"""

@@ -96,23 +96,20 @@ def test_pixels_are_given_with_all_their_channels_and_the_same_for_the_same_stre
     assert (images == images[:, :1]).all()
 
 
-def test_of_so_many_images_nothing_is_given_and_of_the_others_half_are_cut_by_a_line():
-    shape = (1, 12, 12)
-    visible = draw_visible(OnVisiblePixels("visible_pixels", 0.25), 20_000, shape, torch.Generator().manual_seed(1))
+def test_of_so_many_images_nothing_is_given_and_the_others_are_cut_by_a_line_anywhere():
+    condition = OnVisiblePixels("visible_pixels", 0.25)
+    visible = draw_visible(condition, 20_000, (1, 12, 12), torch.Generator().manual_seed(1))
     images = visible.view(-1, 12, 12)
     empty = (visible == 0).all(1)
-    lines = (images == images[:, :1]).all((1, 2)) | (images == images[:, :, :1]).all((1, 2))
-    # A line beyond the last row gives nothing, too; so do single pixels whose probability is near 0.
-    assert float(empty.double().mean()) == pytest.approx(0.25 + 0.375 / 24 + 0.375 / 145, abs=0.02)
-    assert float((lines & ~empty).double().mean()) == pytest.approx(0.375, abs=0.03)
-    assert float(visible[~empty].mean()) == pytest.approx(0.5, abs=0.03)
-
-
-def test_single_pixels_are_given_with_every_probability():
-    visible = draw_visible(OnVisiblePixels("visible_pixels", 0), 20_000, (1, 10, 10), torch.Generator().manual_seed(1))
-    shares = visible.mean(1)
-    assert [float((shares < at).double().mean()) for at in (0.25, 0.5, 0.75)] == pytest.approx(
+    assert ((images == images[:, :1]).all((1, 2)) | (images == images[:, :, :1]).all((1, 2))).all()
+    # A line in half of the outermost row gives nothing, too.
+    assert float(empty.double().mean()) == pytest.approx(0.25 + 0.75 / 24, abs=0.02)
+    shares = visible[~empty].mean(1)
+    assert [float((shares <= at).double().mean()) for at in (0.25, 0.5, 0.75)] == pytest.approx(
         [0.25, 0.5, 0.75], abs=0.05)
+    for side in ("left", "right", "top", "bottom"):
+        halves = (visible == half((1, 12, 12), side)).all(1)
+        assert float(halves.double().mean()) == pytest.approx(0.75 / 4 / 12, abs=0.005)
 
 
 @pytest.mark.parametrize(("side", "given_pixels"), [
