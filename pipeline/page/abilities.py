@@ -119,7 +119,7 @@ def _beside(what: str, section: Section, value: float, error: float, factor: flo
     if one is None:
         return "", []
     said = [f"{signed(factor * (value - one.value))} from it."]
-    said += [f"{name.rpartition('.')[2] if name.count('.') < 2 else name}: there {setting_text(theirs)}, here "
+    said += [f"{name.removeprefix('recipe.').replace('_', ' ').replace('.', ', ')}: there {setting_text(theirs)}, here "
              f"{setting_text(ours)}." for name, theirs, ours in abilities.differs(
                  one, section.training["settings"]["model"])]
     said += [one.otherwise] if one.otherwise else []

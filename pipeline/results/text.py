@@ -49,11 +49,13 @@ def _values(difference: Mapping[str, Any]) -> str:
 
 
 def setting_text(value: Any) -> str:
-    """A setting's value as it is shown: "1, 2, 3", "yes", "none"."""
+    """A setting's value as it is shown: "1, 2, 3", "yes", "none", "weight 0.1, on data"."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {setting_text(inner)}" for key, inner in value.items())
     if isinstance(value, list):
         return ", ".join(setting_text(inner) for inner in value)
     return str(value)

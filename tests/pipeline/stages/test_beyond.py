@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,26 @@ def test_they_go_through_every_stage_to_the_page(featured, given):
     assert len(shown.pictures) == len(PICTURES[given])
     assert len(shown.lines) == 1 + len(ABILITIES[given])
     assert "over 2 seeds" in shown.lines[1].over_seeds[0]
+
+
+def test_a_published_figure_stands_beside_ours_with_the_settings_that_differ(labelled):
+    labelled.train("digits", CONDITIONS["class"])
+    labelled.score("digits")
+    metrics = gather(["digits"])
+    section = Section.read("digits", metrics["digits"], Numbering(), Notes(), True)
+    on_mnist = replace(section, entry=metrics["digits"] | {"dataset": "mnist"})
+    [shown] = beyond_the_paper([on_mnist], Numbering(), True)
+    [likelihood] = shown.lines
+    assert likelihood.published == (
+        "132 ± 1.8 (Mirza and Osindero 2014, Conditional Generative Adversarial Nets, Table 1)")
+    difference = metrics["digits"]["test_log_likelihood"] - 132
+    assert likelihood.differs[0] == f"{difference:+.1f} from it.".replace("-", "−")
+    assert "noise, dimensions: there 100, here 20." in likelihood.differs
+    assert "learning rate, decay: there 1.00004, here 1.000004." in likelihood.differs
+    assert "batch size: there 100, here 300." in likelihood.differs
+    assert not any("distribution" in said for said in likelihood.differs)
+    [elsewhere] = beyond_the_paper([section], Numbering(), True)
+    assert (elsewhere.lines[0].published, elsewhere.lines[0].differs) == ("", [])
 
 
 def test_no_figure_of_the_paper_is_held_against_them(featured):
