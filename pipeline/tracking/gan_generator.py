@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # imported when a model is loaded: torch takes seconds, and l
     from gan.generator import Generator
 
 DESCRIPTION = "generator.json"
+ALL = -1
+"""Of parameter `class`: none is asked for"""
 
 
 class LoggedGenerator:
@@ -33,15 +35,19 @@ class LoggedGenerator:
     def predict(self, n: Any, params: Mapping[str, Any] | None = None) -> NDArray[np.float32]:
         """n samples [n, C, H, W] in the data's scale, the same for the same `params`.
 
-        `params` may hold `variant` (`ema` unless given) and `seed` (0 unless given), that of the noise.
+        `params` may hold `variant` (`ema` unless given), `seed` (0 unless given), that of the noise, and for nets that
+        are told a class `class`, from 0; unless given, samples go round all classes.
         `n` is a number, or an array or table with one number in it, as requests to a served model are.
         ReproductionError if there are no such samples.
         """
-        wanted = {"variant": "ema", "seed": 0, **(params or {})}
+        wanted = {"variant": "ema", "seed": 0, "class": ALL, **(params or {})}
         if wanted["variant"] not in self._generators:
             raise ReproductionError("the generator has no such weights", expected=" or ".join(self._generators),
                                     found=f"variant {wanted['variant']}", remedy="name one of these as `variant`")
-        return self._generators[wanted["variant"]].sample(_number(n), int(wanted["seed"])).numpy()
+        generator, number, seed = self._generators[wanted["variant"]], int(wanted["class"]), int(wanted["seed"])
+        if number == ALL:
+            return generator.sample(_number(n), seed).numpy()
+        return generator.sample_class(number, _number(n), seed).numpy()
 
 
 def _number(n: Any) -> int:

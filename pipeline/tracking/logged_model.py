@@ -207,7 +207,8 @@ def save(folder: Path, generator: GeneratorFiles, model_id: str, run_id: str, ro
 
     signature = ModelSignature(
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, *generator.shape))]),
-        params=ParamSchema([ParamSpec("variant", "string", "ema"), ParamSpec("seed", "long", 0)]))
+        params=ParamSchema([ParamSpec("variant", "string", "ema"), ParamSpec("seed", "long", 0),
+                            ParamSpec("class", "long", gan_generator.ALL)]))
     source = folder.parent / "data"
     source.mkdir()
     (source / gan_generator.DESCRIPTION).write_text(generator.description())

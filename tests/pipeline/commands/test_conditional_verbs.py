@@ -17,6 +17,7 @@ from gan.registry import create
 from gan.weights import describe
 from pipeline.commands import complete, samples
 from pipeline.runtime import files
+from pipeline.tracking.gan_generator import LoggedGenerator
 from tests.gan.conftest import SMALL
 
 SHAPE = (1, 2, 3)
@@ -67,6 +68,13 @@ def test_samples_of_conditional_nets_go_round_the_classes():
     generator = Generator.load("artifacts/of_a_class/models/seed-1.safetensors")
     whole = generator.sample(7, seed=1)
     torch.testing.assert_close(whole[5], generator.sample_class(2, 7, seed=1)[5])
+
+
+def test_a_logged_generator_draws_a_class_that_is_named_in_its_parameters():
+    generator = Generator.load("artifacts/of_a_class/models/seed-1.safetensors", "ema")
+    logged = LoggedGenerator({"ema": generator})
+    assert np.array_equal(logged.predict(4, {"class": 2, "seed": 3}), generator.sample_class(2, 4, seed=3).numpy())
+    assert np.array_equal(logged.predict(4), generator.sample(4).numpy())
 
 
 @pytest.mark.parametrize("number", [-1, 3])

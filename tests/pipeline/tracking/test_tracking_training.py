@@ -496,6 +496,7 @@ def test_nothing_in_the_logged_generator_is_a_pickle(client, drawn, tmp_path):
 @pytest.mark.parametrize(("n", "params", "said"), [
     (0, {}, "no number of samples"), (-1, {}, "found: -1"), ([1, 2], {}, "one whole number"), (2.5, {}, "found: 2.5"),
     ("ten", {}, "found: ten"), (True, {}, "found: True"), (1, {"variant": "best"}, "expected: raw or ema"),
+    (1, {"class": 7}, "cannot be asked for a class"),
 ])
 def test_samples_that_cannot_be_had(digits, n, params, said):
     digits.train("digits", {"experiments.digits.train.seeds": [1]})
