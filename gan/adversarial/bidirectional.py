@@ -35,6 +35,7 @@ from gan.errors import TrainingDiverged
 from gan.evaluation import estimates
 from gan.evaluation.estimates import Estimate
 from gan.evaluation.neighbours import nearest
+from gan.evaluation.subsets import evenly_spaced
 from gan.linear_algebra import products_in, random_stream
 from gan.model import BetweenUpdates, Examination, Picture
 
@@ -303,22 +304,26 @@ class BidirectionalNetsModel:
         train = data.train.to(self.device)
         _, place = nearest(real, train)
         rows = torch.cat([real, *reconstructed, train[place]])
+        reconstructions = Picture(
+            "rows: test images; G(E(x)), E trained with G; G(E′(x)), E′ trained after G; nearest training images",
+            rows.cpu(), len(real))
         pairs = len(real) // 2
+        if not pairs:
+            return {"reconstructions": reconstructions}
         first, second = codes["afterwards"][:2 * pairs:2], codes["afterwards"][1:2 * pairs:2]
         ways = self.transform(weights, _lines(first, second, STEPS)).view(pairs, STEPS, -1)
         lines = torch.cat((real[:2 * pairs:2, None], ways, real[1:2 * pairs:2, None]), 1).flatten(0, 1)
         return {
-            "reconstructions": Picture(
-                "rows: test images; G(E(x)), E trained with G; G(E′(x)), E′ trained after G; nearest training images",
-                rows.cpu(), len(real)),
+            "reconstructions": reconstructions,
             "interpolation_of_test_images": Picture(
                 "a row: a test image, G on the straight line from its code E′(x) to another one's, that test image",
                 lines.cpu(), STEPS + 2)}
 
     def examine(self, weights: Mapping[str, Tensor], by: Examination, stream: torch.Generator
                 ) -> Mapping[str, Estimate]:
-        """By the first test images, and by as many draws of z; classes where there is a judge and labels."""
-        real = by.data.test[:by.samples].to(self.device)
+        """By test images at even distances, and by as many draws of z; classes where there is a judge and labels."""
+        rows = evenly_spaced(torch.arange(len(by.data.test)), by.samples)
+        real = by.data.test[rows].to(self.device)
         squared, _ = nearest(real, by.data.train.to(self.device))
         found = {"reconstruction_nearest": estimates.mean((squared / real.shape[1]).sqrt())}
         z = draw_noise(self.nets.noise, by.samples, stream).to(self.device)
@@ -332,7 +337,7 @@ class BidirectionalNetsModel:
                 continue
             probabilities = by.judge(images).probabilities
             if probabilities is not None:
-                labels = by.labels["test"][:by.samples]
+                labels = by.labels["test"][rows]
                 found[f"class_kept_{suffix}"] = estimates.mean(probabilities.argmax(1).cpu() == labels)
         return found
 

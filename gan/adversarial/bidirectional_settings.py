@@ -6,7 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from gan.adversarial.settings import DiscriminatorNetwork, GeneratorLayer, GeneratorNetwork, Noise, Objective, Recipe
+from gan.adversarial.settings import (
+    DiscriminatorNetwork,
+    GeneratorLayer,
+    GeneratorNetwork,
+    Noise,
+    Objective,
+    Recipe,
+    require_one_limit,
+)
 from gan.settings import ParameterBlock, require
 
 
@@ -56,6 +64,7 @@ class BidirectionalNets(ParameterBlock):
         recipe = self.recipe
         require(recipe.updates == "simultaneous",
                 f"recipe.updates must be simultaneous with bidirectional nets, not {recipe.updates}")
+        require_one_limit(self.discriminator, recipe)
         require(recipe.objective is not Objective.RELATIVISTIC,
                 "recipe.objective must be non_saturating or minimax with bidirectional nets, not relativistic")
         require(recipe.restarts is None, "recipe.restarts must be null: bidirectional nets are not started again")

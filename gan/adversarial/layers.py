@@ -491,8 +491,10 @@ class Network:
         return result
 
     def backward_with_penalty(self, gradient: Tensor, weights: Tensor, penalties: Tensor,
-                              finished: Callable[[Layer], None] = lambda layer: None) -> Tensor:
+                              finished: Callable[[Layer], None] = lambda layer: None, inputs: int | None = None
+                              ) -> Tensor:
         """As `backward` of Σ wᵢoᵢ + ½·Σ pᵢ‖∂oᵢ/∂xᵢ‖², the second sum over the first m examples; `penalties` p [m, 1].
+        x are the first `inputs` of an example, all of them unless given.
 
         Layers are piecewise linear, so that ∂o/∂x is a product of matrices. With gᵢ = ∂oᵢ/∂xᵢ from the backward pass
         and pᵢgᵢ sent forward through the same matrices, the second sum's gradient by the weights of a layer is tᵀδ: t
@@ -509,6 +511,8 @@ class Network:
             deltas.append(delta)
             gradient = layer.input_gradient(delta)
         tangent = gradient[..., :penalties.shape[-2], :] * penalties
+        if inputs is not None:
+            tangent[..., inputs:] = 0
         for layer, delta in zip(layers, reversed(deltas), strict=True):
             beyond = layer.tangent(tangent)  # before `finished`, which may move the weights
             layer.differentiate(delta, weights, tangent)

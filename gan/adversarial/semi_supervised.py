@@ -44,6 +44,7 @@ from gan.adversarial.semi_supervised_settings import SemiSupervisedNets
 from gan.adversarial.training import AVERAGE_EVERY
 from gan.errors import TrainingDiverged
 from gan.evaluation.estimates import Estimate, mean
+from gan.evaluation.subsets import evenly_spaced
 from gan.linear_algebra import affine, random_stream
 from gan.model import BetweenUpdates, Examination, Picture
 
@@ -278,7 +279,7 @@ class _Player:
             yield f"square.{name}.{i}", squares
 
 
-STATISTICS = ("discriminator_loss", "generator_loss", "d_on_data", "d_on_samples", "supervised_loss",
+STATISTICS = ("discriminator_loss", "feature_distance", "d_on_data", "d_on_samples", "supervised_loss",
               "supervised_loss_alone")
 """Means over an epoch's updates, dropout on: −V/2; the feature matching loss; D on training images and on samples;
 the cross entropy on labelled images, with the game beside it and without."""
@@ -547,7 +548,8 @@ class SemiSupervisedNetsModel:
         and without; nothing where the data have no labels."""
         if by.labels is None:
             return {}
-        images, labels = by.data.test[:by.samples], by.labels["test"][:by.samples]
+        rows = evenly_spaced(torch.arange(len(by.data.test)), by.samples)
+        images, labels = by.data.test[rows], by.labels["test"][rows]
         found = {}
         for n in self.nets.labels:
             for name, ability in ((f"classifier.{n}", f"error_{n}_labels"), (f"alone.{n}", f"error_{n}_labels_alone")):

@@ -207,7 +207,8 @@ class Momentum(ParameterBlock):
 
 @dataclass(frozen=True)
 class GradientPenalty(ParameterBlock):
-    """weight/2 · E‖∂o/∂x‖² beside D's loss, o its logit with the minibatch's dropout masks."""
+    """weight/2 · E‖∂o/∂x‖² beside D's loss, o its logit with the minibatch's dropout masks; x are the pixels, and of
+    pairs (`gan.adversarial.bidirectional`) the code, too."""
 
     weight: float
     on: Literal["data", "data_and_samples"]
@@ -277,6 +278,11 @@ class Recipe(ParameterBlock):
                 f"restarts.after must be below epochs, which is {self.epochs}, or null restarts")
 
 
+def require_one_limit(discriminator: DiscriminatorNetwork, recipe: Recipe) -> None:
+    require(recipe.maximum_norm is None or not discriminator.spectral_norm,
+            "give maximum_norm or spectral_norm, not both: either limits the weights of D")
+
+
 @dataclass(frozen=True)
 class OnClass(ParameterBlock):
     """p(x | class): both players see the class of the training image (section 7; Mirza and Osindero 2014)."""
@@ -305,7 +311,8 @@ class OnVisiblePixels(ParameterBlock):
     """share of minibatches' images of which nothing is given, so that the model also draws whole images"""
 
     def __post_init__(self) -> None:
-        require(0 <= self.nothing <= 1, f"nothing must be from 0 to 1, not {self.nothing}")
+        require(0 < self.nothing <= 1, f"nothing must be above 0 and at most 1, not {self.nothing}: the model's "
+                                       "samples are those of which nothing is given")
 
     def inputs(self, pixels: int) -> tuple[int, int]:
         """Of G the given pixels and which they are; of D, whose images have them, which they are."""
@@ -325,6 +332,7 @@ class Pretraining(ParameterBlock):
 
     def __post_init__(self) -> None:
         require(self.generator.output is not None, "the generator of pretraining must have an output")
+        require_one_limit(self.discriminator, self.recipe)
 
 
 @dataclass(frozen=True)
@@ -343,8 +351,7 @@ class AdversarialNets(ParameterBlock):
     def __post_init__(self) -> None:
         require(self.condition is None or (self.pretraining is None and not self.has_convolutions),
                 "condition is for dense nets without pretraining")
-        require(self.recipe.maximum_norm is None or not self.discriminator.spectral_norm,
-                "give maximum_norm or spectral_norm, not both: either limits the weights of D")
+        require_one_limit(self.discriminator, self.recipe)
         require((self.generator.output is None) == (self.pretraining is not None),
                 "generator.output must be null with pretraining, whose generator follows, and only then")
         if self.pretraining is not None:
@@ -382,7 +389,8 @@ def family(nets: Mapping[str, Any]) -> str:
     and so are those whose players are kept in step by what the paper does not have."""
     if condition := nets.get("condition"):
         return "conditional_nets" if condition["given"] == "class" else "completion_nets"
-    recipe, discriminator = nets["recipe"], nets["discriminator"]
-    beyond = (discriminator.get("spectral_norm") or recipe.get("penalty") or recipe.get("generator_rate", 1) != 1
-              or recipe["objective"] == Objective.RELATIVISTIC)
+    games = [nets, *([nets["pretraining"]] if nets.get("pretraining") else [])]
+    beyond = any(game["discriminator"].get("spectral_norm") or game["recipe"].get("penalty")
+                 or game["recipe"].get("generator_rate", 1) != 1
+                 or game["recipe"]["objective"] == Objective.RELATIVISTIC for game in games)
     return "stabilised_nets" if beyond else str(nets["kind"])

@@ -94,6 +94,8 @@ class Training:
         game = ("" if pretrained is None else "on top of pretraining: ") + ("" if start == 1 else f"start {start}: ")
         self._image_shape = shape = shape or flat(train)
         in_g, in_d = nets.told(train.shape[1])
+        self._penalised = train.shape[1] if in_d else None
+        """inputs of D by which its slope is penalised: the pixels, and nothing of what it is told"""
         self._labels, self._codes = self._classes(labels)
         self._orders = [random_stream(seed, f"{game}order of the data") for seed in self.seeds]
         self.noises = [random_stream(seed, f"{game}noise and dropout", draws_on) for seed in self.seeds]
@@ -123,9 +125,10 @@ class Training:
         condition = self.nets.condition
         if not isinstance(condition, OnClass):
             return None, None
-        if labels is not None and (len(labels) != len(self.train) or int(labels.max()) >= condition.classes):
+        if labels is not None and (len(labels) != len(self.train) or int(labels.min()) < 0
+                                   or int(labels.max()) + 1 != condition.classes):
             raise ValueError(f"condition.classes is {condition.classes} and there are {len(self.train):,} images, but "
-                             f"{len(labels):,} labels of {int(labels.max()) + 1} classes")
+                             f"{len(labels):,} labels from {int(labels.min())} to {int(labels.max())}")
         return (None if labels is None else labels.to(self.device),
                 class_codes(condition.classes).to(self.device))
 
@@ -277,7 +280,8 @@ class Training:
         if penalties is None or weights is None:
             below = network.backward(gradient, weights, rows, finished)
         else:
-            below = network.backward_with_penalty(gradient, weights, penalties, finished)[..., -rows:, :]
+            below = network.backward_with_penalty(gradient, weights, penalties, finished, self._penalised)[
+                ..., -rows:, :]
             below = below if rows else None
         with network.beside():
             if self.device.type != "cpu":

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from gan.adversarial import game
 from gan.adversarial.layers import Dense, Layer, Network, activation_delta
 from gan.adversarial.networks import draw_noise
 from gan.adversarial.settings import AdversarialNets, Shape
@@ -93,16 +94,17 @@ class Watched(Training):
         super()._move(layers, momentum)
 
     def _finish(self, logits: Tensor, n: int) -> None:
-        row, chances = self._row or {}, logits.sigmoid()
+        row, objective = self._row or {}, self.recipe.objective
+        on_data, on_samples = game.chances(logits[:n], logits[n:], objective)
+        asked = game.generator_logit_gradient(logits[n:], objective, logits[:n]).abs().sum()
         hidden, output = self._activations()
         last = self.generator.layers[-1]
         assert isinstance(last, Dense)
         self.readings.append(Reading(
-            row["update"], float(chances[:n].mean()), float(chances[n:].mean()),
-            float((1 - chances[n:] if self.recipe.objective == "non_saturating" else chances[n:]).mean()),
+            row["update"], float(on_data.mean()), float(on_samples.mean()), float(asked),
             row.get("slope_of_d", math.nan),
             float(activation_delta(torch.ones_like(output), output, last.activation).mean()),
-            math.sqrt(row["squares"]) / self._rate, float(output.std(0).mean()),
+            math.sqrt(row["squares"]) / (self._rate * self.recipe.generator_rate), float(output.std(0).mean()),
             tuple(float((each <= 0).all(0).double().mean()) for each in hidden)))
 
     def _activations(self) -> tuple[list[Tensor], Tensor]:
@@ -121,6 +123,8 @@ class Watched(Training):
     def begin_discriminator_anew(self) -> None:
         """D with its initial weights and no velocity; noise and order go on."""
         fresh = Training(self.nets, self.train, self.seeds[0], "cpu", self._shape)
+        for vector, initial_vector in zip(self.discriminator.vectors, fresh.discriminator.vectors, strict=True):
+            vector.copy_(initial_vector)
         for own, initial in zip(self.discriminator.layers, fresh.discriminator.layers, strict=True):
             for parameter, value in zip(own.parameters, initial.parameters, strict=True):
                 parameter.copy_(value)

@@ -6,6 +6,7 @@ digests of all code that the run kept are compared with the files of that commit
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gan.errors import DataError, ReproductionError
+from gan.registry import model_of
 from pipeline.artifacts.paths import RECORDED, prepared_file
 from pipeline.artifacts.sheet import sheet
 from pipeline.bare import output, recorded_starts
@@ -121,7 +123,7 @@ def long_run(content: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, 
     annealing, settings = content["annealing"], _settings(content)
     seeds = [{"seed": one["seed"], "variants": one["variants"]} for one in annealing["scores"]]
     entry = metrics.headline({
-        "title": settings.title, "model": settings.nets.kind, "dataset": settings.dataset,
+        "title": settings.title, "model": model_of(dataclasses.asdict(settings.nets)), "dataset": settings.dataset,
         **content["dataset"], "profile": settings.profile, "differences": [], "hardware": content["hardware"],
         "seeds": seeds})
     return {**about, "note": _note(annealing), "settings": annealing["settings"], "metrics": entry,

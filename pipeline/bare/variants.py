@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan.adversarial import game
-from gan.adversarial.layers import Dense, Maxout, Network
+from gan.adversarial.layers import Dense, Maxout, Network, SpectralNorm
 from gan.adversarial.settings import AdversarialNets, GradientPenalty, Objective
 from gan.adversarial.training import Training
 from pipeline.bare.workload import with_recipe
@@ -27,8 +26,7 @@ class WithoutHalf(Training):
     """D's loss as the paper's equation has it: twice the released code's."""
 
     def _discriminator_gradient(self, logits: Tensor, n: int) -> Tensor:
-        gradient: Tensor = game.discriminator_logit_gradient(logits, n).mul_(2)
-        return gradient
+        return super()._discriminator_gradient(logits, n).mul_(2)
 
 
 class InFloat64(Training):
@@ -40,6 +38,8 @@ class InFloat64(Training):
             for layer in network.layers:
                 layer.parameters[:] = [parameter.double() for parameter in layer.parameters]
                 self._velocities[layer] = [torch.zeros_like(parameter) for parameter in layer.parameters]
+                if isinstance(layer, SpectralNorm):
+                    layer.u = layer.u.double()
         self.average = [parameter.clone() for parameter in self.generator.parameters]
         self.logits = self.logits.double()
 
@@ -70,12 +70,13 @@ class ReleasedStart(Training):
 
 
 def _put(network: Network, iranges: Sequence[float | None]) -> None:
-    weights = released_weights([layer for layer in network.layers if isinstance(layer, Dense | Maxout)], iranges)
+    weights = released_weights([layer for layer in network.layers if isinstance(layer, Dense | Maxout | SpectralNorm)],
+                               iranges)
     for parameter, weight in weights:
         parameter.copy_(weight)
 
 
-def released_weights(layers: Sequence[Dense | Maxout], iranges: Sequence[float | None]
+def released_weights(layers: Sequence[Dense | Maxout | SpectralNorm], iranges: Sequence[float | None]
                      ) -> Iterator[tuple[Tensor, Tensor]]:
     """The weights of each layer of one network, and what pylearn2 would start them with, [inputs, outputs] in float32.
 
@@ -86,12 +87,15 @@ def released_weights(layers: Sequence[Dense | Maxout], iranges: Sequence[float |
     for layer, irange in zip(layers, iranges, strict=True):
         if irange is None:
             raise ValueError("the released weights are uniform ones")
-        shape = layer.parameters[0].shape[-2:]
+        parameter = layer.parameters[0]
+        shape = parameter.shape[-2:]
         drawn = torch.from_numpy(stream.uniform(-irange, irange, tuple(shape))).float()
         stream.uniform(0.0, 1.0, tuple(shape))
+        if isinstance(layer, SpectralNorm):
+            layer = layer.layer
         if isinstance(layer, Maxout):
             drawn = drawn.unflatten(1, (layer.units, layer.pieces)).mT.flatten(1)
-        yield layer.parameters[0], drawn
+        yield parameter, drawn
 
 
 PENALTY = 0.1

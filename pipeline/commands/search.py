@@ -28,7 +28,7 @@ from gan.evaluation import parzen
 from gan.evaluation.settings import Grid
 from gan.linear_algebra import random_stream
 from gan.model import Model
-from pipeline.artifacts.labels import read_labels
+from pipeline.artifacts.labels import training_labels
 from pipeline.artifacts.paths import prepared_file
 from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.trained import model_settings, settings_mismatch
@@ -61,7 +61,8 @@ def main(experiment: str) -> None:
     search = searches.load(checked, experiment)
     settings = searches.start(checked, experiment)
     dataset = read_dataset(prepared_file(settings["dataset"]))
-    labels = _labels(settings, checked, dataset)
+    labels = training_labels(experiment, dataset, checked.datasets[dataset.name]) if registry.needs_labels(
+        model_settings(settings["train"]["model"])) else None
     device = machine.choose_device()
     machine.reuse_freed_memory()
     found: list[tuple[Point, Scores]] = []
@@ -116,14 +117,6 @@ def table(found: list[tuple[Point, Scores]]) -> str:
             f"{scores[variant][name]:.6g}" if scores else "" for variant in variants
             for name in ("validation_log_likelihood", "bandwidth"))])
     return text.getvalue()
-
-
-def _labels(settings: Mapping[str, Any], checked: parameters.Parameters, dataset: Dataset) -> Tensor | None:
-    """Of the training images, where the model is trained on them and the data have them."""
-    if not registry.needs_labels(model_settings(settings["train"]["model"])):
-        return None
-    labels = read_labels(dataset.name, checked.datasets[dataset.name], dataset.sizes)
-    return None if labels is None else labels["train"]
 
 
 def _fit(content: dict[str, Any], dataset: Dataset, labels: Tensor | None, seed: int, device: torch.device,

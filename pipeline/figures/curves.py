@@ -82,7 +82,8 @@ def _losses_panel(curves: TrainingCurves, axes: Axes) -> None:
     ends = [*curves.phase_ends]
     line_at(axes, math.log(2), f"log 2: {EITHER}")
     _draw(axes, curves.columns["discriminator_loss"], BLUE, "discriminator", ends)
-    _draw(axes, curves.columns["generator_loss"], VERMILION, "generator", ends)
+    if any(curves.columns["generator_loss"].values()):  # in nats; another distance is none
+        _draw(axes, curves.columns["generator_loss"], VERMILION, "generator", ends)
     axes.set_ylabel("loss / nats")
     legend(axes)
 

@@ -75,10 +75,9 @@ def _beyond(section: Section, numbers: Numbering, full: bool) -> Beyond:
 
 def _likelihood(section: Section) -> Line:
     rows = [*section.variants.values()]
-    first = rows[0]
     return Line("test log-likelihood, nats", "The paper’s estimate, by its own protocol.",
                 [value_text(row) for row in rows], [over_seeds(row) for row in rows],
-                *_beside("test_log_likelihood", section, first["test_log_likelihood"], first["standard_error"], 1, 1))
+                *_beside("test_log_likelihood", section, rows[0]["seed_mean"], 1, 1))
 
 
 def _measured(section: Section) -> Iterator[Line]:
@@ -87,17 +86,18 @@ def _measured(section: Section) -> Iterator[Line]:
         return
     rows = section.variants
     found = {variant: of_seed(assessment, row["seed"], variant).get("abilities", {}) for variant, row in rows.items()}
-    for name in next(iter(found.values()), {}):
+    for name in dict.fromkeys(name for each in found.values() for name in each):
         ability = abilities.ability(name)
-        values = {variant: each[name] for variant, each in found.items() if name in each}
         spread = [values_over_seeds(assessment, variant, abilities=True).get(name, []) for variant in rows]
         factor, decimals = _scale(ability)
-        first = next(iter(values.values()))
         yield Line(f"{ability.title}, {UNITS[ability.unit]}", ability.question,
-                   [with_error(factor * one["value"], factor * one["standard_error"], decimals)
-                    for one in values.values()],
+                   [_value(each.get(name), factor, decimals) for each in found.values()],
                    [_seeds(each, factor, decimals) for each in spread],
-                   *_beside(name, section, first["value"], first["standard_error"], factor, decimals))
+                   *_beside(name, section, mean_and_deviation(spread[0])[0] if spread[0] else None, factor, decimals))
+
+
+def _value(one: Mapping[str, float] | None, factor: float, decimals: int) -> str:
+    return "–" if one is None else with_error(factor * one["value"], factor * one["standard_error"], decimals)
 
 
 def _scale(ability: Ability) -> tuple[float, int]:
@@ -106,19 +106,19 @@ def _scale(ability: Ability) -> tuple[float, int]:
 
 def _seeds(values: Sequence[float], factor: float, decimals: int) -> str:
     if len(values) < 2:
-        return "one seed"
+        return "one seed" if values else ""
     mean, deviation = mean_and_deviation([factor * value for value in values])
     return f"{with_error(mean, deviation, decimals)} over {len(values)} seeds"
 
 
-def _beside(what: str, section: Section, value: float, error: float, factor: float, decimals: int
-            ) -> tuple[str, list[str]]:
-    """The published figure, and what is to be said of it."""
+def _beside(what: str, section: Section, mean: float | None, factor: float, decimals: int) -> tuple[str, list[str]]:
+    """The published figure, and what is to be said of it; `mean` over seeds of the weights as trained."""
     assert section.entry is not None
     one = abilities.published(what, section.entry["model"], section.entry["dataset"])
     if one is None:
         return "", []
-    said = [f"{signed(factor * (value - one.value))} from it."]
+    said = [] if mean is None else [
+        f"Trained weights, mean over seeds: {signed(factor * (mean - one.value))} from it."]
     said += [f"{name.removeprefix('recipe.').replace('_', ' ').replace('.', ', ')}: there {setting_text(theirs)}, here "
              f"{setting_text(ours)}." for name, theirs, ours in abilities.differs(
                  one, section.training["settings"]["model"])]

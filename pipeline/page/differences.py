@@ -108,10 +108,10 @@ def _reductions(section: Section) -> Iterator[Difference]:
 
 
 def _total_epochs(settings: Any) -> int:
-    """Of pretraining and training together, as the curves count them."""
+    """Of pretraining, training and what is learned after it together, as the curves count them."""
     if isinstance(settings, dict):
-        own = settings.get("epochs")
-        return (own if isinstance(own, int) else 0) + sum(map(_total_epochs, settings.values()))
+        own = [settings.get(name) for name in ("epochs", "afterwards_epochs")]
+        return sum(each for each in own if isinstance(each, int)) + sum(map(_total_epochs, settings.values()))
     return sum(map(_total_epochs, settings)) if isinstance(settings, list) else 0
 
 

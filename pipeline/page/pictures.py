@@ -34,8 +34,8 @@ Table = Mapping[str, Sequence[float | None]]
 BLUE, VERMILION, GREEN, PURPLE, OCHRE, GREY, BROWN, SLATE = range(1, 9)
 MODEL_COLOURS = {"adversarial_nets": BLUE, "stacked_cae": GREEN, "deep_gsn": PURPLE, "dbn": OCHRE,
                  "training_images": GREY, "kmeans": BROWN}
-"""A colour is a model's wherever it is drawn; dashes tell variants apart. SLATE is the discriminator, VERMILION what
-went wrong."""
+"""A colour is a model's wherever it is drawn, BLUE that of all kinds of adversarial nets; dashes tell variants apart.
+SLATE is the discriminator, VERMILION what went wrong."""
 
 STRIP = 12
 """Samples that the short page shows of each variant"""
@@ -129,7 +129,7 @@ def first_strip(names: Sequence[str], numbers: Numbering) -> Figure | None:
 def takes_last_epoch(training: Mapping[str, Any]) -> bool:
     """Whether the recipe fixes how long to train, so that validation chooses nothing."""
     model = training.get("settings", {}).get("model", {})
-    return bool(model.get("recipe", model).get("chosen_epoch") == "last")
+    return model.get("kind") == "semi_supervised_nets" or bool(model.get("recipe", model).get("chosen_epoch") == "last")
 
 
 def result_of(evaluation: Mapping[str, Any], variant: str) -> Mapping[str, Any]:

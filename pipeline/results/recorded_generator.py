@@ -62,7 +62,8 @@ def record(trained: Path, entry: Entry, about: Mapping[str, Any]) -> list[Path]:
     if size > LARGEST:
         raise ReproductionError(f"the generator of {about['experiment']} is too large for git",
                                 expected=f"at most {LARGEST / 2**20:.0f} MiB in float16",
-                                found=f"{size / 2**20:.1f} MiB", remedy="record one of a smaller network, mnist say")
+                                found=f"{size / 2**20:.1f} MiB",
+                                remedy="record one of a smaller network: mnist’s has 4.8 MiB")
     folder = RECORDED / f"{about['experiment']}-{about['profile']}"
     description = read_description(source)
     files.write_tensors(folder / WEIGHTS, weights, describe(description.model, description.shape, [variant]))

@@ -18,6 +18,8 @@ from pipeline.runtime.names import nearest, require_known
 
 FILE = "params.yaml"
 T = TypeVar("T")
+CONDITIONS = {"OnClass": "class", "OnVisiblePixels": "visible_pixels"}
+"""What a model may be told: pydantic's name for it, and the word in params.yaml under `given`"""
 TAGS = {"kind": tuple(SETTINGS), "loader": tuple(LOADERS)}
 """By the key that says which dataclass a block is: what it may be"""
 
@@ -45,9 +47,31 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
+def _of_the_condition_meant(details: list[Any], value: Any) -> list[Any]:
+    """Without what is wrong of conditions other than the one that is given, and without pydantic's names for them;
+    that none is known, where it is none of them."""
+    kept, unknown = [], []
+    for each in details:
+        place = next((i for i, part in enumerate(each["loc"]) if part in CONDITIONS), None)
+        if place is None:
+            kept.append(each)
+            continue
+        above, name = each["loc"][:place], each["loc"][place]
+        block: Any = value
+        for part in (part for part in above if part not in TAGS["kind"]):
+            block = block[part]
+        given = block.get("given") if isinstance(block, dict) else block
+        if given == CONDITIONS[name]:
+            kept.append(each | {"loc": (*above, *each["loc"][place + 1:])})
+        elif given not in CONDITIONS.values():
+            unknown.append(each | {"loc": (*above, "given"), "type": "literal_error", "input": given,
+                                   "msg": " or ".join(CONDITIONS.values())})
+    return kept or unknown[:1] or details
+
+
 def _parameter_error(where: str, value: Any, error: ValidationError, profile: str, file: str) -> ParameterError:
     """The first thing that is wrong, named by its path in params.yaml."""
-    details = error.errors(include_url=False)
+    details = _of_the_condition_meant(error.errors(include_url=False), value)
     # A misspelt key is also a missing one: the unknown name says more.
     first = next((d for d in details if d["type"] == "unexpected_keyword_argument"), details[0])
     tag = "loader" if where.startswith("datasets.") else "kind"

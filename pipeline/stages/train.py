@@ -7,6 +7,7 @@ After a kill, the same command resumes from the last checkpoint and ends with th
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
+from gan.adversarial.bidirectional_settings import BidirectionalNets
+from gan.adversarial.semi_supervised_settings import SemiSupervisedNets
 from gan.adversarial.settings import AdversarialNets
 from gan.datasets.dataset import Dataset
 from gan.errors import ReproductionError, TrainingDiverged
@@ -28,7 +31,7 @@ from gan.registry import create, create_together, model_of, needs_labels
 from gan.weights import describe
 from pipeline.artifacts.configuration import configuration, inputs_digest
 from pipeline.artifacts.configuration import folder as artifacts
-from pipeline.artifacts.labels import read_labels
+from pipeline.artifacts.labels import training_labels
 from pipeline.artifacts.paths import prepared_file
 from pipeline.artifacts.prepared import read_dataset
 from pipeline.artifacts.raw import loader_of
@@ -78,7 +81,10 @@ class _Experiment:
         self.name, self.settings, self.dataset, self.inputs, self.device = name, settings, dataset, inputs, device
         self._model = model_settings(settings["model"])
         self._labels = self._read_labels()
-        self._may_restart = isinstance(self._model, AdversarialNets) and self._model.recipe.restarts is not None
+        self._kept_by = inputs if self._labels is None else hashlib.sha256(
+            inputs.encode() + self._labels.numpy().tobytes()).hexdigest()
+        self._alone = isinstance(self._model, BidirectionalNets | SemiSupervisedNets) or (
+            isinstance(self._model, AdversarialNets) and self._model.recipe.restarts is not None)
         self._seconds = checkpoints.seconds_between()
         self._folder = checkpoints.folder(name)
 
@@ -86,18 +92,12 @@ class _Experiment:
         """Of the training images, where the model is trained on them."""
         if not needs_labels(self._model):
             return None
-        labels = read_labels(self.dataset.name, loader_of(self.settings["loader"]), self.dataset.sizes)
-        if labels is None:
-            raise ReproductionError(
-                f"{self.name} is trained on labels, and {self.dataset.name} has none",
-                expected="a data set whose files say what each image shows, with two classes or more",
-                found=f"the loader {self.settings['loader']['loader']}",
-                remedy=f"name another data set in experiments.{self.name}.dataset in params.yaml")
-        return labels["train"]
+        return training_labels(self.name, self.dataset, loader_of(self.settings["loader"]))
 
     def fit(self, seeds: Sequence[int]) -> list[Fit]:
-        """The fit of each seed: one after another on a CPU or where a start may be given up, else together."""
-        if self.device.type == "cpu" or self._may_restart:
+        """The fit of each seed: one after another on a CPU, where a start may be given up, or where seeds are not
+        computed together and a state is large; else together."""
+        if self.device.type == "cpu" or self._alone:
             return [self._fit_in_step([seed])[0] for seed in seeds]
         finished = {seed: fit for seed in seeds if (fit := self._finished(seed)) is not None}
         others = [seed for seed in seeds if seed not in finished]
@@ -113,7 +113,7 @@ class _Experiment:
 
     def _checkpoint(self, seeds: Sequence[int]) -> Checkpoint:
         return Checkpoint(self._folder, f"seed{'' if len(seeds) == 1 else 's'}-{'-'.join(map(str, seeds))}",
-                          self.inputs)
+                          self._kept_by)
 
     def _start(self, seeds: Sequence[int]) -> list[Fit]:
         monitor = TypeAdapter(Monitor).validate_python(self.settings["monitor"])

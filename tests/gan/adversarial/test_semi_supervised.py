@@ -338,7 +338,7 @@ def test_weights_have_the_shown_generator_first_and_every_classifier(train):
 
 def test_curves_are_those_of_the_shown_number(train):
     row = nets_model(train).fit_epoch()
-    assert set(row) == {"discriminator_loss", "generator_loss", "d_on_data", "d_on_samples", "learning_rate",
+    assert set(row) == {"discriminator_loss", "feature_distance", "d_on_data", "d_on_samples", "learning_rate",
                         "supervised_loss", "supervised_loss_alone"}
     alone = create(replace(NETS, labels=[15]), train, 1, labels=LABELS).fit_epoch()
     assert alone == pytest.approx(row, rel=1e-4)

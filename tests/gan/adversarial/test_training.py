@@ -86,7 +86,7 @@ class Textbook:
         if self.recipe.penalty is None:
             return logits, None
         [slope] = torch.autograd.grad(logits.sum(), whole, create_graph=True)
-        return logits, slope.square().sum(1) / 2
+        return logits, slope[:, :x.shape[1]].square().sum(1) / 2  # not of what is told
 
     def loss_of_d(self, on_data, on_samples, slopes=None):
         if self.recipe.objective == "relativistic":
@@ -213,6 +213,7 @@ GAMES = {
     "spectral norm, alternating": {"spectral_norm": True, "updates": "alternating"},
     "spectral norm, penalty": {"spectral_norm": True, "penalty": GradientPenalty(0.5, "data_and_samples")},
     "given a class": {"condition": OnClass("class", 3)},
+    "given a class, penalty": {"condition": OnClass("class", 3), "penalty": GradientPenalty(0.5, "data")},
     "given a class, alternating": {"condition": OnClass("class", 3), "updates": "alternating"},
     "given pixels": {"condition": OnVisiblePixels("visible_pixels", 0.25)},
     "given pixels, R3GAN's loss": {"condition": OnVisiblePixels("visible_pixels", 0.25),

@@ -24,6 +24,7 @@ from gan.adversarial.settings import (
 )
 from gan.adversarial.training import Training
 from pipeline.bare import options
+from pipeline.bare.collapse import _beyond_the_independent
 from pipeline.bare.variants import InFloat64, ReleasedStart, WithoutHalf, variants
 
 SEEDS = (3, 4)
@@ -80,6 +81,24 @@ def test_a_way_to_keep_in_step_stands_alone_whatever_the_nets_have(nets, images,
     assert (alone == nets) == (key == "plain")
     training = kind(alone, images, SEEDS)
     assert all(0 < one.d_on_data < 1 for one in training.run_epochs())
+
+
+@pytest.mark.parametrize("kind", [InFloat64, ReleasedStart])
+def test_other_trainings_know_the_spectral_norm(nets, images, kind):
+    normed = replace(nets, discriminator=replace(nets.discriminator, spectral_norm=True))
+    plain, other = Training(normed, images, 1), kind(normed, images, 1)
+    for _ in range(2):
+        assert 0 < other.run_epoch().d_on_data < 1
+    same = all(torch.equal(a, b.to(a.dtype)) for a, b in zip(
+        plain.generator.parameters, kind(normed, images, 1).generator.parameters, strict=True))
+    assert same == (kind is InFloat64)
+
+
+def test_the_independent_implementation_is_told_apart_from_what_it_does_not_have(nets):
+    assert _beyond_the_independent(nets) == ""
+    other = replace(nets, recipe=replace(nets.recipe, penalty=GradientPenalty(1.0, "data"), generator_rate=2.0),
+                    discriminator=replace(nets.discriminator, spectral_norm=True))
+    assert _beyond_the_independent(other) == "generator_rate, penalty, spectral_norm"
 
 
 def test_without_the_half_ds_gradient_is_twice_as_large(nets, images):

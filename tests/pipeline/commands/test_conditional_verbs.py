@@ -124,6 +124,29 @@ def test_of_an_image_with_transparency_its_opaque_pixels_are_given(capsys):
     assert "its opaque pixels given" in capsys.readouterr().out
 
 
+def test_one_pixel_that_is_nearly_opaque_is_no_transparency(capsys):
+    values = np.full((2, 3, 4), 255, np.uint8)
+    values[0, 0, 3] = 254
+    Image.fromarray(values).save("half.png")
+    complete.main(Path("half.png"), count=1)
+    assert "its left half given" in capsys.readouterr().out
+
+
+def test_16_bits_are_not_cut_at_white():
+    Image.fromarray(np.array([[0, 32768, 65535]] * 2, np.uint16)).save("half.png")
+    pixels, *_ = complete.read(Path("half.png"), 1, "left")
+    assert pixels[0, 0].tolist() == pytest.approx([0, 0.5, 1], abs=1e-4)
+
+
+def test_images_in_another_scale_than_files_have_are_not_completed():
+    path = Path("artifacts/completes/models/seed-1.safetensors")
+    tensors, about = files.read_tensors(path)
+    about["model"]["generator"]["output"]["activation"] = "linear"
+    files.write_tensors(path, tensors, about)
+    with pytest.raises(ReproductionError, match=r"another scale than files have[\s\S]*an output that is linear"):
+        complete.main(grey("half.png", [[1, 2, 3]] * 2))
+
+
 def test_an_image_of_another_size_is_refused_with_both():
     with pytest.raises(ReproductionError, match=r"of another size[\s\S]*expected: 1 × 2 × 3\n  found: 1 × 2 × 2"):
         complete.main(grey("half.png", [[1, 2], [3, 4]]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from gan.datasets.digits import Digits
 from gan.errors import ParameterError, ReproductionError
 from gan.evaluation import abilities
 from gan.generator import Generator
@@ -96,8 +98,8 @@ def test_a_published_figure_stands_beside_ours_with_the_settings_that_differ(lab
     [likelihood] = shown.lines
     assert likelihood.published == (
         "132 ± 1.8 (Mirza and Osindero 2014, Conditional Generative Adversarial Nets, Table 1)")
-    difference = metrics["digits"]["test_log_likelihood"] - 132
-    assert likelihood.differs[0] == f"{difference:+.1f} from it.".replace("-", "−")
+    difference = metrics["digits"]["seed_mean"] - 132
+    assert likelihood.differs[0] == f"Trained weights, mean over seeds: {difference:+.1f} from it.".replace("-", "−")
     assert "noise, dimensions: there 100, here 20." in likelihood.differs
     assert "learning rate, decay: there 1.00004, here 1.000004." in likelihood.differs
     assert "batch size: there 100, here 300." in likelihood.differs
@@ -156,11 +158,44 @@ def test_more_classes_in_the_data_than_the_nets_are_told_are_refused(labelled):
         labelled.train("digits", {f"{MODEL}.condition": {"given": "class", "classes": 3}})
 
 
-@pytest.mark.parametrize("condition", [{"given": "weather"}, {"given": "class"}, {"given": "class", "classes": 0},
-                                       {"given": "visible_pixels", "nothing": 2}])
-def test_a_condition_that_is_none_is_named(digits, condition):
-    with pytest.raises(ParameterError, match="condition"):
+@pytest.mark.parametrize(("condition", "said"), [
+    ({"given": "weather"}, r"condition\.given is not right\n  expected: class or visible_pixels\n  found: 'weather'"),
+    ({"classes": 10}, r"condition\.given is not right\n  expected: class or visible_pixels"),
+    ({"given": "class"}, r"condition\.classes is missing"),
+    ({"given": "class", "clases": 10}, r"condition\.clases: unknown key\n  what to do: did you mean 'classes'"),
+    ({"given": "class", "classes": 0}, "expected: classes must be at least 1, not 0"),
+    ({"given": "visible_pixels", "nothing": 2}, "expected: nothing must be above 0 and at most 1, not 2")])
+def test_a_condition_that_is_none_is_named_as_params_yaml_has_it(digits, condition, said):
+    with pytest.raises(ParameterError, match=said):
         digits.train("digits", {f"{MODEL}.condition": condition})
+
+
+def test_other_labels_of_the_same_images_are_another_training(labelled, monkeypatch):
+    """Its checkpoints are not gone on from."""
+    labelled.train("digits", CONDITIONS["class"])
+    first = labelled.outputs("digits")["models/seed-1.safetensors"]
+    left = [4]
+    advance = Progress.advance
+
+    def stop(self, *given):
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return advance(self, *given)
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Progress, "advance", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train.main("digits")
+    known = Digits.labels
+    monkeypatch.setattr(Digits, "labels", lambda self, folder: {
+        split: 9 - each for split, each in known(self, folder).items()})
+    train.main("digits")
+    other = labelled.outputs("digits")["models/seed-1.safetensors"]
+    assert other != first
+    shutil.rmtree("artifacts/digits")
+    train.main("digits")
+    assert labelled.outputs("digits")["models/seed-1.safetensors"] == other
 
 
 def test_what_reads_labels_depends_on_the_code_that_reads_them(labelled):
