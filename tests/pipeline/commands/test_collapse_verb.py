@@ -46,7 +46,7 @@ def test_epochs_that_are_none_are_refused(digits, at, epochs):
 def test_starts_that_would_be_given_up_are_not_watched(digits):
     digits.change({"experiments.digits.train.model.recipe.epochs": 9,
                    "experiments.digits.train.model.recipe.restarts": {"after": 5, "starts": 3}})
-    with pytest.raises(ParameterError, match="without pretraining, convolutions and restarts"):
+    with pytest.raises(ParameterError, match="without pretraining, convolutions, restarts and condition"):
         collapse.main("digits", 1, [1], 1, "smoke")
 
 

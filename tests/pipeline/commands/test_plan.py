@@ -45,6 +45,7 @@ def repository(tmp_path, monkeypatch, own_settings):
     monkeypatch.setattr(timing.Others, "share", lambda self: 0.0)
     monkeypatch.setattr(plan, "measure", lambda d, bandwidths, device: plan.Speed(1e-9, 2e-9))
     monkeypatch.setattr(plan, "seconds_per_update", lambda model, d, device: 0.01)
+    monkeypatch.setattr(plan, "seconds_per_image", lambda model, shape, device: 0.0001)
     monkeypatch.setattr(plan, "seconds_of_chains", lambda model, images, shape, device: (0.001, 60.0))
 
 
