@@ -97,8 +97,8 @@ def even_told(nets: AdversarialNets, n: int, pixels: int) -> Told | None:
 def generate(generator: Network, z: Tensor, told: Told | None) -> Tensor:
     """G's images [n, d] of noise z [n, dimensions], completed where pixels are given; in blocks, on z's device."""
     made = []
-    for rows in torch.arange(len(z)).split(_BLOCK):
-        block = slice(int(rows[0]), int(rows[-1]) + 1)
+    for start in range(0, max(len(z), 1), _BLOCK):
+        block = slice(start, start + _BLOCK)
         if told is None:
             made.append(generator.forward(z[block]))
             continue
