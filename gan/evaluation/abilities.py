@@ -117,6 +117,6 @@ def differs(one: Published, model: Mapping[str, Any]) -> list[tuple[str, Any, An
         ours: Any = model
         for part in name.split("."):
             ours = ours.get(part) if isinstance(ours, Mapping) else None
-        if ours != theirs:
+        if ours != theirs and not (ours is None and theirs is False):  # a setting that is not given is off
             found.append((name, theirs, ours))
     return found

@@ -13,8 +13,10 @@ SMALL = 64 * 64
 """Pixels of an image that is kept as PNG"""
 EFFORT = 75
 """Of WebP without loss, up to 100: the last few percent of bytes would take ten times as long"""
-QUALITY = 50
+QUALITY = 25
 """Of WebP with loss, for drawings: thin lines keep their colours, which few colours in all would not"""
+QUALITY_OF_SAMPLES = 50
+"""Likewise, for samples in small that the full page has without loss"""
 GAP = 1
 """Pixels between the images of a strip, through which the page is seen"""
 
@@ -59,18 +61,18 @@ def halved(picture: bytes) -> str:
     with Image.open(io.BytesIO(picture)) as image:
         small = image.convert("RGB").resize((max(1, image.width // 2), max(1, image.height // 2)),
                                             Image.Resampling.LANCZOS)
-    return _lossy(small)
+    return _lossy(small, QUALITY)
 
 
 def with_loss(picture: bytes) -> str:
     """The picture of a PNG file, with loss: as `halved`, at its own size."""
     with Image.open(io.BytesIO(picture)) as image:
-        return _lossy(image.convert("RGB"))
+        return _lossy(image.convert("RGB"), QUALITY_OF_SAMPLES)
 
 
-def _lossy(image: Image.Image) -> str:
+def _lossy(image: Image.Image, quality: int) -> str:
     packed = io.BytesIO()
-    image.save(packed, format="WEBP", quality=QUALITY, method=6)
+    image.save(packed, format="WEBP", quality=quality, method=6)
     return _address("webp", packed.getvalue())
 
 

@@ -21,7 +21,7 @@ from pipeline.page.formatting import variant_text
 from pipeline.results.bandwidth import BandwidthCurves, around_the_choice, read_searches
 from pipeline.results.curves import TrainingCurves
 from pipeline.results.metrics import UNIT_SCALE, variants_of
-from pipeline.results.published import CHAIN_MODELS, model_name
+from pipeline.results.published import BEYOND, CHAIN_MODELS, model_name
 from pipeline.results.text import listed, with_error
 from pipeline.runtime.files import read_json
 
@@ -92,10 +92,13 @@ class Figure:
 def pictures(name: str, evaluation: Mapping[str, Any], numbers: Numbering, full: bool = True) -> list[Figure]:
     """Every figure that there is, in the order: samples, lines in z, mixing, training, bandwidth.
 
-    The short page has of these a strip of samples for each variant, the paper's figure 3, and the training.
+    The short page has of these a strip of samples for each variant, the paper's figure 3, and the training; of models
+    beyond the paper, which have pictures of their own, a strip of the last variant.
     """
     folder, drawn = FIGURES / name, []
     shown = variants_of(evaluation)
+    if not full and evaluation["model"] in BEYOND:
+        shown = shown[-1:]
     paths = full or PAPER_FIGURES.get(name) == "2a"
     for make, stem in ((_grid if full else _strip, "pairs"), *([(_lines, "lines")] if paths else [])):
         drawn += [make(name, variant, evaluation, numbers, full) for variant in shown if full or stem == "pairs" or
