@@ -13,9 +13,9 @@ SMALL = 64 * 64
 """Pixels of an image that is kept as PNG"""
 EFFORT = 75
 """Of WebP without loss, up to 100: the last few percent of bytes would take ten times as long"""
-QUALITY = 25
+QUALITY = 20
 """Of WebP with loss, for drawings: thin lines keep their colours, which few colours in all would not"""
-QUALITY_OF_SAMPLES = 50
+QUALITY_OF_SAMPLES = 40
 """Likewise, for samples in small that the full page has without loss"""
 GAP = 1
 """Pixels between the images of a strip, through which the page is seen"""
