@@ -52,6 +52,8 @@ class Beyond:
 
     id: str
     title: str
+    gist: str
+    """the last variant's likelihood and first ability"""
     asks: str
     variants: Sequence[str]
     lines: Sequence[Line]
@@ -67,10 +69,10 @@ def beyond_the_paper(sections: Sequence[Section], numbers: Numbering, full: bool
 
 def _beyond(section: Section, numbers: Numbering, full: bool) -> Beyond:
     assert section.entry is not None
-    model = str(section.entry["model"])
-    return Beyond(anchor("beyond", section.name), section.title, BEYOND[model], [*section.variants],
-                  [_likelihood(section), *_measured(section)], [*_pictures(section, numbers, full)],
-                  anchor("experiment", section.name))
+    model, lines = str(section.entry["model"]), [_likelihood(section), *_measured(section)]
+    gist = "; ".join(f"{line.what}: {line.values[-1]}" for line in lines[:2])
+    return Beyond(anchor("beyond", section.name), section.title, gist, BEYOND[model], [*section.variants], lines,
+                  [*_pictures(section, numbers, full)], anchor("experiment", section.name))
 
 
 def _likelihood(section: Section) -> Line:
