@@ -88,7 +88,9 @@ def _measured(section: Section) -> Iterator[Line]:
         return
     rows = section.variants
     found = {variant: of_seed(assessment, row["seed"], variant).get("abilities", {}) for variant, row in rows.items()}
-    for name in dict.fromkeys(name for each in found.values() for name in each):
+    order = [*abilities.BY_NAME]
+    names = dict.fromkeys(name for each in found.values() for name in each)
+    for name in sorted(names, key=lambda name: order.index(name) if name in order else len(order)):
         ability = abilities.ability(name)
         spread = [values_over_seeds(assessment, variant, abilities=True).get(name, []) for variant in rows]
         factor, decimals = _scale(ability)
