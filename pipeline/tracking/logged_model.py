@@ -87,7 +87,8 @@ def generator_of(experiment: Path, training: Mapping[str, Any], shape: Sequence[
 
     `more` are further fields of GeneratorFiles.
     """
-    if training["settings"]["model"]["kind"] != "adversarial_nets":
+    # By kind: `model` is another word for adversarial nets that do more than the paper's, whose G is a generator, too.
+    if training["settings"]["model"].get("kind", training["model"]) != "adversarial_nets":
         return None
     weights = {seed: experiment / "models" / f"seed-{seed}.safetensors" for seed in seeds.values()}
     return GeneratorFiles(experiment.name, shape, seeds, weights, **more)

@@ -346,7 +346,8 @@ def test_numbers_that_are_not_finite_are_refused(name, number):
     ("experiments.mnist.profiles", {"cpu": {"train": 5}}, r"mnist\.train is not right \(profile cpu\)"),
     ("parzen.profiles", {"smoke": [5]}, r"parzen"),
     (f"{MODEL}.recipe.updates", "simultanous", r"recipe\.updates is not right[\s\S]*'simultaneous' or 'alternating'"),
-    (f"{MODEL}.recipe.objective", "max", r"recipe\.objective is not right[\s\S]*'non_saturating' or 'minimax'"),
+    (f"{MODEL}.recipe.objective", "max",
+     r"recipe\.objective is not right[\s\S]*'non_saturating', 'minimax' or 'relativistic'"),
     (f"{MODEL}.generator.output.bias", "marginal", r"output\.bias is not right[\s\S]*'zero' or 'marginal_logit'"),
 ])
 def test_a_value_of_the_wrong_kind_is_named(name, value, named):
