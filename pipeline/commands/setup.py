@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import importlib
 import os
@@ -35,6 +36,7 @@ SECONDS_BETWEEN_LINES = 20.0
 SHOWN = 15
 """Lines of pip's that an error shows"""
 INTERRUPTED = 128 + signal.SIGINT
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(environment: Path) -> None:
@@ -219,9 +221,18 @@ def run(words: list[str], environment: Path, lock: int, progress: Progress) -> N
     variables = os.environ | {"PYTHONUNBUFFERED": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "NO_COLOR": "1"}
     variables |= {"TMPDIR": str(temporary.absolute())} if temporary.is_dir() else {}
     with log.open("wb") as output, log.open(errors="replace") as said:
-        process = subprocess.Popen(words, env=variables, stdout=output, stderr=subprocess.STDOUT, pass_fds=(lock,))
+        # One that stops us while pip is being started waits until there is somebody to end it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        try:
+            process = subprocess.Popen(
+                words, env=variables, stdout=output, stderr=subprocess.STDOUT, pass_fds=(lock,),
+                preexec_fn=functools.partial(signal.pthread_sigmask, signal.SIG_SETMASK, before))
+        except BaseException:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            raise
         begun = ""
         try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             while True:
                 ended = process.poll() is not None
                 *lines, begun = (begun + said.read()).split("\n")

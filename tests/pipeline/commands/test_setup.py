@@ -289,6 +289,21 @@ def run(words, environment, lock, progress):
 really_run, setup.run = setup.run, run
 setup.command([".venv"])
 """
+STOPPED_AT_ONCE = """
+import os, signal, subprocess, time
+from pipeline.commands import setup
+
+class Popen(subprocess.Popen):
+    def __init__(self, *given, **more):
+        super().__init__(*given, **more)
+        if "pip" in str(given[0]):
+            while not os.path.exists("begun"):
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.1)
+
+setup.subprocess.Popen = Popen
+"""
 FAILS = "#!/bin/sh\necho 'Collecting one'; echo 'ERROR: THESE PACKAGES DO NOT MATCH THE HASHES' >&2; exit 3\n"
 NEVER_ENDS = "#!/bin/sh\ntouch begun; exec sleep 600\n"
 
@@ -330,6 +345,21 @@ def test_who_is_stopped_says_how_to_go_on_and_leaves_no_pip_behind(number, statu
     assert said == "\nstopped; the same command begins the set-up anew\n"
     wait_for(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))
     assert not (ENVIRONMENT / setup.COMPLETE).exists()
+
+
+def test_who_is_stopped_while_pip_is_being_started_leaves_none_behind():
+    """It is there, and nobody has it in hand yet."""
+    pip = "#!/bin/sh\ntouch begun; exec sleep 4321.25\n"
+    process = subprocess.Popen([sys.executable, "-c", STOPPED_AT_ONCE + PROGRAM, pip],
+                               env=variables(PYTHONPATH=str(ROOT)), text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert said == "\nstopped; the same command begins the set-up anew\n"
+    left = [each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", "4321.25"]]
+    for each in left:
+        each.kill()
+    assert not left
 
 
 def test_a_pip_that_survives_its_set_up_is_waited_for():
