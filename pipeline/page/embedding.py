@@ -15,7 +15,7 @@ EFFORT = 75
 """Of WebP without loss, up to 100: the last few percent of bytes would take ten times as long"""
 QUALITY = 20
 """Of WebP with loss, for drawings: thin lines keep their colours, which few colours in all would not"""
-QUALITY_OF_SAMPLES = 40
+QUALITY_OF_SAMPLES = 25
 """Likewise, for samples in small that the full page has without loss"""
 GAP = 1
 """Pixels between the images of a strip, through which the page is seen"""
