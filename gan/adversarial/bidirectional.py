@@ -17,6 +17,7 @@ the sign of o changed: −log(1 − D(x, E(x))), or log D(x, E(x)) under the min
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -27,15 +28,15 @@ from torch import Tensor
 
 from gan.adversarial import game
 from gan.adversarial.bidirectional_settings import BidirectionalNets, EncoderNetwork
+from gan.adversarial.conditional import looked_at, rms
 from gan.adversarial.layers import Dense, Layer, Network, uniform
-from gan.adversarial.networks import draw_noise, flat, generator_layers, load
+from gan.adversarial.networks import draw_noise, flat, generator_layers, hidden_layers, load
 from gan.adversarial.settings import AdversarialNets, Objective
 from gan.adversarial.training import AVERAGE_EVERY, Training
 from gan.errors import TrainingDiverged
 from gan.evaluation import estimates
 from gan.evaluation.estimates import Estimate
 from gan.evaluation.neighbours import nearest
-from gan.evaluation.subsets import evenly_spaced
 from gan.linear_algebra import products_in, random_stream
 from gan.model import BetweenUpdates, Examination, Picture
 
@@ -53,14 +54,10 @@ _ROWS_PER_BLOCK = 1000
 
 def encoder_layers(encoder: EncoderNetwork, inputs: int, dimensions: int, stream: torch.Generator) -> list[Layer]:
     """Layers of E: [n, inputs] → [n, dimensions]."""
-    layers: list[Layer] = []
-    for layer in encoder.hidden:
-        layers.append(Dense(uniform((inputs, layer.units), layer.irange, stream),
-                            torch.full((layer.units,), layer.bias), layer.activation))
-        inputs = layer.units
-    layers.append(Dense(uniform((inputs, dimensions), encoder.output.irange, stream), torch.zeros(dimensions),
-                        "linear"))
-    return layers
+    layers = hidden_layers(encoder.hidden, inputs, stream)
+    inputs = encoder.hidden[-1].units if encoder.hidden else inputs
+    output = Dense(uniform((inputs, dimensions), encoder.output.irange, stream), torch.zeros(dimensions), "linear")
+    return [*layers, output]
 
 
 def encoder_logit_gradient(logits: Tensor, objective: Objective) -> Tensor:
@@ -322,15 +319,14 @@ class BidirectionalNetsModel:
     def examine(self, weights: Mapping[str, Tensor], by: Examination, stream: torch.Generator
                 ) -> Mapping[str, Estimate]:
         """By test images at even distances, and by as many draws of z; classes where there is a judge and labels."""
-        rows = evenly_spaced(torch.arange(len(by.data.test)), by.samples)
+        rows = looked_at(by)
         real = by.data.test[rows].to(self.device)
-        squared, _ = nearest(real, by.data.train.to(self.device))
-        found = {"reconstruction_nearest": estimates.mean((squared / real.shape[1]).sqrt())}
+        found = {"reconstruction_nearest": _to_the_nearest(by, self.device)}
         z = draw_noise(self.nets.noise, by.samples, stream).to(self.device)
         samples = self.transform(weights, z)
         for encoder, suffix in ENCODERS.items():
             images = self.reconstruct(weights, real, encoder)
-            found[f"reconstruction_{suffix}"] = estimates.mean((images - real).square().mean(1).sqrt())
+            found[f"reconstruction_{suffix}"] = estimates.mean(rms(images, real))
             errors = (self.encode(weights, samples, encoder) - z).square().mean(1)  # z's variance is 1
             found[f"code_recovered_{suffix}"] = estimates.mean(errors)
             if by.judge is None or by.labels is None:
@@ -353,6 +349,14 @@ class BidirectionalNetsModel:
 
     def _parts(self) -> dict[str, PairsTraining | EncoderTraining]:
         return {"training": self.training, "afterwards": self.afterwards}
+
+
+@functools.lru_cache(maxsize=1)  # the same for all weights
+def _to_the_nearest(by: Examination, device: torch.device) -> Estimate:
+    """From test images to the training image nearest to each: the root of the mean square over pixels."""
+    real = by.data.test[looked_at(by)].to(device)
+    squared, _ = nearest(real, by.data.train.to(device))
+    return estimates.mean((squared / real.shape[1]).sqrt())
 
 
 def _lines(starts: Tensor, ends: Tensor, columns: int) -> Tensor:

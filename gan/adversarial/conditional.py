@@ -6,6 +6,7 @@ completing it: with the other half of the training image whose given half is nea
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -73,15 +74,11 @@ def _as_asked(condition: OnClass, by: Examination, draw: Draw) -> dict[str, Esti
 
 def _completed(by: Examination, draw: Draw) -> dict[str, Estimate]:
     """Of left halves given: two answers for each test image."""
-    data = by.data
-    rows = evenly_spaced(torch.arange(len(data.test)), by.samples)
-    images, visible = data.test[rows].cpu(), half(data.shape)
+    rows = looked_at(by)
+    images, visible = by.data.test[rows].cpu(), half(by.data.shape)
     told = of_pixels(images, visible.expand_as(images))
     one, other = (draw(told).cpu() for _ in range(2))
-    given = torch.nonzero(visible).flatten()
-    train = data.train.cpu()
-    _, nearest = neighbours.nearest(images[:, given], train[:, given])
-    copied = torch.where(visible == 1, images, train[nearest])
+    copied = _completed_by_the_nearest(by)
     hidden = math.sqrt(float(visible.numel() / (1 - visible).sum()))  # pixels that are given differ nowhere
     found = {f"completion_{name}": mean(rms(a, b) * hidden) for name, a, b in (
         ("distance", one, images), ("distance_nearest", copied, images), ("variety", one, other))}
@@ -92,6 +89,20 @@ def _completed(by: Examination, draw: Draw) -> dict[str, Estimate]:
             if seen is not None:
                 found[name] = mean(seen.argmax(1).cpu() == labels)
     return found
+
+
+@functools.lru_cache(maxsize=1)  # the same for all weights
+def _completed_by_the_nearest(by: Examination) -> Tensor:
+    """Test images [n, d], of whose right halves each is that of the training image whose left half is nearest."""
+    images, train, visible = by.data.test[looked_at(by)].cpu(), by.data.train.cpu(), half(by.data.shape)
+    given = torch.nonzero(visible).flatten()
+    _, nearest = neighbours.nearest(images[:, given], train[:, given])
+    return torch.where(visible == 1, images, train[nearest])
+
+
+def looked_at(by: Examination) -> Tensor:
+    """Which test images are looked at: places [n], at even distances."""
+    return evenly_spaced(torch.arange(len(by.data.test)), by.samples)
 
 
 def rms(one: Tensor, other: Tensor) -> Tensor:

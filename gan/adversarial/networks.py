@@ -25,6 +25,7 @@ from gan.adversarial.settings import (
     Convolution,
     Deconvolution,
     DiscriminatorNetwork,
+    GeneratorLayer,
     GeneratorNetwork,
     GeneratorOutput,
     MaxoutLayer,
@@ -47,14 +48,18 @@ def generator_layers(generator: GeneratorNetwork, inputs: int, train: Tensor, sh
 
     ValueError if the layers do not fit the images.
     """
-    layers: list[Layer] = []
-    for layer in generator.hidden:
-        layers.append(Dense(uniform((inputs, layer.units), layer.irange, stream),
-                            torch.full((layer.units,), layer.bias), layer.activation))
-        inputs = layer.units
+    layers = hidden_layers(generator.hidden, inputs, stream)
+    inputs = generator.hidden[-1].units if generator.hidden else inputs
     if generator.output is not None:
         layers.append(_output_layer(generator.output, inputs, train, shape, stream))
     return layers
+
+
+def hidden_layers(hidden: Sequence[GeneratorLayer], inputs: int, stream: torch.Generator) -> list[Layer]:
+    """Dense layers one after another: [n, inputs] → [n, units of the last one]."""
+    widths = [inputs, *(layer.units for layer in hidden)]
+    return [Dense(uniform((below, layer.units), layer.irange, stream), torch.full((layer.units,), layer.bias),
+                  layer.activation) for below, layer in zip(widths, hidden, strict=False)]
 
 
 def whole_generator(nets: AdversarialNets, train: Tensor, shape: Shape, stream: torch.Generator) -> list[Layer]:

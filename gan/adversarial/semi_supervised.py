@@ -38,13 +38,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 
 from gan import optimisers
+from gan.adversarial.conditional import looked_at
 from gan.adversarial.layers import Dense, Dropout, activate_, uniform
 from gan.adversarial.networks import draw_noise, flat, generator_layers
 from gan.adversarial.semi_supervised_settings import SemiSupervisedNets
 from gan.adversarial.training import AVERAGE_EVERY
 from gan.errors import TrainingDiverged
 from gan.evaluation.estimates import Estimate, mean
-from gan.evaluation.subsets import evenly_spaced
 from gan.linear_algebra import affine, random_stream
 from gan.model import BetweenUpdates, Examination, Picture
 
@@ -548,7 +548,7 @@ class SemiSupervisedNetsModel:
         and without; nothing where the data have no labels."""
         if by.labels is None:
             return {}
-        rows = evenly_spaced(torch.arange(len(by.data.test)), by.samples)
+        rows = looked_at(by)
         images, labels = by.data.test[rows], by.labels["test"][rows]
         found = {}
         for n in self.nets.labels:

@@ -7,6 +7,7 @@ validation chose, models that have a decoder also get a likelihood proper
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +23,7 @@ from gan.evaluation.assessment import measure
 from gan.evaluation.assessment_settings import LikelihoodSettings
 from gan.evaluation.subsets import evenly_spaced
 from gan.linear_algebra import random_stream
-from gan.model import Examination, Examined
+from gan.model import Examination, Examined, Model
 from gan.registry import Settings, create, does_more
 from gan.weights import read_weights
 from pipeline.artifacts.assessed import Yardstick, assessment_settings
@@ -80,8 +81,12 @@ def _examination(experiment: str, settings: dict[str, Any], model: Settings, rea
     labels = read_labels(data.name, loader_of(settings["loader"]), data.sizes)
     by = Examination(data, labels, judge if judge.classes else None, real.settings.measures.samples)
 
+    @functools.lru_cache(maxsize=1)  # its variants follow each other
+    def made(seed: int) -> Model:
+        return create(model, data.train, seed, device, data.shape)
+
     def examine(seed: int, variant: str) -> dict[str, Any]:
-        fitted = create(model, data.train, seed, device, data.shape, labels=None if labels is None else labels["train"])
+        fitted = made(seed)
         if not isinstance(fitted, Examined):
             return {}
         found = fitted.examine(read_weights(weights_file(experiment, seed), variant), by,

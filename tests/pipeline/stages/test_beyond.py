@@ -57,6 +57,22 @@ ABILITIES = {"class": {"as_asked"},
              "semi_supervised_nets": {f"error_{n}_labels{alone}" for n in (20, 100) for alone in ("", "_alone")}}
 
 
+def interrupt_training(monkeypatch) -> None:
+    """Begin to train, and stop after a few minibatches or epochs."""
+    advance, left = Progress.advance, [4]
+
+    def stop(self, *given):
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return advance(self, *given)
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Progress, "advance", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train.main("digits")
+
+
 @pytest.mark.parametrize("given", MODELS)
 def test_they_go_through_every_stage_to_the_page(featured, given):
     featured.train("digits", MODELS[given])
@@ -120,19 +136,7 @@ def test_no_figure_of_the_paper_is_held_against_them(featured):
 def test_training_is_the_same_each_time_and_resumes_with_the_same_bytes(labelled, monkeypatch, given):
     labelled.train("digits", MODELS[given])
     first = labelled.outputs("digits")
-    left = [4]
-
-    def stop(self, *given):
-        left[0] -= 1
-        if not left[0]:
-            raise KeyboardInterrupt
-        return advance(self, *given)
-
-    advance = Progress.advance
-    with monkeypatch.context() as interrupted:
-        interrupted.setattr(Progress, "advance", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train.main("digits")
+    interrupt_training(monkeypatch)
     train.main("digits")
     assert labelled.outputs("digits") == first
 
@@ -174,19 +178,7 @@ def test_other_labels_of_the_same_images_are_another_training(labelled, monkeypa
     """Its checkpoints are not gone on from."""
     labelled.train("digits", CONDITIONS["class"])
     first = labelled.outputs("digits")["models/seed-1.safetensors"]
-    left = [4]
-    advance = Progress.advance
-
-    def stop(self, *given):
-        left[0] -= 1
-        if not left[0]:
-            raise KeyboardInterrupt
-        return advance(self, *given)
-
-    with monkeypatch.context() as interrupted:
-        interrupted.setattr(Progress, "advance", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train.main("digits")
+    interrupt_training(monkeypatch)
     known = Digits.labels
     monkeypatch.setattr(Digits, "labels", lambda self, folder: {
         split: 9 - each for split, each in known(self, folder).items()})
