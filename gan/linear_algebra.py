@@ -12,7 +12,6 @@ it (AMX, AVX512-BF16). Sums, results and everything that is not a product stay f
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor
 
 from gan.errors import ParameterError
+from gan.streams import seed_of
 
 Precision = Literal["float32", "tf32", "bfloat16"]
 
@@ -99,10 +99,9 @@ def random_stream(seed: int, purpose: str, device: torch.device | str = "cpu") -
 
     Initial weights, data order, noise and dropout, validation and test samples come from separate streams: none of
     them changes when another draws more or less, and seed k never depends on which other seeds are run. A CPU's
-    generator keeps the low 32 of these bits: among a thousand streams two are equal with a probability of about 1e-4.
+    generator keeps the low 32 of these bits; seeds of an experiment for which two would be the same are refused.
     """
-    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little", signed=True))
+    return torch.Generator(device).manual_seed(seed_of(seed, purpose))
 
 
 def random_int16(shape: Sequence[int], stream: torch.Generator) -> Tensor:

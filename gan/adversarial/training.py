@@ -50,6 +50,7 @@ from gan.adversarial.networks import discriminator_layers, draw_noise, flat, gen
 from gan.adversarial.settings import AdversarialNets, Objective, OnClass, OnVisiblePixels, Shape
 from gan.errors import TrainingDiverged
 from gan.linear_algebra import products_in, random_stream, require_precision
+from gan.streams import PRETRAINED
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Training:
         self.seeds = [seed] if isinstance(seed, int) else list(seed)
         self.train = train.to(self.device)
         draws_on = torch.device(draws_on or device)
-        game = ("" if pretrained is None else "on top of pretraining: ") + ("" if start == 1 else f"start {start}: ")
+        game = ("" if pretrained is None else PRETRAINED) + ("" if start == 1 else f"start {start}: ")
         self._image_shape = shape = shape or flat(train)
         in_g, in_d = nets.told(train.shape[1])
         self._penalised = train.shape[1] if in_d else None

@@ -12,6 +12,7 @@ from pydantic import Field
 from gan.evaluation.settings import Grid
 from gan.registry import Settings
 from gan.settings import ParameterBlock, require
+from gan.streams import require_distinct
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Train(ParameterBlock):
         require(bool(self.seeds), "seeds must name at least one seed")
         require(len(set(self.seeds)) == len(self.seeds), f"seeds must differ from each other: {self.seeds}")
         require(all(seed >= 0 for seed in self.seeds), f"seeds must not be negative: {self.seeds}")
+        require_distinct(self.seeds)
 
 
 @dataclass(frozen=True)

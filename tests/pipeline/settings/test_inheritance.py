@@ -328,10 +328,6 @@ def test_a_value_that_is_changed_where_it_stands_is_changed_in_the_end(data):
 
 # The file.
 
-def test_the_committed_file_is_not_long():
-    assert len(COMMITTED.read_text().splitlines()) <= 400
-
-
 @pytest.mark.parametrize(("content", "line", "shown"), [
     ("a: &name {b: 1}\nc: *name\n", 1, "a: &name {b: 1}"), ("c: 1\nd:\n  e: &x [1]\n", 3, "e: &x [1]"),
     ("a: 1\nb: {<<: *x}\n", 2, "b: {<<: *x}")])
