@@ -29,10 +29,17 @@ from pipeline.bare.variants import in_step, variants
 from pipeline.bare.workload import Workload
 
 RELEASED, INDEPENDENT = "as released", "independent implementation"
+OWN = "by its own recipe"
+"""Starts of nets that keep the players in step in a way that the released recipe has not"""
 FEWEST_IN_STEP = 5
 PROBED_MINIBATCHES = 20
 """by which is measured what a start costs"""
 INDEPENDENT_CODE = "tests/independent/adversarial_nets.py"
+
+
+def name_of(nets: AdversarialNets) -> str:
+    """What starts by the recipe of params.yaml are called."""
+    return OWN if _beyond_the_independent(nets) else RELEASED
 
 
 def of_long_run(run: LongRun) -> Starts:
@@ -54,8 +61,8 @@ class Collapse:
     kinds: dict[str, Starts] = field(default_factory=dict)
 
     def released(self, share: Share, known: Starts) -> None:
-        """As released, from the starts that are known on."""
-        self._run(share, RELEASED, self.work.nets, Training, known)
+        """By the recipe of params.yaml, from the starts that are known on."""
+        self._run(share, name_of(self.work.nets), self.work.nets, Training, known)
 
     def variants(self, share: Share) -> None:
         """The independent implementation and each variant that was asked for, with equal parts of the time.

@@ -121,6 +121,7 @@ class StartsRow:
     counts: str
     percent: str
     interval: str
+    validation: str
     agree: str
 
 
@@ -168,8 +169,9 @@ def _section(run: LongRun, entry: Entry | None, numbers: Numbering, strip: Figur
     name = dataset_name(entry["dataset"]) if entry else run.experiment
     pictures = strip or _strip(run, entry, numbers)
     validation = _validation(run, run.annealing, paper, numbers) if run.annealing else None
+    drawn = [starts for i, starts in enumerate(run.starts) if i == 0 or any(starts.collapsed)]
     collapse = Collapse(COLLAPSE_RULE, [_starts_row(starts, run.commit) for starts in run.starts],
-                        [_starts_figure(run, starts, numbers) for starts in run.starts]) if run.starts else None
+                        [_starts_figure(run, starts, numbers) for starts in drawn]) if run.starts else None
     return LongRunSection(
         anchor("long-run", f"{run.experiment}-{run.profile}"),
         f"The recorded run: {name}, profile {run.profile}", _facts(run),
@@ -390,8 +392,14 @@ def _starts_row(starts: Starts, commit: str) -> StartsRow:
     if starts.diverged_batches:
         remarks.append(f"and {starts.diverged_batches} batches that diverged")
     return StartsRow(starts.kind, "; ".join(remarks), f"{collapsed} of {number}", _percent(collapsed / number),
-                     f"{100 * low:.1f} to {100 * high:.1f} %",
+                     f"{100 * low:.1f} to {100 * high:.1f} %", _spread_of(starts),
                      "–" if starts.agree is None else f"{starts.agree} of {number}")
+
+
+def _spread_of(starts: Starts) -> str:
+    """Validation log-likelihoods of the starts that did not collapse."""
+    scores = [score for score, gone in zip(starts.validation, starts.collapsed, strict=False) if not gone]
+    return with_error(statistics.fmean(scores), statistics.stdev(scores) if scores[1:] else None) if scores else "–"
 
 
 def _starts_figure(run: LongRun, starts: Starts, numbers: Numbering) -> Figure:

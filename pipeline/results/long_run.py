@@ -113,6 +113,8 @@ class Starts:
     """95 % interval of the rate, exact for a binomial (Clopper–Pearson)"""
     agree: int | None
     """In how many the sign of the validation log-likelihood says the same; None where it was not measured"""
+    validation: Sequence[float]
+    """Log-likelihoods in nats after the last epoch, trained weights; empty where they were not measured"""
     diverged_batches: int
     commits: Mapping[str, int]
     """How many of them each commit made"""
@@ -281,7 +283,7 @@ def _starts(kind: str, found: Mapping[str, Any], arrays: Arrays, commit: str) ->
     for run in found.get("runs", [{"commit": commit, "seeds": seeds}]):
         commits[run["commit"]] = commits.get(run["commit"], 0) + len(run["seeds"])
     return Starts(kind, seeds, flags, (low, high), found.get("rule_and_validation_agree"),
-                  found.get("batches_that_diverged", 0), commits,
+                  arrays[f"{number}_validation"].tolist(), found.get("batches_that_diverged", 0), commits,
                   *(curves[:, :, names.index(name)].tolist() for name in ("d_on_data", "d_on_samples")))
 
 

@@ -24,7 +24,7 @@ from gan.adversarial.settings import (
 )
 from gan.adversarial.training import Training
 from pipeline.bare import options
-from pipeline.bare.collapse import _beyond_the_independent
+from pipeline.bare.collapse import OWN, RELEASED, _beyond_the_independent, name_of
 from pipeline.bare.variants import InFloat64, ReleasedStart, WithoutHalf, variants
 
 SEEDS = (3, 4)
@@ -79,6 +79,7 @@ def test_a_way_to_keep_in_step_stands_alone_whatever_the_nets_have(nets, images,
     _, alone, kind = variants(nets)[key]
     assert variants(everything)[key][1:] == (alone, kind)
     assert (alone == nets) == (key == "plain")
+    assert name_of(alone) == (RELEASED if key == "plain" else OWN)
     training = kind(alone, images, SEEDS)
     assert all(0 < one.d_on_data < 1 for one in training.run_epochs())
 

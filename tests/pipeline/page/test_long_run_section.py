@@ -66,7 +66,7 @@ def test_the_numbers_are_those_of_the_files(folder: Path) -> None:
         "–", "222.0 ± 1.4", "215.0 ± 1.4", "–", "226.5 ± 0.7", "219.5 ± 0.7"]
     assert ("refined search 223.0 ± 1.5, reproduced (−2.0 nats, margin 5.7); the paper’s grid 216.0 ± 2.5, not "
             "reproduced (−9.0 nats, margin 7.0)") in page.text
-    assert page.row("as <released>")[1:] == ["1 of 4", "25.0 %", "0.6 to 80.6 %", "3 of 4"]
+    assert page.row("as <released>")[1:] == ["1 of 4", "25.0 %", "0.6 to 80.6 %", "56.3 ± 49.9", "3 of 4"]
     assert ("Example GPU <b>; torch 2.14.1, Python 3.11; commit c0ffee1111; recorded 2026-11-27; 2 seeds in step, 7 of "
             "2,000 epochs planned in 561 s; 701 µs an update of 2 seeds in step; 460 µs an update of 1 seed.") \
         in page.text
@@ -150,7 +150,8 @@ def test_one_chart_draws_no_more_than_so_many_starts(folder: Path) -> None:
     next(iter(content["collapse"].values())).update(starts=many, collapsed=3, collapsed_seeds=[1, 2, many])
     write_json(folder / "collapse.json", content)
     curves = np.full((many, 20, 4), 0.5, np.float32)
-    np.savez(folder / "starts.npz", **{"0_seeds": np.arange(1, many + 1), "0_curves": curves})
+    np.savez(folder / "starts.npz", **{"0_seeds": np.arange(1, many + 1), "0_curves": curves,
+                                        "0_validation": []})
     [section] = long_run_sections(long_runs(), recorded_runs(), Numbering())
     assert section.collapse is not None
     [figure] = section.collapse.figures
