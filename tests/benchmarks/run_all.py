@@ -57,9 +57,14 @@ def order(module: ModuleType) -> int:
     return int(getattr(module, "ORDER", 100))
 
 
+def on_request(module: ModuleType) -> bool:
+    """Whether a section is run only where it is named."""
+    return bool(getattr(module, "ON_REQUEST", False))
+
+
 def run(names: Sequence[str], quick: bool = False) -> None:
-    """All sections, or those named. After a full run the table is written; where some were named, those of its sections
-    alone."""
+    """All sections but those on request, or those named. After a full run the table is written; what was not run keeps
+    the rows of before."""
     known = sections()
     for name in names:
         if name not in known:
@@ -70,7 +75,8 @@ def run(names: Sequence[str], quick: bool = False) -> None:
     effort = QUICK if quick else FULL
     print(f"{machine.describe(hardware)}; {hardware['threads']} threads", flush=True)
     start = time.monotonic()
-    done = [measure(module, effort, device) for name, module in known.items() if not names or name in names]
+    done = [measure(module, effort, device) for name, module in known.items()
+            if (name in names if names else not on_request(module))]
     print(f"\n{time.monotonic() - start:.0f} s", flush=True)
     if effort.full:
         write(done, hardware, whole=not names)
@@ -91,14 +97,15 @@ def _printed(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def write(done: Sequence[Section], hardware: Mapping[str, Any], whole: bool = True) -> None:
-    """The data and curves of this machine, and the text for all machines; unless `whole`, sections that were not done
-    now stay as they are."""
+    """The data and curves of this machine, and the text for all machines. Sections that were not done now stay as they
+    are; of those before a `whole` run, only the ones on request."""
     path = FOLDER / f"{slug(hardware)}.json"
     commit, clean = machine.commit()
     now = {section.heading: {"heading": section.heading, "text": section.text, "commit": commit, "clean": clean,
                              "rows": [table.as_json(row) for row in section.rows]} for section in done}
-    before = {} if whole or not path.exists() else {
-        section["heading"]: section for section in files.read_json(path)["sections"]}
+    requested = [_heading(module) for module in sections().values() if on_request(module)]
+    before = {section["heading"]: section for section in (files.read_json(path)["sections"] if path.exists() else [])
+              if not whole or section["heading"] in requested}
     ordered = [heading for module in sections().values() for heading in [_heading(module)] if heading in before | now]
     content = [(before | now)[heading] for heading in dict.fromkeys([*ordered, *before, *now])]
     files.write_json(path, {"hardware": dict(hardware), "sections": content})

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,23 +16,29 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan.adversarial.training import Training
+from gan.errors import ReproductionError
 from gan.evaluation import parzen
 from pipeline.runtime import files
-from tests.benchmarks import baselines, gpu, idiomatic, run_all, table, workload
+from pipeline.settings import parameters
+from tests.benchmarks import against, baselines, gpu, idiomatic, one_side, run_all, table, workload
 from tests.benchmarks import parzen as parzen_benchmark
 from tests.benchmarks.products import StepProducts
 from tests.benchmarks.timing import TINY, Comparison, compare
+from tests.end_to_end.clone import environment
 
 CPU = torch.device("cpu")
 
 
 @pytest.mark.timeout(600)  # some start processes, which takes minutes where the machine is busy
 @pytest.mark.parametrize("name", run_all.sections())
-def test_every_section_has_rows(name: str) -> None:
+def test_every_section_has_rows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(against.VARIABLE, "HEAD")
     module = run_all.sections()[name]
     rows = list(module.rows(TINY, CPU))
     assert rows
     for row in rows:
+        assert row.what
+        assert row.against, f"{row.what}: a ratio to what?"
         assert row.ratio is None or (row.ratio == row.ratio and row.unit in ("×", "× faster", "%"))
         assert row.ratio is not None or row.note
         assert table.from_json(json.loads(json.dumps(table.as_json(row)))).what == row.what
@@ -37,6 +46,121 @@ def test_every_section_has_rows(name: str) -> None:
 
 def test_what_is_for_a_gpu_runs_on_a_processor_too() -> None:
     assert [(row.what, row.against) for row in gpu.measured(TINY, CPU)] == [gpu.GRAPH, gpu.TOGETHER, gpu.EPOCHS]
+
+
+FLAT = {
+    "pipeline/__init__.py": "",
+    "pipeline/machine.py": "def reuse_freed_memory(): pass",
+    "pipeline/parameters.py": """
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+@dataclass
+class Noise: dimensions: int = 1
+@dataclass
+class Layer: units: int = 1; pieces: int = 1
+@dataclass
+class Network: hidden: list = field(default_factory=lambda: [Layer()])
+@dataclass
+class Recipe: batch_size: int = 1
+@dataclass
+class Nets:
+    noise: Noise = field(default_factory=Noise)
+    generator: Network = field(default_factory=Network)
+    discriminator: Network = field(default_factory=Network)
+    recipe: Recipe = field(default_factory=Recipe)
+
+def load():
+    return SimpleNamespace(experiment=lambda name: SimpleNamespace(train=SimpleNamespace(model=Nets())))
+""",
+    "gan/__init__.py": "",
+    "gan/training.py": """
+from types import SimpleNamespace
+
+class Training:
+    def __init__(self, nets, train, seed, device):
+        print("this is no answer")
+        self.loss = nets.discriminator.hidden[0].units + len(train) / nets.recipe.batch_size / 10
+    def run_epoch(self):
+        return SimpleNamespace(discriminator_loss=self.loss)
+""",
+    "gan/parzen.py": """
+import torch
+
+def log_likelihood(images, samples, bandwidths):
+    return -torch.tensor(bandwidths).unsqueeze(1).expand(-1, len(images))
+"""}
+"""The files of a commit from before there were rooms, whose D's loss and log-likelihoods no training has"""
+
+
+@pytest.fixture
+def other_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, str]], str]:
+    """Commits files to a repository of the test's own, in which git then looks; returns the commit."""
+    root = tmp_path / "repository"
+    for name, value in environment(root).items():
+        monkeypatch.setenv(name, value)
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(content: Mapping[str, str]) -> str:
+        for name, text in content.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+        git("init", "--quiet")
+        git("add", "--all")
+        git("commit", "--quiet", "--message", "as it was")
+        monkeypatch.setenv("GIT_DIR", str(root / ".git"))
+        return git("rev-parse", "HEAD")
+
+    return commit
+
+
+def test_the_other_side_is_run_with_the_other_commits_code(other_repository: Any, tmp_path: Path, monkeypatch: Any
+                                                           ) -> None:
+    commit = other_repository(FLAT)
+    monkeypatch.setenv(against.VARIABLE, "HEAD")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    update, estimate = against.rows(TINY, CPU)
+    assert update.against == estimate.against == f"the same at {commit[:7]}"
+    assert update.note.endswith(f"nats, at {commit[:7]} 7.3")  # D's first layer, and a tenth of the updates
+    assert estimate.note.endswith(f"at {commit[:7]} -0.1")  # the narrowest σ
+    nets = one_side.resized(parameters.load().experiment("mnist").train.model, against.sizes(workload.nets(TINY)))
+    training = Training(nets, workload.dataset(TINY).train[:60], 1)
+    assert f"epoch: {training.run_epoch().discriminator_loss:.6g} nats" in update.note
+    score = parzen_benchmark.to_score(TINY, CPU)
+    assert f"log-likelihood: {float(score.ours()[1].mean()):.6g} nats" in estimate.note
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize(("changed", "error", "found"), [
+    ({"gan/parzen.py": None}, "has no training and estimate", "gan/evaluation/parzen.py or gan/parzen.py"),
+    ({"gan/training.py": "class Training: pass"}, "does not do what is timed here", "takes no arguments")])
+def test_a_commit_that_cannot_be_timed_is_one_error(changed: dict[str, str | None], error: str, found: str,
+                                                    other_repository: Any, monkeypatch: Any) -> None:
+    other_repository({name: text for name, text in (FLAT | changed).items() if text is not None})
+    monkeypatch.setenv(against.VARIABLE, "HEAD")
+    with pytest.raises(ReproductionError, match=error) as raised:
+        list(against.rows(TINY, CPU))
+    assert found in str(raised.value)
+    assert "what to do" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["", "no-such-branch", "--help"])
+def test_an_unknown_commit_is_one_error(name: str, other_repository: Any, monkeypatch: Any) -> None:
+    other_repository(FLAT)
+    monkeypatch.setenv(against.VARIABLE, name)
+    with pytest.raises(ReproductionError, match="no commit"):
+        list(against.rows(TINY, CPU))
+
+
+def test_without_a_repository_there_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DIR", str(tmp_path))
+    monkeypatch.setenv(against.VARIABLE, "HEAD")
+    with pytest.raises(ReproductionError, match="a clone of this repository"):
+        list(against.rows(TINY, CPU))
 
 
 class _Products(TorchDispatchMode):
