@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,18 +17,33 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gan.adversarial.layers import Dropout
 from gan.adversarial.training import Training
 from gan.errors import ReproductionError
 from gan.evaluation import parzen
 from pipeline.runtime import files
 from pipeline.settings import parameters
-from tests.benchmarks import against, baselines, gpu, idiomatic, one_side, run_all, table, workload
+from tests.benchmarks import (
+    against,
+    baselines,
+    clocked,
+    gpu,
+    idiomatic,
+    one_side,
+    pictures,
+    run_all,
+    table,
+    update,
+    workload,
+)
 from tests.benchmarks import parzen as parzen_benchmark
 from tests.benchmarks.products import StepProducts
 from tests.benchmarks.timing import TINY, Comparison, compare
 from tests.end_to_end.clone import environment
 
 CPU = torch.device("cpu")
+ABOUT = {"processor": "A Processor", "physical_cores": 2, "logical_cores": 2, "memory_gib": 8, "threads": 2,
+         "accelerator": None, "torch": "2.14.1", "python": "3.11.0"}
 
 
 @pytest.mark.timeout(600)  # some start processes, which takes minutes where the machine is busy
@@ -192,6 +209,52 @@ def test_the_floor_has_exactly_the_steps_products() -> None:
     assert sorted(counted.shapes) == sorted(floor.shapes)
 
 
+def test_the_parts_of_an_update_add_up_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(workload.nets(TINY), workload.dataset(TINY).train[:60], 1)
+    ticks = itertools.count()
+    monkeypatch.setattr(clocked.time, "time", lambda: float(next(ticks)))
+    seconds = update.clocked_epoch(training)
+    entered, left = 1, next(ticks) - 1  # the clock was read at 0, when it was made
+    assert sum(seconds.values()) == left - entered
+    assert list(seconds) == list(update.PARTS)
+    assert all(seconds.values())
+    assert training.epoch == 1
+    assert not hasattr(Dropout.forward, "__wrapped__")  # the clocks are gone
+
+
+def test_what_an_update_calls_is_in_its_part() -> None:
+    training = Training(workload.nets(TINY), workload.dataset(TINY).train[:200], 1)
+    clock = clocked.Clock()
+    seen: dict[str, set[str]] = {}
+
+    class Seen(TorchDispatchMode):
+        def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), named: Any = None) -> Any:
+            seen.setdefault(str(function), set()).add(clock.running)
+            return function(*arguments, **(named or {}))
+
+    with update.clocked(clock), Seen():
+        training.run_epoch()
+    parts = {part: {name for name, where in seen.items() if where == {part}} for part in update.PARTS}
+    of_all = set(seen)
+    for part, names in ((update.PRODUCTS, ("mm", "linear_pointwise")), (update.MASKS, ("random_",)),
+                        (update.ACTIVATIONS, ("threshold_backward", "sigmoid_backward", "relu_", "amax")),
+                        (update.MOVED, ("fused_sgd", "foreach_lerp")), (update.REST, ("index_select", "uniform_"))):
+        for name in names:
+            assert any(name in each for each in parts[part]), name
+            assert not any(name in each for each in of_all - parts[part]), name
+
+
+def test_clocks_that_measure_themselves_are_told() -> None:
+    epoch = dict.fromkeys(update.PARTS, 1.0)
+    whole = float(len(epoch))
+    for plain, met in ((whole, True), (whole / (1 + update.TOLERANCE) * 1.001, True), (whole / 1.06, False)):
+        *parts, all_parts = update.of_epochs([epoch] * 3, [plain] * 3, updates=2)
+        assert sum(row.ratio or 0 for row in parts) == pytest.approx(100)
+        assert {row.part_of for row in parts} == {update.WHOLE}
+        assert sum(row.seconds or 0 for row in parts) == pytest.approx(all_parts.seconds) == pytest.approx(whole / 2)
+        assert all_parts.met is met
+
+
 @pytest.mark.parametrize("number", range(4))
 def test_the_floors_of_the_baselines_have_exactly_their_updates_products(number: int) -> None:
     _, model, shapes = list(baselines.models(TINY, CPU))[number]
@@ -266,38 +329,80 @@ def test_the_table_has_every_row_of_every_machine(tmp_path: Path, monkeypatch: p
     rows = [table.Row("a step", "its products", 1.23, "×", (1.2, 1.3), 9, 0.01, 0.008, 1.2, "of 16 products"),
             table.unmeasured("ten seeds", "one", "no CUDA GPU"),
             table.Row("a sample", "another", 1.0, "×", x="samples", y="seconds", points=((10, 0.1), (1000, 9.0)))]
-    about = {"processor": "A Processor", "physical_cores": 2, "logical_cores": 2, "memory_gib": 8, "threads": 2,
-             "accelerator": None, "torch": "2.14.1", "python": "3.11.0"}
     for accelerator in (None, "NVIDIA H200"):
-        run_all.write([run_all.Section("The step", "What it is.", rows)], about | {"accelerator": accelerator})
+        run_all.write([run_all.Section("The step", "What it is.", rows)], ABOUT | {"accelerator": accelerator})
     assert sorted(path.name for path in run_all.FOLDER.iterdir()) == [
         "README.md", "a-processor-2-cores.json", "a-processor-2-cores.png", "nvidia-h200.json", "nvidia-h200.png"]
     text = run_all.TEXT.read_text()
     assert text.count("| a step | its products | 1.23 [1.20–1.30] × (1) | ≤ 1.2: missed | 10 ms | 8 ms | 9 |") == 2
     assert text.count("1. of 16 products") == 2
     assert text.count("| ten seeds | one | not measured: no CUDA GPU |") == 2
-    assert text.count("| seconds against samples | 10: 100 ms, 1,000: 9 s |") == 2
+    assert text.count("| seconds against samples | samples^0.98 | 10: 100 ms, 1,000: 9 s |") == 2
     written = files.read_json(run_all.FOLDER / "nvidia-h200.json")["sections"][0]["rows"]
     assert [table.from_json(row) for row in written] == rows
 
 
 def test_named_sections_take_the_place_of_their_own_and_leave_the_others(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    about = {"processor": "A Processor", "physical_cores": 2, "logical_cores": 2, "memory_gib": 8, "threads": 2,
-             "accelerator": None, "torch": "2.14.1", "python": "3.11.0"}
     rows = {name: [table.Row(name, "b", ratio, "×")] for name, ratio in (("old", 1.0), ("new", 2.0), ("kept", 3.0))}
     step, estimate = "The training step", "The Parzen estimate"
-    run_all.write([run_all.Section(step, "Text.", rows["old"]), run_all.Section("Own", "Text.", rows["kept"])], about)
+    run_all.write([run_all.Section(step, "Text.", rows["old"]), run_all.Section("Own", "Text.", rows["kept"])], ABOUT)
     run_all.write([run_all.Section(estimate, "Text.", rows["kept"]),
-                   run_all.Section(step, "Text.", rows["new"])], about, whole=False)
+                   run_all.Section(step, "Text.", rows["new"])], ABOUT, whole=False)
     written = files.read_json(run_all.FOLDER / "a-processor-2-cores.json")["sections"]
     assert [(section["heading"], section["rows"][0]["what"]) for section in written] == [
         (step, "new"), (estimate, "kept"), ("Own", "kept")]
-    run_all.write([run_all.Section(step, "Text.", rows["old"])], about)
+    run_all.write([run_all.Section(step, "Text.", rows["old"])], ABOUT)
     assert "| kept |" not in run_all.TEXT.read_text()
+
+
+def test_what_is_not_run_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_all.machine, "hardware", lambda device: ABOUT)
+    monkeypatch.setattr(run_all.machine, "choose_device", lambda: CPU)
+    found = itertools.count()
+
+    def section(heading: str, **settings: Any) -> Any:
+        return SimpleNamespace(__doc__=f"{heading}\n\nText.", **settings, rows=lambda effort, device: iter(
+            [table.Row(heading, "b", float(next(found)), "×")]))
+
+    monkeypatch.setattr(run_all, "sections", lambda: {
+        "one": section("One"), "two": section("Two"), "asked": section("Asked", ON_REQUEST=True)})
+
+    def ratios() -> dict[str, float]:
+        sections = files.read_json(run_all.FOLDER / "a-processor-2-cores.json")["sections"]
+        return {section["heading"]: section["rows"][0]["ratio"] for section in sections}
+
+    run_all.run([])
+    assert ratios() == {"One": 0, "Two": 1}
+    run_all.run(["asked"])
+    assert ratios() == {"One": 0, "Two": 1, "Asked": 2}
+    run_all.run(["two"])
+    assert ratios() == {"One": 0, "Two": 3, "Asked": 2}
+    run_all.run([])
+    assert ratios() == {"One": 4, "Two": 5, "Asked": 2}
+    run_all.run(["one"], quick=True)
+    assert ratios() == {"One": 4, "Two": 5, "Asked": 2}
+
+
+def test_parts_of_a_whole_are_a_picture_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    parts = [table.Row(what, "all", ratio, "%", part_of="all") for what, ratio in (("a", 60.0), ("b", 40.0))]
+    run_all.write([run_all.Section("Own", "Text.", parts)], ABOUT)
+    assert (run_all.FOLDER / "a-processor-2-cores-parts.png").read_bytes().startswith(b"\x89PNG")
+    assert not (run_all.FOLDER / "a-processor-2-cores.png").exists()
+    assert "](a-processor-2-cores-parts.png)" in run_all.TEXT.read_text()
+
+
+@pytest.mark.parametrize(("points", "exponent"), [
+    (((1, 3), (10, 30), (100, 300)), 1), (((10, 2), (100, 200)), 2), (((1, 8), (4, 4)), -0.5), ((), None)])
+def test_the_exponent_of_a_curve(points: Any, exponent: float | None) -> None:
+    row = table.Row("a", "b", 1.0, "×", points=points)
+    assert row.exponent == (None if exponent is None else pytest.approx(exponent))
+    assert ("exponent" in table.as_json(row)) == bool(points)
 
 
 @pytest.mark.filterwarnings("error")  # matplotlib warns where labels leave the panels no room
 def test_curves_over_decades_fit_their_figure() -> None:
     curve = table.Row("a", "b", 1.0, "×", x="samples", y="GiB", points=((1e3, 0.8), (1e4, 0.9), (1e5, 1.2), (1e6, 3.9)))
-    assert run_all.figure([curve] * 4).startswith(b"\x89PNG")
+    assert pictures.curves([curve] * 4).startswith(b"\x89PNG")
