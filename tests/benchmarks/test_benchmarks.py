@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from ruamel.yaml import YAML
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -27,7 +28,9 @@ from tests.benchmarks import (
     against,
     baselines,
     clocked,
+    curves,
     gpu,
+    graphs,
     idiomatic,
     one_side,
     pictures,
@@ -38,7 +41,7 @@ from tests.benchmarks import (
 )
 from tests.benchmarks import parzen as parzen_benchmark
 from tests.benchmarks.products import StepProducts
-from tests.benchmarks.timing import TINY, Comparison, compare
+from tests.benchmarks.timing import FULL, TINY, Comparison, compare
 from tests.end_to_end.clone import environment
 
 CPU = torch.device("cpu")
@@ -400,6 +403,39 @@ def test_the_exponent_of_a_curve(points: Any, exponent: float | None) -> None:
     row = table.Row("a", "b", 1.0, "×", points=points)
     assert row.exponent == (None if exponent is None else pytest.approx(exponent))
     assert ("exponent" in table.as_json(row)) == bool(points)
+
+
+def test_trivial_stages_are_those_of_the_graph(tmp_path: Path) -> None:
+    graph = graphs.Trivial(tmp_path / "graph", experiments=3)
+    for name, stage in YAML(typ="safe").load(Path("dvc.yaml").read_text())["stages"].items():
+        trivial = YAML(typ="safe").load((tmp_path / "graph/dvc.yaml").read_text())["stages"][name]
+        assert trivial.pop("foreach", None) == stage.get("foreach")
+        mine, real = trivial.get("do", trivial), stage.get("do", stage)
+        assert {**mine, "cmd": ""} == {**real, "cmd": ""}
+        assert "python" not in mine["cmd"]
+    listed = graph.clone.run("dvc", "stage", "list", "--name-only").split()
+    assert len(listed) == graph.stages == 7 + 3 * 7
+    assert graph.reproduce(longest=0.0) == 0
+
+
+def test_of_a_graph_that_takes_too_long_nothing_is_extrapolated(tmp_path: Path, monkeypatch: Any) -> None:
+    took = {1: graphs.Reproduced(14, 10.0, 1.0, 2.0), 4: graphs.Reproduced(35, 30.0, 2.0, 3.0), 14: 41}
+
+    def of(found: dict[int, Any]) -> list[table.Row]:
+        monkeypatch.setattr(graphs, "Trivial", lambda root, experiments: SimpleNamespace(
+            stages=7 + 7 * experiments, reproduce=lambda longest: found[experiments]))
+        return list(curves._stages(FULL, tmp_path))
+
+    row, *shares = of(took)
+    assert row.points == ((14, 7.0), (35, 25.0))
+    assert row.note == "105 stages took longer than 2 min, in which 41 of them ended"
+    assert sum(share.ratio or 0 for share in shares) == pytest.approx(100)
+    row, *_ = of(took | {4: graphs.Reproduced(35, 60.0, 2.0, 3.0)})
+    assert row.points == ((14, 7.0), (35, 55.0))
+    assert row.note.startswith("105 stages were left out")
+    [row] = of({1: 3})
+    assert row.ratio is None
+    assert row.note == "14 stages took longer than 2 min, in which 3 of them ended"
 
 
 @pytest.mark.filterwarnings("error")  # matplotlib warns where labels leave the panels no room
