@@ -123,7 +123,7 @@ faults: setup
 test: setup lint types
 	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadgroup
 
-# Ten minutes on two cores, on a machine with nothing else to do. One section: python -m tests.benchmarks parzen
+# On a machine with nothing else to do. One section: python -m tests.benchmarks parzen
 bench: setup
 	@test -e data/prepared/mnist.safetensors || dvc repro prepare@mnist
 	@QUICK='$(QUICK)' AGAINST='$(call given,AGAINST)' python -m tests.benchmarks $(if $(call given,AGAINST),against)

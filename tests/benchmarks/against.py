@@ -51,10 +51,17 @@ def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
                 _side(folder / "commit", commit[:7], folder, device) as theirs:
             for what, word, of, per in (("an update", "update", "D's loss in the first epoch", updates),
                                         ("σ chosen and test images scored", "estimate", "test log-likelihood", 1)):
-                found = [side(word) for side in (ours, theirs)]
-                measured = compare(partial(ours, word), partial(theirs, word), effort)
+                found = _Answers(), _Answers()
+                measured = compare(partial(found[0].ask, ours, word), partial(found[1].ask, theirs, word), effort)
                 yield faster(what, f"the same at {commit[:7]}", measured, per=per,
-                             note=f"{of}: {found[0]:.6g} nats, at {commit[:7]} {found[1]:.6g}")
+                             note=f"{of}: {found[0][0]:.6g} nats, at {commit[:7]} {found[1][0]:.6g}")
+
+
+class _Answers(list[float]):
+    """What a side has answered."""
+
+    def ask(self, side: Callable[[str], float], word: str) -> None:
+        self.append(side(word))
 
 
 def resolved(name: str) -> str:

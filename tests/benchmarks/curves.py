@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -77,7 +78,7 @@ def _test_images(effort: Effort, device: torch.device) -> Row:
     sizes = [n for n in (10, 100, 316, 1000, 3162, 10_000) if n <= workload.few(effort, 10_000, 3162, 50)]
     sizes = sizes if len(sizes) > 1 else [10, 50]
     points = tuple((float(n), _median_seconds(
-        lambda n=n: parzen.log_likelihood(images[:n], samples, _bandwidths()), device, effort)) for n in sizes)
+        partial(parzen.log_likelihood, images[:n], samples, _bandwidths()), device, effort)) for n in sizes)
     return Row(f"a test image of {sizes[-1]:,}", f"one of {sizes[-2]:,}", growth(points, -2), "×", x="test images",
                y="seconds", points=points, note=f"under {len(samples):,} samples")
 
@@ -123,7 +124,7 @@ def _stages(effort: Effort, folder: Path) -> Iterator[Row]:
     left_out, minutes = "", f"{LONGEST / 60:.0f} min"
     for experiments in (1, 4, 14, 142) if effort.full else (1, 2) if effort.tiny else (1, 4):
         graph = graphs.Trivial(folder / f"trivial-{experiments}", experiments)
-        if found and found[-1].whole * graph.stages / found[-1].stages > LONGEST:
+        if found and found[-1].of_each * graph.stages > LONGEST:
             left_out = (f"{graph.stages:,} stages were left out: they would take longer than {minutes} even if each "
                         f"cost no more than one of {found[-1].stages:,}, which took {found[-1].whole:.0f} s")
             break

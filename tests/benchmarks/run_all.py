@@ -25,11 +25,11 @@ FOLDER = Path("reports/benchmarks")
 TEXT = FOLDER / "README.md"
 INTRODUCTION = """# Benchmarks
 
-Written by `make bench`; a table for each machine on which it was run. Both sides of a row run by turns in one process,
-after one run of each to get started. A ratio is the median over repeats of the ratio within each, with the quartiles
-in brackets: *×* says how many times as long ours takes, *× faster* how many times as long the other one takes, *%*
-what share of the time. Seconds are medians, ours first. A curve is about proportional to the power of x that the least
-squares line through its points has, both axes logarithmic.
+Written by `make bench`; a table for each machine on which it was run. Both sides of a row run by turns, in one process
+unless the section says otherwise, after one run of each to get started. A ratio is the median over repeats of the ratio
+within each, with the quartiles in brackets: *×* says how many times as long ours takes, *× faster* how many times as
+long the other one takes, *%* what share of the time. Seconds are medians, ours first. A curve is about proportional to
+a power of x, whose exponent is the slope of the least squares line through its points, both axes logarithmic.
 """
 
 

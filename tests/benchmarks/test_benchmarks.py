@@ -430,7 +430,7 @@ def test_of_a_graph_that_takes_too_long_nothing_is_extrapolated(tmp_path: Path, 
     assert row.points == ((14, 7.0), (35, 25.0))
     assert row.note == "105 stages took longer than 2 min, in which 41 of them ended"
     assert sum(share.ratio or 0 for share in shares) == pytest.approx(100)
-    row, *_ = of(took | {4: graphs.Reproduced(35, 60.0, 2.0, 3.0)})
+    row, *_ = of(took | {4: graphs.Reproduced(35, 60.0, 2.0, 3.0), 14: None})
     assert row.points == ((14, 7.0), (35, 55.0))
     assert row.note.startswith("105 stages were left out")
     [row] = of({1: 3})
