@@ -140,7 +140,7 @@ def text(folder: Path) -> str:
             parts.append(f"### {section['heading']}\n\n{section['text']} Measured at commit "
                          f"{section['commit'][:7] or 'unknown'}{state}.\n\n{table.markdown(rows)}")
             if curves := [row for row in rows if row.points]:
-                parts.append("\n".join(["| curve | about proportional to | points |", "|---|---|---|",
+                parts.append("\n".join(["| curve | exponent | points |", "|---|---|---|",
                                         *map(_points, curves)]) + "\n")
                 parts.append(f"![Cost against what it grows with]({path.stem}.png)\n")
             if any(row.part_of for row in rows):
@@ -151,4 +151,4 @@ def text(folder: Path) -> str:
 def _points(row: Row) -> str:
     listed = ", ".join(f"{x:,.0f}: {table.duration(y) if row.y == 'seconds' else f'{y:.2f} {row.y}'}"
                        for x, y in row.points)
-    return f"| {row.y} against {row.x} | {row.x}^{row.exponent:.2f} | {listed} |"
+    return f"| {row.y} against {row.x} | {row.exponent:.2f} | {listed} |"
