@@ -30,6 +30,7 @@
 #
 # make test        every test, lint and types
 # make bench       the step and the estimate beside their matrix products and beside other ways of doing them; QUICK=1 for a rough one
+#                  AGAINST=1dbe131 beside another commit's, and nothing else
 # make lint        ruff, and which room imports which
 # make types       mypy
 # make test-postgresql  the tests of MLflow's server on a PostgreSQL of its own
@@ -122,10 +123,10 @@ faults: setup
 test: setup lint types
 	@OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadgroup
 
-# Ten minutes on two cores, on a machine with nothing else to do. One section: python -m tests.benchmarks parzen
+# On a machine with nothing else to do. One section: python -m tests.benchmarks parzen
 bench: setup
 	@test -e data/prepared/mnist.safetensors || dvc repro prepare@mnist
-	@QUICK='$(QUICK)' python -m tests.benchmarks
+	@QUICK='$(QUICK)' AGAINST='$(call given,AGAINST)' python -m tests.benchmarks $(if $(call given,AGAINST),against)
 
 # MLflow's server on a PostgreSQL of its own, which `make test` leaves out where there is none.
 test-postgresql: setup

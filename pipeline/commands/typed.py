@@ -47,7 +47,7 @@ TARGETS = {
     "samples": ("FROM", "COUNT", "OUT", "CLASS"), "complete": ("IMAGE", "GIVEN", "FROM", "COUNT", "OUT"),
     "crate": ("MODELS", "OUT"), "pdf": ("OUT",), "ui": ("PORT",),
     "mlflow-gc": ("YES",),
-    "bench": ("QUICK",),
+    "bench": ("QUICK", "AGAINST"),
     "bare-run": ("MINUTES", "DATA", "WHEELS", "OUT", "OPTIONS"),
 }
 """The variables of make that a target heeds, beside EVERY_TARGET and ENVIRONMENT"""

@@ -1,8 +1,8 @@
 """Run the benchmarks: python -m tests.benchmarks [section …]
 
 They print a table and write it, as data and as text, to reports/benchmarks/; named ones take the place of their own
-sections there. QUICK=1 in the environment makes it a minute or two, with less to average over and smaller sizes, and
-writes nothing.
+sections there. QUICK=1 in the environment makes it some minutes, with less to average over and smaller sizes, and
+writes nothing. AGAINST=COMMIT names what the section `against` compares with.
 """
 
 from __future__ import annotations

@@ -61,6 +61,11 @@ class Clock:
 
         return timed
 
+    @property
+    def running(self) -> str:
+        """The part whose clock runs."""
+        return self._running[-1]
+
     def begin_rest(self) -> None:
         """The start is over; what is no part is the rest."""
         self._switch()

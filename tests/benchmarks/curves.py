@@ -1,10 +1,13 @@
 """How the cost grows
 
-With epochs, with samples, with test images: 1 means that the last of so many costs as much as those before. Training is
-on a part of MNIST's images; the estimate scores MNIST's test images, on the monitor's 17 values of σ, under training
-images with a little noise, which stand for samples. Each number of samples runs in a process of its own, whose peak
-memory is read at its end: Python and torch with their libraries, the samples in float32, and what the estimate needs
-beside them.
+With epochs, samples, test images, experiments, seeds and stages: 1 means that the last of so many costs as much as
+those before. Training is on a part of MNIST's images; the estimate scores MNIST's test images, on the monitor's 17
+values of σ, under training images with a little noise, which stand for samples. Each number of samples runs in a
+process of its own, whose peak memory is read at its end: Python and torch with their libraries, the samples in float32,
+and what the estimate needs beside them. Experiments and seeds are `dvc repro` of short trainings on digits: a stage for
+each experiment, one stage for all seeds. Stages are those of dvc.yaml for more and more experiments, with commands that
+write their outputs and do nothing else. *Entering* them is what `dvc repro` takes beyond these commands, and beyond a
+second `dvc repro` that has nothing to do: outputs are stored, and dvc.lock is read and written whole for each stage.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -27,12 +32,14 @@ from gan.adversarial.training import Training
 from gan.evaluation import parzen
 from pipeline.runtime import machine
 from pipeline.settings import parameters
-from tests.benchmarks import workload
-from tests.benchmarks.table import Effort, Row, unmeasured
+from tests.benchmarks import graphs, workload
+from tests.benchmarks.table import Effort, Row, share, unmeasured
 from tests.benchmarks.timing import FULL, QUICK, TINY, seconds, synchronised
 
 ORDER = 4
 NOISE = 0.05
+LONGEST = 120.0
+"""seconds that one graph of trivial stages may take"""
 GIB = 2**30
 
 
@@ -40,6 +47,9 @@ def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
     yield _epochs(effort, device)
     yield _test_images(effort, device)
     yield from _samples(effort, device)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield from _experiments_and_seeds(effort, device, Path(folder))
+        yield from _stages(effort, Path(folder))
 
 
 def growth(points: Sequence[tuple[float, float]], middle: int) -> float:
@@ -68,7 +78,7 @@ def _test_images(effort: Effort, device: torch.device) -> Row:
     sizes = [n for n in (10, 100, 316, 1000, 3162, 10_000) if n <= workload.few(effort, 10_000, 3162, 50)]
     sizes = sizes if len(sizes) > 1 else [10, 50]
     points = tuple((float(n), _median_seconds(
-        lambda n=n: parzen.log_likelihood(images[:n], samples, _bandwidths()), device, effort)) for n in sizes)
+        partial(parzen.log_likelihood, images[:n], samples, _bandwidths()), device, effort)) for n in sizes)
     return Row(f"a test image of {sizes[-1]:,}", f"one of {sizes[-2]:,}", growth(points, -2), "×", x="test images",
                y="seconds", points=points, note=f"under {len(samples):,} samples")
 
@@ -95,6 +105,45 @@ def _samples(effort: Effort, device: torch.device) -> Iterator[Row]:
     yield Row(f"peak memory with {last:,} samples", "the samples themselves, in float32", found[-1][2] / own, "×",
               x="samples", y="GiB", points=tuple((float(n), peak) for n, _, peak in found),
               note=f"{found[-1][2]:.2f} GiB against {own:.2f} GiB")
+
+
+def _experiments_and_seeds(effort: Effort, device: torch.device, folder: Path) -> Iterator[Row]:
+    numbers, epochs = (1, 2, 4) if effort.full else (1, 2), workload.few(effort, 20, 5, 2)
+    trainings = graphs.Trainings(folder / "clone", numbers, epochs, device)
+    first = trainings.experiments(1)
+    for what, where, measure in (("an experiment", "experiments", trainings.experiments),
+                                 ("a seed", "seeds", trainings.seeds)):
+        points = tuple((float(n), first if n == 1 else measure(n)) for n in numbers)
+        last, middle = numbers[-1], numbers[-2]
+        yield Row(f"{what} of {last}", f"one of {middle}", growth(points, -2), "×", x=where, y="seconds",
+                  points=points, note=f"dvc repro of their trainings, {epochs} epochs of digits each")
+
+
+def _stages(effort: Effort, folder: Path) -> Iterator[Row]:
+    found: list[graphs.Reproduced] = []
+    left_out, minutes = "", f"{LONGEST / 60:.0f} min"
+    for experiments in (1, 4, 14, 142) if effort.full else (1, 2) if effort.tiny else (1, 4):
+        graph = graphs.Trivial(folder / f"trivial-{experiments}", experiments)
+        if found and found[-1].of_each * graph.stages > LONGEST:
+            left_out = (f"{graph.stages:,} stages were left out: they would take longer than {minutes} even if each "
+                        f"cost no more than one of {found[-1].stages:,}, which took {found[-1].whole:.0f} s")
+            break
+        reproduced = graph.reproduce(LONGEST)
+        if isinstance(reproduced, int):
+            left_out = f"{graph.stages:,} stages took longer than {minutes}, in which {reproduced:,} of them ended"
+            break
+        found.append(reproduced)
+    if len(found) < 2:
+        yield unmeasured("entering a stage into dvc.lock", "one of fewer", left_out)
+        return
+    last, middle = found[-1], found[-2]
+    points = tuple((float(each.stages), each.entering) for each in found)
+    yield Row(f"entering a stage of {last.stages:,} into dvc.lock", f"one of {middle.stages:,}", growth(points, -2),
+              "×", x="stages", y="seconds", points=points, note=left_out)
+    of = f"dvc repro of {last.stages:,} stages that do nothing"
+    yield share("entering them into dvc.lock", of, last.entering, last.whole)
+    yield share("starting DVC, and finding them up to date", of, last.nothing, last.whole)
+    yield share("their own commands", of, last.commands, last.whole)
 
 
 def _expected_peak(found: Sequence[tuple[int, float, float]], n: int) -> float:

@@ -72,7 +72,7 @@ class Score:
 
 
 def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
-    score = _score(effort, device)
+    score = to_score(effort, device)
     what = "σ chosen and test images scored"
     ours = synchronised(score.ours, device)
     for precision, floor, target in ((torch.float64, "the distances' products in float64", 1.5),
@@ -91,7 +91,7 @@ def rows(effort: Effort, device: torch.device) -> Iterator[Row]:
         scale=_scale(score, images)), 40)
 
 
-def _score(effort: Effort, device: torch.device) -> Score:
+def to_score(effort: Effort, device: torch.device) -> Score:
     data, settings = workload.dataset(effort), parameters.load().parzen("paper", "mnist")
     samples, searched, scored = ((60, 20, 25) if effort.tiny else
                                  (settings.samples, settings.validation_images, len(data.test)) if effort.full else

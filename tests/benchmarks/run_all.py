@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import io
 import pkgutil
 import re
 import time
@@ -13,16 +12,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import matplotlib
 import torch
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from gan.errors import ReproductionError
-from pipeline.figures.style import BLUE, DPI, GREY, STYLE, WIDTH
 from pipeline.runtime import files, machine
 from tests import benchmarks
-from tests.benchmarks import table
+from tests.benchmarks import pictures, table
 from tests.benchmarks.table import Row
 from tests.benchmarks.timing import FULL, QUICK, Effort
 
@@ -30,10 +25,11 @@ FOLDER = Path("reports/benchmarks")
 TEXT = FOLDER / "README.md"
 INTRODUCTION = """# Benchmarks
 
-Written by `make bench`; a table for each machine on which it was run. Both sides of a row run by turns in one process,
-after one run of each to get started. A ratio is the median over repeats of the ratio within each, with the quartiles
-in brackets: *×* says how many times as long ours takes, *× faster* how many times as long the other one takes, *%*
-what share of the time. Seconds are medians, ours first.
+Written by `make bench`; a table for each machine on which it was run. Both sides of a row run by turns, in one process
+unless the section says otherwise, after one run of each to get started. A ratio is the median over repeats of the ratio
+within each, with the quartiles in brackets: *×* says how many times as long ours takes, *× faster* how many times as
+long the other one takes, *%* what share of the time. Seconds are medians, ours first. A curve is about proportional to
+a power of x, whose exponent is the slope of the least squares line through its points, both axes logarithmic.
 """
 
 
@@ -57,9 +53,14 @@ def order(module: ModuleType) -> int:
     return int(getattr(module, "ORDER", 100))
 
 
+def on_request(module: ModuleType) -> bool:
+    """Whether a section is run only where it is named."""
+    return bool(getattr(module, "ON_REQUEST", False))
+
+
 def run(names: Sequence[str], quick: bool = False) -> None:
-    """All sections, or those named. After a full run the table is written; where some were named, those of its sections
-    alone."""
+    """All sections but those on request, or those named. After a full run the table is written; what was not run keeps
+    the rows of before."""
     known = sections()
     for name in names:
         if name not in known:
@@ -70,7 +71,8 @@ def run(names: Sequence[str], quick: bool = False) -> None:
     effort = QUICK if quick else FULL
     print(f"{machine.describe(hardware)}; {hardware['threads']} threads", flush=True)
     start = time.monotonic()
-    done = [measure(module, effort, device) for name, module in known.items() if not names or name in names]
+    done = [measure(module, effort, device) for name, module in known.items()
+            if (name in names if names else not on_request(module))]
     print(f"\n{time.monotonic() - start:.0f} s", flush=True)
     if effort.full:
         write(done, hardware, whole=not names)
@@ -91,21 +93,28 @@ def _printed(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def write(done: Sequence[Section], hardware: Mapping[str, Any], whole: bool = True) -> None:
-    """The data and curves of this machine, and the text for all machines; unless `whole`, sections that were not done
-    now stay as they are."""
+    """The data and curves of this machine, and the text for all machines. Sections that were not done now stay as they
+    are; of those before a `whole` run, only the ones on request."""
     path = FOLDER / f"{slug(hardware)}.json"
     commit, clean = machine.commit()
     now = {section.heading: {"heading": section.heading, "text": section.text, "commit": commit, "clean": clean,
                              "rows": [table.as_json(row) for row in section.rows]} for section in done}
-    before = {} if whole or not path.exists() else {
-        section["heading"]: section for section in files.read_json(path)["sections"]}
+    requested = [_heading(module) for module in sections().values() if on_request(module)]
+    before = {section["heading"]: section for section in (files.read_json(path)["sections"] if path.exists() else [])
+              if not whole or section["heading"] in requested}
     ordered = [heading for module in sections().values() for heading in [_heading(module)] if heading in before | now]
     content = [(before | now)[heading] for heading in dict.fromkeys([*ordered, *before, *now])]
     files.write_json(path, {"hardware": dict(hardware), "sections": content})
-    curves = [table.from_json(row) for section in content for row in section["rows"] if row.get("points")]
-    if curves:
-        files.write_bytes(path.with_suffix(".png"), figure(curves))
+    rows = [table.from_json(row) for section in content for row in section["rows"]]
+    if curves := [row for row in rows if row.points]:
+        files.write_bytes(path.with_suffix(".png"), pictures.curves(curves))
+    if parts := [row for row in rows if row.part_of]:
+        files.write_bytes(_parts_picture(path), pictures.bars(parts))
     files.write_text(TEXT, text(FOLDER))
+
+
+def _parts_picture(path: Path) -> Path:
+    return path.with_name(f"{path.stem}-parts.png")
 
 
 def _heading(module: ModuleType) -> str:
@@ -130,44 +139,16 @@ def text(folder: Path) -> str:
             state = "" if section["clean"] else ", with changes that are not committed"
             parts.append(f"### {section['heading']}\n\n{section['text']} Measured at commit "
                          f"{section['commit'][:7] or 'unknown'}{state}.\n\n{table.markdown(rows)}")
-            curves = [row for row in rows if row.points]
-            if curves:
-                parts.append("\n".join(["| curve | points |", "|---|---|", *map(_points, curves)]) + "\n")
-                parts.append(f"![Cost against epochs, images, samples and devices]({path.stem}.png)\n")
+            if curves := [row for row in rows if row.points]:
+                parts.append("\n".join(["| curve | exponent | points |", "|---|---|---|",
+                                        *map(_points, curves)]) + "\n")
+                parts.append(f"![Cost against what it grows with]({path.stem}.png)\n")
+            if any(row.part_of for row in rows):
+                parts.append(f"![Parts of a whole, in percent]({_parts_picture(path).name})\n")
     return "\n".join(parts)
 
 
 def _points(row: Row) -> str:
     listed = ", ".join(f"{x:,.0f}: {table.duration(y) if row.y == 'seconds' else f'{y:.2f} {row.y}'}"
                        for x, y in row.points)
-    return f"| {row.y} against {row.x} | {listed} |"
-
-
-def figure(curves: Sequence[Row]) -> bytes:
-    """A panel for each curve; dotted, what is proportional to x and ends at the last point, or of a curve that falls,
-    what is proportional to 1/x and begins at the first."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
-        drawn = Figure(figsize=(WIDTH, 2.3 * -(-len(curves) // 2)), layout="constrained")
-        for i, row in enumerate(curves):
-            axes = drawn.add_subplot(-(-len(curves) // 2), 2, i + 1)
-            xs, ys = [x for x, _ in row.points], [y for _, y in row.points]
-            falls = ys[-1] < ys[0]
-            axes.plot(xs, [ys[0] * xs[0] / x if falls else x / xs[-1] * ys[-1] for x in xs], ":", color=GREY)
-            axes.plot(xs, ys, "o-", color=BLUE, markersize=3)
-            if xs[-1] > 50 * xs[0]:
-                axes.set_xscale("log")
-                axes.set_yscale("log")
-                for axis in (axes.xaxis, axes.yaxis):
-                    axis.set_major_formatter(FuncFormatter(_tick))  # matplotlib's own has formulas, which STYLE has off
-                    axis.set_minor_formatter(NullFormatter())
-            axes.set_xlabel(row.x)
-            axes.set_ylabel(row.y)
-        raw = io.BytesIO()
-        drawn.savefig(raw, format="png", dpi=DPI, metadata={"Software": None})
-    return raw.getvalue()
-
-
-def _tick(value: float, position: int) -> str:
-    return f"{value / 1e6:g}M" if value >= 1e6 else f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"
+    return f"| {row.y} against {row.x} | {row.exponent:.2f} | {listed} |"

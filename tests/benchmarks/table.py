@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,6 +11,9 @@ from typing import Any
 from tests.benchmarks.timing import Comparison, Effort
 
 __all__ = ["Effort", "Row", "as_json", "faster", "from_json", "line", "markdown", "share", "slower", "unmeasured"]
+
+DERIVED = ("exponent", "met")
+"""What JSON says beside a row's own values, which it follows from"""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,17 @@ class Row:
     y: str = ""
     points: tuple[tuple[float, float], ...] = ()
     """of the curve that the ratio sums up, and what its axes are"""
+    part_of: str = ""
+    """the whole that, with the other rows that name it, it adds up to"""
+
+    @property
+    def exponent(self) -> float | None:
+        """p where the curve is about proportional to xᵖ: the slope of the least squares line through its points, both
+        axes logarithmic. None without a curve."""
+        if len(self.points) < 2:
+            return None
+        xs, ys = ([math.log(value) for value in values] for values in zip(*self.points, strict=True))
+        return statistics.linear_regression(xs, ys).slope
 
     @property
     def met(self) -> bool | None:
@@ -78,13 +94,13 @@ def line(row: Row) -> str:
 
 def as_json(row: Row) -> dict[str, Any]:
     """Plain values, times and ratios to four digits, without what does not apply."""
-    rounded = {name: _rounded(value) for name, value in asdict(row).items() if value not in (None, "", ())}
-    return rounded if row.met is None else rounded | {"met": row.met}
+    known = asdict(row) | {name: getattr(row, name) for name in DERIVED}
+    return {name: _rounded(value) for name, value in known.items() if value not in (None, "", ())}
 
 
 def from_json(content: Mapping[str, Any]) -> Row:
     """The row that `as_json` wrote."""
-    known = {name: value for name, value in content.items() if name != "met"}
+    known = {name: value for name, value in content.items() if name not in DERIVED}
     quartiles = known.pop("quartiles", None)
     return Row(**{"ratio": None, **known, "points": tuple((x, y) for x, y in known.get("points", []))},
                quartiles=None if quartiles is None else (quartiles[0], quartiles[1]))
