@@ -36,5 +36,6 @@ def require_distinct(seeds: Iterable[int]) -> None:
     for seed, purpose in itertools.product(seeds, PURPOSES):
         other, its = streams.setdefault(seed_of(seed, purpose) % KEPT, (seed, purpose))
         if (other, its) != (seed, purpose):
-            raise ValueError(f"seeds {other} and {seed} would draw the same numbers, for {its!r} and {purpose!r}, on a "
-                             f"processor, which keeps 32 bits of them: take another seed for one")
+            what = f"{purpose!r}" if its == purpose else f"{its!r} and {purpose!r}"
+            raise ValueError(f"seeds {other} and {seed} would draw the same numbers for {what} on a processor, which "
+                             "keeps 32 bits of a stream's seed: take another seed for one")

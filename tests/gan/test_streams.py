@@ -48,7 +48,7 @@ def test_a_processor_keeps_32_bits():
 
 
 def test_seeds_that_would_draw_the_same_are_refused():
-    with pytest.raises(ValueError, match="seeds 12611 and 139413 would draw the same numbers, for 'initial weights'"):
+    with pytest.raises(ValueError, match="seeds 12611 and 139413 would draw the same numbers for 'initial weights' on"):
         require_distinct([1, *SAME])
 
 
