@@ -14,6 +14,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor
 
+from gan.adversarial.bidirectional_settings import BidirectionalNets
 from gan.adversarial.conditions import Told, class_codes, even_told, generate, of_classes, of_pixels
 from gan.adversarial.layers import Network
 from gan.adversarial.networks import draw_noise, load, whole_generator
@@ -24,7 +25,7 @@ from gan.weights import read_description, read_weights
 
 
 class Generator:
-    """G of trained adversarial nets, with the weights of one variant, on the CPU."""
+    """G of trained adversarial nets, or of bidirectional ones, with the weights of one variant, on the CPU."""
 
     def __init__(self, nets: AdversarialNets, shape: Shape, weights: Mapping[str, Tensor]) -> None:
         """`weights` by the names "0", "1", … in the order of G's layers. ValueError if they are of other networks."""
@@ -45,12 +46,19 @@ class Generator:
         variant.
         """
         description = read_description(path)
-        if (kind := description.model["kind"]) != "adversarial_nets":
-            raise DataError(f"{path} holds no generator", expected="weights of adversarial_nets", found=kind,
-                            remedy="name a file of an experiment with adversarial nets")
+        if (kind := description.model["kind"]) not in ("adversarial_nets", "bidirectional_nets"):
+            raise DataError(f"{path} holds no generator that can be loaded",
+                            expected="weights of adversarial_nets or bidirectional_nets", found=kind,
+                            remedy="name a file of an experiment with such nets")
         weights = {name: tensor.float() for name, tensor in read_weights(path, variant).items()}
         try:
-            nets = TypeAdapter(AdversarialNets).validate_python(description.model)
+            if kind == "bidirectional_nets":
+                pairs = TypeAdapter(BidirectionalNets).validate_python(description.model)
+                nets = AdversarialNets("adversarial_nets", pairs.noise, pairs.generator, pairs.discriminator,
+                                       pairs.recipe)
+                weights = {name: tensor for name, tensor in weights.items() if "." not in name}  # without the encoders'
+            else:
+                nets = TypeAdapter(AdversarialNets).validate_python(description.model)
             return cls(nets, description.shape, weights)
         except ValueError as error:  # pydantic's are ValueErrors, too
             raise DataError(f"{path}: its settings and its weights do not fit each other",

@@ -98,9 +98,13 @@ def main() -> None:
 
 
 def holders(patience: float = PATIENCE) -> list[Holder]:
-    """Those of either lock; of the one that is held for a moment only, who holds it after `patience` seconds still."""
+    """Those of either lock; of the one that is held for a moment only, who holds it after `patience` seconds still, and
+    so long is also waited for a process that is just being ended."""
     found = _of_stages()
     until = time.monotonic() + patience
+    while time.monotonic() < until and not all(holder.is_alive() for holder in found):
+        time.sleep(0.1)
+        found = _of_stages()
     while not found and (pid := _of_the_graph()) is not None:
         if time.monotonic() >= until:
             return [Holder(pid, "")]
@@ -126,9 +130,12 @@ def mend() -> None:
     """Take back what a dvc that was killed left half written; there must be none at work.
 
     `dvc.lock` becomes the last commit's, or goes where that has none. Stages that have run since are found in DVC's run
-    cache, so that none runs again.
+    cache, so that none runs again. `rwlock` goes where DVC would take a process for one at work that has ended.
     """
     blockers = FOLDER / "rwlock"
+    if any(_is_zombie(holder.pid) for holder in _named()):
+        blockers.unlink()
+        print(f"{blockers} named a dvc that was killed, and is deleted")
     with contextlib.suppress(OSError):
         try:
             json.loads(blockers.read_text())
@@ -179,7 +186,20 @@ def _committed() -> bytes:
 
 
 def _of_stages() -> list[Holder]:
-    """By `rwlock`; without those that DVC itself will find to have ended."""
+    """By `rwlock`; without those that have ended."""
+    return [holder for holder in _named() if psutil.pid_exists(holder.pid) and not _is_zombie(holder.pid)]
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether a process has ended and keeps its number until its parent asks after it, in a container perhaps for ever;
+    DVC takes it for one that runs."""
+    with contextlib.suppress(psutil.Error):
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    return False
+
+
+def _named() -> list[Holder]:
+    """Whom `rwlock` names."""
     try:
         content: dict[str, dict[str, Any]] = json.loads((FOLDER / "rwlock").read_text())
         found: dict[tuple[int, str], Holder] = {}
@@ -192,7 +212,7 @@ def _of_stages() -> list[Holder]:
                         holder.writes.add(_from_here(Path(path)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, or just being written
         return []
-    return [holder for holder in found.values() if psutil.pid_exists(holder.pid)]
+    return [*found.values()]
 
 
 def _of_the_graph() -> int | None:

@@ -9,6 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from gan.adversarial.bidirectional_settings import BidirectionalNets, EncoderNetwork, EncoderOutput
 from gan.adversarial.settings import (
     Convolution,
     Deconvolution,
@@ -127,6 +128,18 @@ def test_the_weights_of_any_model_are_read_by_the_names_that_it_wants(tmp_path, 
     assert (read_description(path).shape, list(read_description(path).variants)) == (SHAPE, ["raw"])
     with pytest.raises(DataError, match=r"holds no generator[\s\S]*found: kmeans"):
         Generator.load(path, "raw")
+
+
+def test_the_generator_of_bidirectional_nets_is_loaded_without_their_encoders(tmp_path, small_nets, images):
+    small = small_nets(chosen_epoch="last")
+    nets = BidirectionalNets("bidirectional_nets", small.noise, small.generator,
+                             EncoderNetwork([GeneratorLayer(4, "relu", 0.5)], EncoderOutput(0.5)), small.discriminator,
+                             small.recipe, afterwards_epochs=1, afterwards_learning_rate=0.02, afterwards_momentum=0.5)
+    model = create(nets, images, 1, shape=SHAPE)
+    path = saved(tmp_path / "seed-1.safetensors", nets, model)
+    for variant in model.variants:
+        expected = model.sample(read_weights(path, variant), 5, torch.Generator().manual_seed(3))
+        assert torch.equal(Generator.load(path, variant).sample(5, seed=3).flatten(1), expected)
 
 
 @pytest.mark.parametrize("variant", ["best", "", "raw."])

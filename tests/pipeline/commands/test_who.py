@@ -113,6 +113,18 @@ def test_a_process_that_has_ended_holds_nothing(checkout):
     who.free()
 
 
+def test_a_process_that_has_ended_and_that_nobody_has_asked_after_holds_nothing(checkout, capsys):
+    """Killed with its parent in a container whose first process asks late, or never."""
+    zombie = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+    held_by(zombie.pid)
+    assert who.holders() == []
+    who.free()
+    assert capsys.readouterr().out == ".dvc/tmp/rwlock named a dvc that was killed, and is deleted\n"
+    assert not (who.FOLDER / "rwlock").exists()
+    zombie.wait()
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"write": {"a": 1}}', "\0"])
 def test_a_lock_that_names_nobody_holds_nothing(checkout, content):
     who.FOLDER.mkdir(parents=True)
