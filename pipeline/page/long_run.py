@@ -174,7 +174,7 @@ def _section(run: LongRun, entry: Entry | None, numbers: Numbering, strip: Figur
                         [_starts_figure(run, starts, numbers) for starts in drawn]) if run.starts else None
     return LongRunSection(
         anchor("long-run", f"{run.experiment}-{run.profile}"),
-        f"The recorded run: {name}, profile {run.profile}", _facts(run),
+        f"{'The recorded run' if run.annealing else 'Recorded starts'}: {name}, profile {run.profile}", _facts(run),
         _judged(entry) if entry and paper else "", pictures, validation,
         _scores(run.annealing) if run.annealing else [], _samples(run, numbers), collapse)
 
