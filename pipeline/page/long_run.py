@@ -153,10 +153,10 @@ def strip_of(run: LongRun, recorded: Sequence[Recorded], numbers: Numbering) -> 
 
 
 def long_run_sections(runs: Sequence[LongRun], recorded: Sequence[Recorded], numbers: Numbering,
-                      strips: Mapping[str, Figure] | None = None) -> list[LongRunSection]:
+                      strips: Mapping[str, Figure] | None = None, full: bool = False) -> list[LongRunSection]:
     """One for each long run; `recorded` has its row of Table 1, `strips` by a run's folder those that stand elsewhere
-    already."""
-    return [_section(run, _entry(run, recorded), numbers, (strips or {}).get(run.folder)) for run in runs]
+    already. The `full` page draws all starts, the other one those of a run's own recipe."""
+    return [_section(run, _entry(run, recorded), numbers, (strips or {}).get(run.folder), full) for run in runs]
 
 
 def _entry(run: LongRun, recorded: Sequence[Recorded]) -> Entry | None:
@@ -164,14 +164,15 @@ def _entry(run: LongRun, recorded: Sequence[Recorded]) -> Entry | None:
                 None)
 
 
-def _section(run: LongRun, entry: Entry | None, numbers: Numbering, strip: Figure | None) -> LongRunSection:
+def _section(run: LongRun, entry: Entry | None, numbers: Numbering, strip: Figure | None, full: bool
+             ) -> LongRunSection:
     paper = published_score(entry["model"], entry["dataset"]) if entry else None
     name = dataset_name(entry["dataset"]) if entry else run.experiment
     pictures = strip or _strip(run, entry, numbers)
     validation = _validation(run, run.annealing, paper, numbers) if run.annealing else None
-    drawn = [starts for i, starts in enumerate(run.starts) if i == 0 or any(starts.collapsed)]
     collapse = Collapse(COLLAPSE_RULE, [_starts_row(starts, run.commit) for starts in run.starts],
-                        [_starts_figure(run, starts, numbers) for starts in drawn]) if run.starts else None
+                        [_starts_figure(run, starts, numbers) for starts in (run.starts if full else run.starts[:1])]
+                        ) if run.starts else None
     return LongRunSection(
         anchor("long-run", f"{run.experiment}-{run.profile}"),
         f"{'The recorded run' if run.annealing else 'Recorded starts'}: {name}, profile {run.profile}", _facts(run),

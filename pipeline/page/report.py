@@ -48,7 +48,7 @@ def render(metrics: Mapping[str, Entry], plan: Plan, recorded: Sequence[Recorded
     strips = _first_strip(long_runs, recorded, numbers)
     lead = next(iter(strips.values()), None) or _own_strip(metrics, recorded, plan, numbers)
     opinions = second_opinions(metrics, numbers)
-    runs = long_run_sections(long_runs, recorded, numbers, strips)
+    runs = long_run_sections(long_runs, recorded, numbers, strips, full)
     collapses = mechanism_sections(mechanisms, numbers)
     measured = measurements(metrics, recorded, notes)
     plots = dot_plots(measured, numbers)
