@@ -23,7 +23,7 @@ from ruamel.yaml.error import YAMLError
 from gan.adversarial.bidirectional_settings import BidirectionalNets
 from gan.adversarial.model import AdversarialNetsModel
 from gan.adversarial.semi_supervised_settings import SemiSupervisedNets
-from gan.adversarial.settings import AdversarialNets
+from gan.adversarial.settings import AdversarialNets, OnClass
 from gan.baselines.chains import VARIANTS
 from gan.baselines.settings import ChainModel, DeepBeliefNet, DeepGSN, KMeans, StackedCAE
 from gan.datasets.sources import Availability
@@ -281,10 +281,14 @@ def games_apart(model: AdversarialNets) -> list[AdversarialNets]:
 
 
 def seconds_per_update(model: AdversarialNets, shape: tuple[int, int, int], device: torch.device) -> Seconds:
-    """Of one game, of whose images there is one minibatch."""
-    labels = torch.zeros(model.recipe.batch_size, dtype=torch.int64) if model.needs_labels else None
-    training = create(model, torch.rand(model.recipe.batch_size, math.prod(shape)), 0, device, shape, labels=labels)
-    return rounds(training.fit_epoch)
+    """Of one game, of whose images there is one minibatch, or as many as have one of each class that is told."""
+    condition, size = model.condition, model.recipe.batch_size
+    labels = None
+    if isinstance(condition, OnClass):
+        labels = torch.arange(size * math.ceil(condition.classes / size)) % condition.classes
+    images = size if labels is None else len(labels)
+    training = create(model, torch.rand(images, math.prod(shape)), 0, device, shape, labels=labels)
+    return rounds(training.fit_epoch) / (images // size)
 
 
 def seconds_per_image(model: BidirectionalNets | SemiSupervisedNets, shape: tuple[int, int, int],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from dvc.repo import Repo
@@ -19,7 +21,7 @@ from gan.errors import DataError, ParameterError, ReproductionError
 from gan.lessons.catalogue import LESSONS
 from pipeline.artifacts.raw import data_availability
 from pipeline.commands import plan, timing
-from pipeline.commands.plan import measure, seconds_of_chains, seconds_per_update
+from pipeline.commands.plan import measure, seconds_of_chains, seconds_per_image, seconds_per_update
 from pipeline.settings import parameters
 from pipeline.settings.plan import Plan
 
@@ -450,6 +452,23 @@ def test_the_estimate_is_measured_on_this_machine(monkeypatch):
     seconds = [plan.estimate(checked, name, checked.experiment(name), torch.device("cpu"), {})
                for name in ("digits", "digits_training_images", "digits_kmeans")]
     assert all(0 < low <= high < 3600 for low, high in seconds)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in parameters.load(plan=False).raw["experiments"].items()
+                                  if "mnist" in name])
+def test_the_time_of_every_experiment_on_mnist_can_be_measured(monkeypatch, name):
+    """Each trains for a moment, whatever it is told and however many labels it needs."""
+    known = dataclasses.replace(parameters.load(plan=False), profile="cpu")
+    monkeypatch.setattr(plan, "seconds_per_update", seconds_per_update)
+    monkeypatch.setattr(plan, "seconds_per_image", seconds_per_image)
+    monkeypatch.setattr(plan, "seconds_of_chains", seconds_of_chains)
+
+    def once(train, **limits):
+        train()
+        return np.ones(2)
+
+    monkeypatch.setattr(plan, "rounds", once)
+    assert np.min(plan.estimate(known, name, known.experiment(name), torch.device("cpu"), {})) > 0
 
 
 def test_nothing_is_downloaded_made_or_trained(tmp_path):
