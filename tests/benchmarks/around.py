@@ -17,10 +17,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
-from ruamel.yaml import YAML
 
 from pipeline.artifacts.paths import PLAN, prepared_file
 from pipeline.settings import parameters
@@ -88,15 +86,12 @@ def _clocked(folder: Path, experiment: str, profile: str, epochs: int, device: t
 
 def _set_up(clone: Clone, experiment: str, profile: str, epochs: int) -> None:
     """Parameters of one seed with so many epochs, and what the stage reads."""
-    yaml, path = YAML(), clone.root / "params.yaml"
-    content: Any = yaml.load(path.read_text())
-    entry = content["experiments"][experiment]
-    content["profile"] = profile
-    entry["train"]["seeds"] = [1]
-    changed = entry["train"] if profile == "paper" else entry["profiles"][profile]["train"]
-    changed["model"]["recipe"]["epochs"] = epochs
-    with path.open("w") as file:
-        yaml.dump(content, file)
+    with clone.edited() as content:
+        entry = content["experiments"][experiment]
+        content["profile"] = profile
+        entry["train"]["seeds"] = [1]
+        changed = entry["train"] if profile == "paper" else entry["profiles"][profile]["train"]
+        changed["model"]["recipe"]["epochs"] = epochs
     Plan(datasets=[entry["dataset"]], experiments={experiment: entry["dataset"]}).write(clone.root / PLAN)
     prepared, here = prepared_file(entry["dataset"]), Path.cwd()
     with contextlib.chdir(clone.root):

@@ -121,16 +121,13 @@ class Trainings:
         """With so many experiments of one seed, and one with each of these numbers of seeds; of one seed the first."""
         self.clone = make_clone(root)
         self.environment = {"GAN_DEVICE": str(device), "OMP_NUM_THREADS": str(torch.get_num_threads())}
-        yaml, path = YAML(), root / "params.yaml"
-        content: Any = yaml.load(path.read_text())
-        content["profile"] = "smoke"
         seeds = {f"experiment_{k}": [k] for k in range(1, max(numbers) + 1)} | {
             f"seeds_{n}": list(range(1, n + 1)) for n in numbers if n > 1}
-        for name, of_one in seeds.items():
-            content["experiments"][name] = {"like": f"experiments.{EXPERIMENT}", "train": {
-                "seeds": of_one, "model": {"recipe": {"epochs": epochs}}}}
-        with path.open("w") as file:
-            yaml.dump(content, file)
+        with self.clone.edited() as content:
+            content["profile"] = "smoke"
+            for name, of_one in seeds.items():
+                content["experiments"][name] = {"like": f"experiments.{EXPERIMENT}", "train": {
+                    "seeds": of_one, "model": {"recipe": {"epochs": epochs}}}}
         Plan(datasets=[DATASET], experiments=dict.fromkeys(seeds, DATASET)).write(root / PLAN)
         with contextlib.chdir(root), contextlib.redirect_stdout(io.StringIO()):
             configure.main()

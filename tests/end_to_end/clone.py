@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -77,17 +78,22 @@ class Clone:
 
     def change(self, name: str, by: int, file: str = "params.yaml") -> tuple[int, int]:
         """Add to a number in params.yaml, comments and all else left as they are; what it was and what it is."""
+        *parents, last = name.split(".")
+        with self.edited(file) as block:
+            for parent in parents:
+                block = block[parent]
+            old = block[last]
+            block[last] = old + by
+        return old, old + by
+
+    @contextlib.contextmanager
+    def edited(self, file: str = "params.yaml") -> Iterator[Any]:
+        """Its content, written when it has been changed, comments and all else left as they are."""
         yaml, path = YAML(), self.root / file
         content = yaml.load(path.read_text())
-        *parents, last = name.split(".")
-        block = content
-        for parent in parents:
-            block = block[parent]
-        old = block[last]
-        block[last] = old + by
+        yield content
         with path.open("w") as stream:
             yaml.dump(content, stream)
-        return old, old + by
 
     def commit(self, message: str) -> None:
         self.run("git", "add", "--all")

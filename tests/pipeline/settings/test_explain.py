@@ -95,6 +95,7 @@ def changed_by_dvc(folder: Path, experiment: str, profile: str, row: explain.Set
     # A block of the experiment itself that is `like` this one has the value from the same place, and changes with it.
     same = {each.name for each in rows(experiment, profile) if each.path == row.path}
     changed = {key for key in before if after.get(key) != before[key]}
+    assert after == effective(explain.changed(KNOWN.raw, {row.place: OTHER}), experiment, profile)
     assert row.name in {key for key in after if after[key] == OTHER} <= same
     assert all(any(key == name or key.startswith(f"{name}.") for name in same) for key in changed)
     assert after.keys() - before.keys() <= same

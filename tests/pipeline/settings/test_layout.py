@@ -4,12 +4,12 @@ shows no others.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from changed_lines import changed_lines
 from dvc.utils import hydra
 from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 
@@ -43,11 +43,6 @@ def scalars(tree: Any) -> Iterator[tuple[Any, Any]]:
             yield from scalars(each)
         else:
             yield tree, key
-
-
-def changed_lines(before: str, after: str) -> list[str]:
-    return [line for line in difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
-            if line[0] in "+-" and line[:3] not in ("+++", "---")]
 
 
 def test_dvc_writes_the_file_as_it_is():

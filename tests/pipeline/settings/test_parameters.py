@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from changed_lines import changed_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
@@ -494,11 +495,6 @@ def file(tmp_path: Path) -> Path:
 
 
 OTHER = next(name for name in PROFILES if name != RAW["profile"])
-
-
-def changed_lines(before: str, after: str) -> list[str]:
-    return [line for line in difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
-            if line[0] in "+-" and line[:3] not in ("+++", "---")]
 
 
 def test_writing_what_the_file_says_already_changes_no_byte(file):
