@@ -1,4 +1,5 @@
-# make reproduce   from nothing to the table and the report; CLUSTER=slurm or CLUSTER=local runs stages side by side
+# make reproduce   from nothing to the table and the report, stages side by side; CLUSTER=slurm on a cluster,
+#                  CLUSTER=none one after another
 # make lessons     only the lessons: the theory and the 2016 slides as experiments, each criterion with its verdict
 # make samples     a picture of samples from a trained generator that is in git, at once; FROM=file of other weights
 #                  CLASS=7 of one class, by conditional nets
@@ -42,7 +43,7 @@
 # Settings, all optional: PROFILE=paper|cpu|smoke  EXPERIMENTS="mnist mnist_kmeans"  LESSONS="figure_1 convergence"|all|none
 # GAN_DATA=/folders:of/your/own  GAN_DEVICE=cpu|cuda|cuda:1  MLFLOW_TRACKING_URI=http://…  PYTHON=python3.12
 # COUNT=100 (of samples)  OUT=file (of samples, complete, crate, pdf)
-# PORT=5000 (of the UI)  CLUSTER=slurm|local  OPTIONS="--partition gpu --gpus 1" (python -m pipeline reproduce --help)
+# PORT=5000 (of the UI)  CLUSTER=slurm|local|none  OPTIONS="--partition gpu --gpus 1" (python -m pipeline reproduce --help)
 # A and B: git commits, branches or tags, DVC experiments, or workspace. One that is misspelt is refused.
 
 SHELL := /bin/bash
@@ -91,7 +92,8 @@ plan reproduce lessons table settings report sweep search collapse cancel scalin
 samples complete crate pdf: setup
 	@python -m pipeline $@ $(WORDS_$@)
 
-WORDS_reproduce = $(if $(CLUSTER),--cluster $(CLUSTER) $(OPTIONS))
+WORDS_reproduce = $(if $(CLUSTER),--cluster $(CLUSTER)) $(OPTIONS)
+WORDS_lessons = $(WORDS_reproduce)
 WORDS_sweep = '$(GRID)' $(if $(CLUSTER),--cluster $(CLUSTER)) $(OPTIONS)
 WORDS_settings = $(EXPERIMENT)
 WORDS_search = $(EXPERIMENT)

@@ -1,7 +1,7 @@
 """The graph past one machine: its stages as jobs of a Slurm cluster, or as processes on this machine's cores and GPUs.
 
+    make reproduce                                                    # on this machine, where local.py finds it of use
     make reproduce CLUSTER=slurm OPTIONS="--partition gpu --gpus 1"
-    make reproduce CLUSTER=local
 
 **There is no scheduler of ours.** Slurm decides where and when; `submitit` submits; DVC's run cache is the memory that
 machines share: a stage that one has run, all others find by the digest of its command, code, data and parameters.
@@ -20,7 +20,8 @@ machines share: a stage that one has run, all others find by the digest of its c
 
 **Worker** (`worker.py`), on a node: a clone of its own at the commit, params.yaml and dvc.lock as they are here, the
 environment of this checkout, the data that the stage reads, `dvc repro --single-item`, its outputs and its record
-pushed. The clone goes when the worker ends; checkpoints lie in this checkout, so that whoever goes on finds them.
+pushed. On a node the clone goes when the worker ends, on this machine when the run does; checkpoints lie in this
+checkout, so that whoever goes on finds them.
 
 **Jobs die.** The coordinator alone decides what is submitted again (Slurm's own requeue is off, lest two decide): a job
 that ended without an outcome, or whose stage was killed, is, up to `--retries` times, and training resumes from its

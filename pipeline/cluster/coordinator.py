@@ -9,10 +9,10 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from dvc.exceptions import DvcException
 
@@ -52,6 +52,8 @@ class Work:
     checkpoints: Path
     targets: set[str]
     """stages that workers are to do"""
+    soon: Collection[str] = ()
+    """stages that go before others, however long those take"""
     status: dict[str, Status] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
@@ -100,14 +102,26 @@ class Options:
     retries: int = 3
     threads: int = 1
     scratch: str = ""
+    keep: bool = False
+    """whether clones of this checkout stay in `scratch` from task to task"""
     environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Follower(Protocol):
+    """Is told of the stages of this checkout."""
+
+    def done(self, stage: str, now: bool) -> str:
+        """`stage` is done, and its outputs are here: `now`, by a worker, or before. What is to be said of it."""
+
+    def undone(self, stages: Collection[str]) -> None:
+        """All that could be done is; these have failed, or need one that has."""
 
 
 class Coordinator:
     """Does `works` by `executor`; stages that need the network by `beside`, which runs here."""
 
     def __init__(self, works: Sequence[Work], executor: Executor, beside: Local, options: Options, times: Times,
-                 watch: Watch, folder: Path = FOLDER) -> None:
+                 watch: Watch, folder: Path = FOLDER, follower: Follower | None = None) -> None:
         self.works, self.options, self.times, self.watch = works, options, times, watch
         self._executors = {executor.name: executor, "here": beside}
         self._main, self._beside = executor, beside
@@ -116,7 +130,8 @@ class Coordinator:
         self._attempts: dict[tuple[str, str, int | None], int] = {}
         self._seeds_done: set[str] = set()
         self._began = time.monotonic()
-        self._checkout = checkout_now()
+        self._commit, self._settings = git.git("rev-parse", "HEAD"), settings_of(Path())
+        self._follower = follower
         self._asked: dict[str, float] = {}
         self._silent = False
         self.restarted = 0
@@ -136,12 +151,15 @@ class Coordinator:
                 if not self._jobs:
                     break
                 self._show()
-                time.sleep(SECONDS_BETWEEN_LOOKS * max(1.0, len(self._jobs) / JOBS_A_LOOK))
+                time.sleep(self._seconds_between_looks() * max(1.0, len(self._jobs) / JOBS_A_LOOK))
                 changed = self._look()
         except BaseException:
             self._leave()
             raise
         self._show()
+
+    def _seconds_between_looks(self) -> float:
+        return SECONDS_BETWEEN_LOOKS if self._main.seconds_between else SECONDS_BETWEEN_LOOKS / 5
 
     def _leave(self) -> None:
         """What runs on a cluster goes on; processes of this machine end, and trainings keep their state. A second
@@ -180,7 +198,7 @@ class Coordinator:
         """Of a stage of which all that it needs is done."""
         try:
             if work.graph.settle(name):
-                work.status[name] = "done"
+                self._done(work, name, now=False)
             else:
                 work.keys[name] = work.graph.key(name)
                 work.status[name] = "seeds" if self._seeds_left(work, name) else "ready"
@@ -199,7 +217,8 @@ class Coordinator:
         for each in self._wanted():
             if each.key not in running:
                 wanted.setdefault(each.key, each)
-        ranked = sorted(wanted.values(), key=lambda each: -self.times.path(each.work.graph, each.stage))
+        ranked = sorted(wanted.values(), key=lambda each: (each.stage not in each.work.soon,
+                                                           -self.times.path(each.work.graph, each.stage)))
         for executor in dict.fromkeys((self._main, self._beside)):
             mine = [each for each in ranked if self._executor(each.stage) is executor]
             free = self._free(executor)
@@ -219,7 +238,8 @@ class Coordinator:
         work, name, seed, key = wanted
         attempt = self._attempts.get((work.label, name, seed), 0) + 1
         return Task(name, seed, attempt, key, str(work.graph.root), work.commit, work.graph.inputs(name),
-                    self.options.data, work.graph.settings(), self.options.scratch, {
+                    self.options.data, work.graph.settings(), self.options.scratch,
+                    self.options.keep and not work.label, {
                         "OMP_NUM_THREADS": str(self.options.threads), "GAN_CHECKPOINTS": str(work.checkpoints),
                         **self.options.environment})
 
@@ -259,10 +279,12 @@ class Coordinator:
 
     def _require_unedited(self) -> None:
         """Results would be entered for what did not make them."""
-        if checkout_now() != self._checkout:
+        edited = git.code_other_than(self._commit)
+        edited += [name for name, content in settings_of(Path()).items() if content != self._settings[name]]
+        if edited:
             raise ReproductionError(
-                "the checkout was edited while its stages ran elsewhere", found="another commit, or edited files",
-                expected="the files with which this run began",
+                "the checkout was edited while its stages ran elsewhere", found=f"other {', '.join(edited)}",
+                expected="the code and parameters with which this run began",
                 remedy="take the edit back, then run the same command again: what was done is found; or commit it")
 
     def _find_earlier(self) -> None:
@@ -365,7 +387,7 @@ class Coordinator:
             self._require_unedited()
             work.graph.accept(outcome.records)
             if work.graph.settle(task.stage):
-                work.status[task.stage] = "done"
+                self._done(work, task.stage, now=True)
                 for other in self.works:  # which may have waited for the same
                     if other.status.get(task.stage) == "ready":
                         other.status[task.stage] = "waiting"
@@ -374,6 +396,11 @@ class Coordinator:
                                              "or parameters were not these, or its outputs did not arrive")
         except (DvcException, OSError) as error:
             self._fail(work, task.stage, str(error))
+
+    def _done(self, work: Work, name: str, now: bool) -> None:
+        work.status[name] = "done"
+        if self._follower is not None and not work.label and (said := self._follower.done(name, now)):
+            self.watch.say(said)
 
     def _fail(self, work: Work, name: str, error: str) -> None:
         work.status[name], work.errors[name] = "failed", error
@@ -416,11 +443,6 @@ class Coordinator:
 def settings_of(root: Path) -> dict[str, bytes]:
     """The files that workers have as a checkout has them."""
     return {name: (root / name).read_bytes() for name in SETTINGS}
-
-
-def checkout_now() -> tuple[str, str, dict[str, bytes]]:
-    """By which an edit is seen: the commit, what differs from it but for results, the parameters and the plan."""
-    return *git.checkout(), settings_of(Path())
 
 
 def progress(lines: Sequence[str]) -> str:

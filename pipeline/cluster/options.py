@@ -15,7 +15,8 @@ DAY = 24 * 60
 class ClusterOptions:
     """Of `reproduce` and `sweep`; the options of the command line have these names and defaults."""
 
-    cluster: Literal["slurm", "local"]
+    cluster: Literal["auto", "none", "slurm", "local"]
+    """auto: local where that is of use; none: one stage after another, by DVC"""
     retries: int = 3
     """how often a task whose job was killed is started again"""
     split_seeds: Literal["auto", "yes", "no"] = "auto"
@@ -36,6 +37,6 @@ class ClusterOptions:
     sbatch: Sequence[str] = ()
     python: str = sys.executable
     workers: int = 0
-    """0: one for each GPU, or core"""
+    """0: one for each GPU; else as many as cores, threads and memory allow"""
     threads: int = 0
-    """of each worker; 0: cores / workers"""
+    """of each worker; 0: OMP_NUM_THREADS, else cores / workers"""

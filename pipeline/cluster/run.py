@@ -8,84 +8,103 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from gan.baselines.settings import KMeans, TrainingImages
 from gan.datasets.sources import LOCAL_FOLDERS
 from gan.errors import ReproductionError
 from pipeline.artifacts.raw import local_folders
-from pipeline.cluster import FOLDER
-from pipeline.cluster.coordinator import HISTORY, JOB, Coordinator, Options, Work, dvc_repro, settings_of
+from pipeline.cluster import FOLDER, local
+from pipeline.cluster.coordinator import HISTORY, JOB, Coordinator, Follower, Options, Work, dvc_repro, settings_of
 from pipeline.cluster.executors import Executor, Local, Slurm, SlurmOptions
 from pipeline.cluster.graph import Graph
+from pipeline.cluster.local import CLONED, counted
 from pipeline.cluster.options import ClusterOptions
 from pipeline.cluster.task import OUTCOME
 from pipeline.cluster.times import Times
 from pipeline.cluster.watch import Watch
-from pipeline.runtime import checkpoints, git, machine, process_lock
+from pipeline.runtime import checkpoints, git, process_lock
 from pipeline.runtime.files import read_json
 from pipeline.runtime.progress import duration
 from pipeline.settings import parameters
 from pipeline.settings.parameters import Parameters
 from pipeline.tracking import store as stores
 
-CLONED = "what workers clone"
+CLONES = "clones"
+"""of workers on this machine, in FOLDER"""
+SCORING = ("sample", "bandwidth", "evaluate")
+"""Stages that take seconds, after which an experiment has its row"""
 
 
-def reproduce(asked: ClusterOptions) -> None:
-    """Everything that params.yaml asks for. ReproductionError at the end if a stage has failed, or at once if another
-    cluster run works in this checkout."""
+def reproduce(asked: ClusterOptions, first: str = "", follower: Follower | None = None, only: Sequence[str] = ()
+              ) -> None:
+    """Everything that params.yaml asks for, or `only` these stages and what they need; the experiment `first` before
+    all others, and `follower` told as it goes. ReproductionError at the end if a stage has failed, or at once if
+    another cluster run works in this checkout."""
     with process_lock.holding(process_lock.CLUSTER, "a cluster run of this checkout"):
-        _reproduce(asked)
+        _reproduce(asked, first, follower, only)
 
 
-def _reproduce(asked: ClusterOptions) -> None:
+def _reproduce(asked: ClusterOptions, first: str, follower: Follower | None, only: Sequence[str]) -> None:
     commit = git.clean_code(CLONED)
     planned = parameters.load()
     executor, options, on_gpus = prepare(asked)
     graph = Graph(Path.cwd(), remote=options.data == "remote")
     if options.data == "remote":
         graph.take_run_cache()
-    work = Work(graph, "", commit, settings_of(Path()), seeds_apart(planned, asked, executor, on_gpus),
-                checkpoint_folder(), set(graph) - graph.here)
-    coordinator = coordinate([work], executor, options)
+    wanted = {*only, *(need for name in only for need in graph.ancestors(name))} or set(graph)
+    seeds = {stage: each for stage, each in seeds_apart(planned, asked, executor, on_gpus).items() if stage in wanted}
+    work = Work(graph, "", commit, settings_of(Path()), seeds, checkpoint_folder(), wanted - graph.here,
+                soon=rows_first(graph, first))
+    coordinator = coordinate([work], executor, options, follower)
     print(f"workers      {coordinator.finished} tasks done, {coordinator.restarted} started again "
           f"({FOLDER / HISTORY} says where)", flush=True)
-    collect(work, options.data == "remote")
+    collect(work, options.data == "remote", follower, only)
 
 
-def collect(work: Work, remote: bool) -> None:
-    """What workers did into dvc.lock, and the stages that git has outputs of; ReproductionError if one has failed."""
-    if git.clean_commit(CLONED) != work.commit:
-        raise ReproductionError("the checkout is at another commit than its jobs were", expected=work.commit[:10],
-                                found="another", remedy="go back to it, then run the same command again")
+def collect(work: Work, remote: bool, follower: Follower | None = None, only: Sequence[str] = ()) -> None:
+    """What workers did into dvc.lock, and the stages that git has outputs of, if they are wanted; ReproductionError if
+    one has failed."""
+    if edited := git.code_other_than(work.commit):
+        raise ReproductionError("the checkout has other code than its jobs had", expected=f"that of {work.commit[:10]}",
+                                found=f"other {', '.join(edited)}",
+                                remedy="go back to it, then run the same command again")
     work.graph.enter(work.names("done"))
     if failed := work.names("failed"):
         said = "\n".join(f"    {name}: {(work.errors[name].splitlines() or [''])[0]}" for name in failed)
         out = work.names("left out")
+        if follower is not None:
+            follower.undone([*failed, *out])
         raise ReproductionError(f"{len(failed)} of {len(work.targets)} stages failed", found=f"\n{said}",
                                 expected="each to end well" + (f"; {len(out)} that need them were left out" if out
                                                                else ""),
                                 remedy="see what each said above; mend it, commit, and run the same command again: "
                                        "what is done is not done again")
-    ran = dvc_repro(*(["--pull"] if remote else []))
+    ran = dvc_repro(*(["--pull"] if remote else []), *only)
     if again := [name for name in ran if name in work.targets]:
         raise ReproductionError("stages ran here that workers had done", expected="the run cache to have them",
                                 found=", ".join(again), remedy="their results are right, but please report this")
     clear()
 
 
-def coordinate(works: Sequence[Work], executor: Executor, options: Options) -> Coordinator:
+def rows_first(graph: Graph, experiment: str) -> set[str]:
+    """Stages that go before longer ones: what scores a model, and all that the row of `experiment` needs."""
+    row = f"evaluate@{experiment}"
+    return {name for name in graph if name.partition("@")[0] in SCORING} | (
+        graph.ancestors(row) if row in graph.needs else set())
+
+
+def coordinate(works: Sequence[Work], executor: Executor, options: Options, follower: Follower | None = None
+               ) -> Coordinator:
     """Have them done, shown as it goes."""
     with Watch() as watch:
-        coordinator = Coordinator(works, executor, beside(), options, Times.of_this_checkout(), watch)
+        coordinator = Coordinator(works, executor, beside(), options, Times.of_this_checkout(), watch,
+                                  follower=follower)
         coordinator.run()
     return coordinator
 
 
 def clear(*more: str) -> None:
     """Remove what only a run that did not end well leaves a use for."""
-    for name in ("tasks", "submitit", *more):
+    for name in ("tasks", "submitit", CLONES, *more):
         shutil.rmtree(FOLDER / name, ignore_errors=True)
 
 
@@ -100,48 +119,25 @@ def prepare(asked: ClusterOptions) -> tuple[Executor, Options, bool]:
             environment["GAN_TRACKING"] = "off"
             print("MLflow       off on the nodes: they share no database file; for runs, start a server and name it: "
                   "MLFLOW_TRACKING_URI=http://…", flush=True)
-        each = [_count(asked.cpus, "core"), *([_count(asked.gpus, "GPU")] if asked.gpus else []),
+        each = [counted(asked.cpus, "core"), *([counted(asked.gpus, "GPU")] if asked.gpus else []),
                 f"{asked.memory:g} GiB", duration(60 * asked.time)]
         where = f"Slurm, partition {asked.partition}" if asked.partition else "Slurm"
         print(f"cluster      {where}: {', '.join(each)} for each task", flush=True)
-        return executor, Options(asked.data or "remote", asked.retries, asked.cpus, asked.scratch, environment
-                                 ), asked.gpus > 0
-    gpus = visible_gpus()
-    if gpus and os.environ.get("GAN_DEVICE"):
+        return executor, Options(asked.data or "remote", asked.retries, asked.cpus, asked.scratch,
+                                 environment=environment), asked.gpus > 0
+    places = local.places(asked)
+    if places.gpus and os.environ.get("GAN_DEVICE"):
         environment["GAN_DEVICE"] = "cuda"  # a worker sees one, and calls it the first
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    slots = asked.workers or len(gpus) or cores
-    if gpus and slots > len(gpus):
-        raise ReproductionError(f"--workers {slots} are more than this machine's GPUs", expected=f"at most {len(gpus)}",
-                                found=str(slots), remedy="leave --workers out, or GAN_DEVICE=cpu")
-    threads = asked.threads or max(1, cores // slots)
     store = stores.store_uri()
     if not stores.is_server(store):
         scheme, found, path = store.partition(":///")
         is_file = found and scheme.partition("+")[0] == "sqlite" and path
         environment["MLFLOW_TRACKING_URI"] = f"{scheme}:///{Path(path).absolute()}" if is_file else store
-    print(f"cluster      this machine: {_count(slots, 'worker')}, {_count(threads, 'thread')} each"
-          f"{', a GPU each' if gpus else ''}", flush=True)
-    return (Local(FOLDER.absolute() / "submitit", slots, gpus),
-            Options(asked.data or "cache", asked.retries, threads, asked.scratch, environment), bool(gpus))
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number != 1 else ''}"
-
-
-def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES has to name them to a worker."""
-    device = machine.choose_device()
-    if device.type == "cpu":
-        return []
-    named = [word.strip() for word in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if word.strip()]
-    found = (named or [str(i) for i in range(torch.cuda.device_count())])[:torch.cuda.device_count()]
-    if not all(name.isdecimal() for name in found):
-        raise ReproductionError("CUDA_VISIBLE_DEVICES names GPUs in a way that workers cannot be given one each",
-                                expected="numbers, such as 0,1", found=",".join(found),
-                                remedy="name them by their numbers")
-    return found if device.index is None else [found[device.index]]
+    print(f"cluster      this machine: {places}", flush=True)
+    return (Local(FOLDER.absolute() / "submitit", places.slots, places.gpus),
+            Options(asked.data or "cache", asked.retries, places.threads,
+                    asked.scratch or str(FOLDER.absolute() / CLONES), not asked.scratch, environment),
+            bool(places.gpus))
 
 
 def beside() -> Local:

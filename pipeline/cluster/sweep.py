@@ -47,6 +47,7 @@ from pipeline.cluster import FOLDER
 from pipeline.cluster import run as runs
 from pipeline.cluster.coordinator import Work, settings_of
 from pipeline.cluster.graph import Graph
+from pipeline.cluster.local import CLONED
 from pipeline.cluster.options import ClusterOptions
 from pipeline.cluster.worker import ini
 from pipeline.page.charts import Axis, Chart, Line, around
@@ -138,7 +139,7 @@ def main(grid: Path, cluster: ClusterOptions) -> None:
 
 
 def run(sweep: Sweep, asked: ClusterOptions) -> None:
-    commit = git.clean_code(runs.CLONED)
+    commit = git.clean_code(CLONED)
     planned = parameters.load()
     require_known(sweep.experiment, planned.plan.experiments, "planned experiment",
                              "the grid (make plan EXPERIMENTS=… plans others)")

@@ -36,6 +36,8 @@ class Task:
     """DVC's configuration in the worker's clone: where the cache or the remote is"""
     scratch: str
     """folder for the clone, on the worker's machine; empty for its own temporary one"""
+    keep: bool = False
+    """whether a clone that is there already will do, and is left there; what is not in git goes from it"""
     environment: dict[str, str] = field(default_factory=dict)
     """of the stage, beside what the job inherits"""
 

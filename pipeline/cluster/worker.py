@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import os
 import platform
 import re
@@ -195,25 +196,66 @@ class _Stop:
 
 @contextlib.contextmanager
 def _clone(task: Task, place: Path) -> Iterator[Path]:
-    """A clone at the task's commit, with settings and dvc.lock as the coordinator has them; removed afterwards."""
-    if task.scratch:
-        Path(task.scratch).mkdir(parents=True, exist_ok=True)
+    """A clone at the task's commit, with settings and dvc.lock as the coordinator has them, and nothing else.
+
+    One that is kept has the modules of the task before it compiled, which takes a new one about as long as its stage
+    takes to begin.
+    """
     parent = Path(task.scratch or tempfile.gettempdir())
+    parent.mkdir(parents=True, exist_ok=True)
     _remove_stale(parent)
+    with _kept(parent) if task.keep else _temporary(parent) as folder:
+        root, whole = folder / "clone", folder / "whole"
+        if not whole.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            _git("clone", "--quiet", "--shared", "--no-checkout", task.origin, str(root))
+        _git("-C", str(root), "checkout", "--quiet", "--force", "--detach", task.commit)
+        whole.touch()
+        _clean(root)
+        for name in (*SETTINGS, LOCK):
+            shutil.copyfile(place / name, root / name)
+        files.write_text(root / ".dvc/config.local", ini(task.dvc))
+        try:
+            yield root
+        finally:
+            if task.keep:
+                _clean(root)  # data may be large
+
+
+def _clean(root: Path) -> None:
+    """Have nothing in a clone that git does not know, but for compiled modules."""
+    _git("-C", str(root), "clean", "--quiet", "-ffdx", "--exclude=__pycache__")
+
+
+@contextlib.contextmanager
+def _temporary(parent: Path) -> Iterator[Path]:
+    """A folder that is removed afterwards, or by another worker if this one is killed."""
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     lock = FileLock(folder / "lock")
     lock.acquire()
     try:
-        root = folder / "clone"
-        _git("clone", "--quiet", "--shared", "--no-checkout", task.origin, str(root))
-        _git("-C", str(root), "checkout", "--quiet", "--detach", task.commit)
-        for name in (*SETTINGS, LOCK):
-            shutil.copyfile(place / name, root / name)
-        files.write_text(root / ".dvc/config.local", ini(task.dvc))
-        yield root
+        yield folder
     finally:
         lock.release()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _kept(parent: Path) -> Iterator[Path]:
+    """The first folder of the numbered ones that no other worker has."""
+    for number in itertools.count():
+        folder = parent / str(number)
+        folder.mkdir(exist_ok=True)
+        lock = FileLock(folder / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue
+        try:
+            yield folder
+        finally:
+            lock.release()
+        return
 
 
 def _remove_stale(parent: Path) -> None:

@@ -41,7 +41,7 @@ class Verb:
     by_dvc: bool = False
     """DVC works in this checkout"""
     on_cluster: bool = False
-    """the parameters of CLUSTER are given as one, `cluster`; None where no cluster is named"""
+    """the parameters of CLUSTER are given as one, `cluster`"""
 
     def call(self, **given: Any) -> None:
         typed.check(spelling=click.get_current_context().find_object(dict))
@@ -51,8 +51,7 @@ class Verb:
         if self.alone or self.by_dvc:
             _function("pipeline.runtime.site_cache:keep_in_checkout")()
         if self.on_cluster:
-            options = {each.name: given.pop(each.name) for each in fields(ClusterOptions)}
-            given["cluster"] = ClusterOptions(**options) if options["cluster"] else None
+            given["cluster"] = ClusterOptions(**{each.name: given.pop(each.name) for each in fields(ClusterOptions)})
         if status := _function(self.calls)(**given):
             sys.exit(status)
 
@@ -90,9 +89,10 @@ def option(name: str, text: str, **more: Any) -> click.Option:
     return click.Option([f"--{name}"], default=field.default, help=text, show_default=shown, **more)
 
 
-def kind_of_cluster(default: str | None) -> click.Option:
-    return click.Option(["--cluster"], type=click.Choice(["slurm", "local"]), default=default, show_default=True,
-                        help="Stages side by side: as jobs of Slurm, or as processes on this machine's cores or GPUs.")
+def kind_of_cluster(default: str, more: str = "", *others: str) -> click.Option:
+    return click.Option(["--cluster"], type=click.Choice(["slurm", "local", *others]), default=default,
+                        show_default=True, help="Stages side by side: as jobs of Slurm, or as processes on this "
+                                                f"machine's cores or GPUs.{more}")
 
 
 EXPERIMENT = click.Argument(["experiment"], callback=_is_experiment)
@@ -118,9 +118,12 @@ CLUSTER = (
            metavar="NAME=VALUE"),
     option("python", "Slurm: Python on the nodes, with this checkout's environment (default: this one).",
            metavar="COMMAND", show_default=False),
-    option("workers", "local: how many (default: one for each GPU, or core).", type=int, metavar="N"),
-    option("threads", "local: of each (default: cores / workers).", type=int, metavar="N"))
+    option("workers", "local: how many (default: one for each GPU; else as many as cores, threads and memory allow).",
+           type=int, metavar="N"),
+    option("threads", "local: of each (default: OMP_NUM_THREADS, else cores / workers).", type=int, metavar="N"))
 
+OR_NOT = (kind_of_cluster("auto", " none: by DVC, one stage after another. auto: local where there are several cores "
+                          "or GPUs and the code is committed.", "auto", "none"), *CLUSTER)
 
 WORDS = (click.Argument(["words"], nargs=-1, type=click.UNPROCESSED),)
 
@@ -128,10 +131,11 @@ VERBS = {
     "plan": Verb("pipeline.commands.plan:main", "Say what this machine can do, and keep it as the plan; runs nothing.",
                  CHOICES, alone=True),
     "reproduce": Verb("pipeline.commands.reproduce:reproduce", "Plan, run what is not done yet, and print the table.", (
-        *CHOICES, click.Option(["--planned"], is_flag=True, help="By the plan that there is."), kind_of_cluster(None),
-        *CLUSTER), "Without --cluster by DVC, one stage after another.", alone=True, on_cluster=True),
-    "lessons": Verb("pipeline.commands.reproduce:lessons", "Plan and run the lessons alone.", (CHOICES[0], CHOICES[2]),
-                    "They are the paper's theory and the slides of 2016 as experiments.", alone=True),
+        *CHOICES, click.Option(["--planned"], is_flag=True, help="By the plan that there is."), *OR_NOT),
+        alone=True, on_cluster=True),
+    "lessons": Verb("pipeline.commands.reproduce:lessons", "Plan and run the lessons alone.",
+                    (CHOICES[0], CHOICES[2], *OR_NOT),
+                    "They are the paper's theory and the slides of 2016 as experiments.", alone=True, on_cluster=True),
     "table": Verb("pipeline.commands.table:main", "Print the results beside the paper's."),
     "report": Verb("pipeline.commands.reproduce:report", "Make the page again.", by_dvc=True),
     "page": Verb("pipeline.commands.page:main", "Write the page with these experiments, others as still to come.", (

@@ -201,7 +201,8 @@ def _print_experiments(planned: Parameters, device: torch.device) -> None:
         count = len(others.processors)
         print(f"busy machine other programs use {share * count:.1f} of {count} processor{'s' if count != 1 else ''}: "
               "the lower ends are for an idle machine, the upper ones for one as busy as this")
-    print(f"time         about {span(total)} on this machine for what is not done yet, measured just now"
+    print(f"time         about {span(total)} on this machine for what is not done yet, one stage after "
+          f"another, measured just now"
           f"{' (lessons: as measured on two cores of an AMD EPYC)' if lessons else ''}" if todo or lessons
           else "time         everything is done")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ CODE = ("gan", "pipeline")
 MORE_RESULTS = ("reports/summary", "reports/assessment", "reports/smoke")
 """What a run rewrites beside `machine.RESULTS`, which is code of every training and is left as it is"""
 WRITTEN_BY_PLAN = ("profile",)
+RUN_BY_STAGES = (*CODE, "dvc.yaml", ".dvc/config", ".dvcignore")
+"""What a worker's clone has from git, beside the parameters: an edit of anything else changes no result"""
 
 
 def git(*words: str, environment: Mapping[str, str] | None = None) -> str:
@@ -48,11 +50,11 @@ def commit() -> tuple[str, bool]:
     return identity, not changes
 
 
-def clean_commit(what: str) -> str:
-    """The commit of this checkout, which is `what`. ReproductionError if tracked files differ from it, in more than
-    `make plan` and runs write into them."""
+def clean_commit(what: str, within: Sequence[str] = (":/",)) -> str:
+    """The commit of this checkout, which is `what`. ReproductionError if tracked files `within` differ from it, or
+    parameters do, in more than `make plan` and runs write into them."""
     head = git("rev-parse", "HEAD")
-    changes = git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(top,exclude){PARAMETERS}",
+    changes = git("status", "--porcelain", "--untracked-files=no", "--", *within, f":(top,exclude){PARAMETERS}",
                   *(f":(top,exclude){name}" for name in (*machine.RESULTS, *MORE_RESULTS))).splitlines()
     if _claims(Path(PARAMETERS).read_text()) != _claims(git("show", f"HEAD:{PARAMETERS}")):
         changes.append(f" M {PARAMETERS}")
@@ -64,13 +66,19 @@ def clean_commit(what: str) -> str:
 
 
 def clean_code(what: str) -> str:
-    """As `clean_commit`; nor may there be code that git does not know, which a clone would lack."""
-    commit = clean_commit(what)
+    """The commit whose code is `what`. ReproductionError if what stages run, or their parameters, are not as committed,
+    or there is code that git does not know, which a clone would lack."""
+    commit = clean_commit(what, RUN_BY_STAGES)
     if unknown := git("ls-files", "--others", "--exclude-standard", "--", *CODE).split():
         raise ReproductionError(f"{what} is the last commit, and it lacks files that are here",
                                 expected="code that git has", found=", ".join(unknown[:6]),
                                 remedy="commit them (git add …), or delete them, then run the same command again")
     return commit
+
+
+def code_other_than(commit: str) -> list[str]:
+    """The files that stages run of which this checkout has other content than `commit`."""
+    return git("diff", "--name-only", commit, "--", *RUN_BY_STAGES).splitlines()
 
 
 def _claims(text: str) -> dict[str, Any]:

@@ -88,6 +88,12 @@ def verb(*words: str) -> None:
         sys.exit(status)
 
 
+def quietly(*words: str) -> subprocess.Popen[bytes]:
+    """A verb of this command line that has begun in a process of its own, of which nothing is heard."""
+    return subprocess.Popen([sys.executable, "-m", "pipeline", *words], env=_environment(), stdin=subprocess.DEVNULL,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_leave_keys_to_the_parent)
+
+
 # Processes that this one begins.
 
 def _status(*words: str, seen: Callable[[str], object] | None = None) -> int:

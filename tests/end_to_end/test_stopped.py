@@ -10,7 +10,7 @@ import time
 
 import psutil
 import pytest
-from clone import GATHERED, STAGES, Clone, stages
+from clone import GATHERED, STAGES, Clone, stages, stages_run
 from terminal import CTRL_C, Terminal
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
@@ -19,8 +19,8 @@ REPRODUCE = ("make", "--old-file=setup", "reproduce", "PROFILE=smoke", "EXPERIME
 SENTENCE = "stopped; the same command resumes from the last checkpoint"
 
 
-def begin(clone: Clone) -> Terminal:
-    return Terminal(REPRODUCE, clone.root, {**clone.environment, "GAN_CHECKPOINT_SECONDS": "0"})
+def begin(clone: Clone, *more: str) -> Terminal:
+    return Terminal((*REPRODUCE, *more), clone.root, {**clone.environment, "GAN_CHECKPOINT_SECONDS": "0"})
 
 
 def wait_for_training(terminal: Terminal, clone: Clone) -> list[psutil.Process]:
@@ -50,8 +50,31 @@ def test_one_ctrl_c_ends_make_reproduce_and_the_same_command_goes_on_to_the_same
     assert re.search("^resumes from epoch", said, re.M)
     for stage in ("train@digits", "sample@digits"):
         assert other_clone.locked(stage) == clone.locked(stage)
-    ran = set(re.findall(r"^Running stage '(.+?)':$", said, re.M))
+    ran = stages_run(said)
     assert {"train@digits", "sample@digits"} <= ran <= stages(STAGES, ["digits"]) | GATHERED | {"configure"}
+    assert not (other_clone.root / "checkpoints/digits").exists()
+
+
+def test_workers_end_with_one_ctrl_c_as_well_and_the_same_command_goes_on_to_the_same_bytes(clone, other_clone):
+    other_clone.forget("train@digits", "sample@digits")
+    terminal = begin(other_clone, "CLUSTER=local")
+    try:
+        began = wait_for_training(terminal, other_clone)
+        terminal.press(CTRL_C)
+        status = terminal.wait()
+    finally:
+        terminal.end()
+    assert status in (-signal.SIGINT, 128 + signal.SIGINT)
+    assert terminal.said.count(SENTENCE) == 1
+    assert "Traceback" not in terminal.said
+    assert not psutil.wait_procs(began, timeout=10)[1]
+    assert list((other_clone.root / "checkpoints/digits").glob("seed-1-*.safetensors"))
+
+    said = other_clone.run(*REPRODUCE, "CLUSTER=local")
+    assert "done         train@digits, seed 1" in said
+    for stage in ("train@digits", "sample@digits"):
+        assert other_clone.locked(stage) == clone.locked(stage)
+    assert stages_run(said) <= GATHERED
     assert not (other_clone.root / "checkpoints/digits").exists()
 
 

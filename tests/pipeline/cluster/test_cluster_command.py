@@ -16,6 +16,7 @@ import torch
 from ruamel.yaml import YAML
 
 from gan.errors import DataError, ReproductionError
+from pipeline.cluster import local
 from pipeline.cluster import run as cluster
 from pipeline.cluster.coordinator import Work
 from pipeline.cluster.executors import Local, Slurm
@@ -36,7 +37,9 @@ def here(tmp_path, monkeypatch, own_settings):
     monkeypatch.chdir(folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setattr(local, "cpu_count", lambda: 4)
+    monkeypatch.setattr(local.machine, "memory", lambda: 2**40)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     return folder
 
 
@@ -47,7 +50,7 @@ def fake(tmp_path, monkeypatch):
 
 @pytest.fixture
 def two_gpus(monkeypatch):
-    monkeypatch.setattr(cluster.machine, "choose_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(local.machine, "choose_device", lambda: torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
 
 
@@ -105,7 +108,8 @@ def test_this_machine_has_a_worker_for_each_core(here, capsys):
     executor, options, on_gpus = cluster.prepare(asked("local"))
     assert isinstance(executor, Local)
     assert (executor.slots, list(executor.gpus), on_gpus) == (4, [], False)
-    assert (options.data, options.threads, options.retries, options.scratch) == ("cache", 1, 3, "")
+    assert (options.data, options.threads, options.retries) == ("cache", 1, 3)
+    assert (options.scratch, options.keep) == (str(here / ".cluster/clones"), True)
     assert executor.folder == here / ".cluster/submitit"
     assert "this machine: 4 workers, 1 thread each\n" in capsys.readouterr().out
 
@@ -114,16 +118,65 @@ def test_this_machine_has_a_worker_for_each_core(here, capsys):
     (["--workers", "2"], 2, 2, "2 workers, 2 threads each"), (["--workers", "3"], 3, 1, "3 workers, 1 thread each"),
     (["--workers", "1"], 1, 4, "1 worker, 4 threads each"), (["--workers", "9"], 9, 1, "9 workers, 1 thread each"),
     (["--workers", "2", "--threads", "5"], 2, 5, "2 workers, 5 threads each"),
-    (["--threads", "2"], 4, 2, "4 workers, 2 threads each")])
+    (["--threads", "2"], 2, 2, "2 workers, 2 threads each"), (["--threads", "9"], 1, 9, "1 worker, 9 threads each")])
 def test_cores_are_shared_among_workers_unless_threads_are_named(words, slots, threads, said, capsys):
     executor, options, _ = cluster.prepare(asked("local", *words))
     assert (executor.slots, options.threads) == (slots, threads)
     assert said in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("of_the_user", "words", "slots", "threads"), [
+    ("2", [], 2, 2), ("4,2", [], 1, 4), ("many", [], 4, 1), ("2", ["--workers", "4"], 4, 1),
+    ("2", ["--threads", "1"], 4, 1)])
+def test_threads_that_the_user_set_are_those_of_a_worker(monkeypatch, of_the_user, words, slots, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", of_the_user)
+    executor, options, _ = cluster.prepare(asked("local", *words))
+    assert (executor.slots, options.threads) == (slots, threads)
+
+
+@pytest.mark.parametrize(("memory", "slots"), [(7 * 2**30, 2), (2**30, 1), (None, 4)])
+def test_there_are_no_more_workers_than_memory_allows_but_as_many_as_were_asked_for(monkeypatch, memory, slots):
+    monkeypatch.setattr(local.machine, "memory", lambda: memory)
+    assert cluster.prepare(asked("local"))[0].slots == slots
+    assert cluster.prepare(asked("local", "--workers", "3"))[0].slots == 3
+
+
+# Whether stages go side by side where nothing is said.
+
+@pytest.fixture
+def committed(monkeypatch):
+    monkeypatch.setattr(checkout, "clean_code", lambda what: "c" * 40)
+
+
+def test_on_several_cores_or_gpus_they_do(committed, monkeypatch):
+    assert local.why_not(asked("auto"), "cpu") == ""
+    monkeypatch.setattr(local, "visible_gpus", lambda: ["0", "1"])
+    assert local.why_not(asked("auto"), "paper") == ""
+
+
+def test_on_one_gpu_or_one_core_they_do_not(committed, monkeypatch):
+    assert "one worker" in local.why_not(asked("auto", "--workers", "1"), "cpu")
+    monkeypatch.setattr(local, "cpu_count", lambda: 1)
+    assert "one worker" in local.why_not(asked("auto"), "cpu")
+    monkeypatch.setattr(local, "visible_gpus", lambda: ["0"])
+    assert "one GPU" in local.why_not(asked("auto"), "paper")
+
+
+def test_what_takes_a_moment_and_what_is_not_committed_does_not(committed, monkeypatch):
+    assert "smoke" in local.why_not(asked("auto"), "smoke")
+
+    def edited(what):
+        raise ReproductionError(f"{what} is a commit", found="gan/adversarial/game.py")
+
+    monkeypatch.setattr(checkout, "clean_code", edited)
+    assert local.why_not(asked("auto"), "cpu").endswith("gan/adversarial/game.py")
+
+
+# What every cluster has.
+
 def test_what_holds_for_every_cluster_is_handed_on():
     _, options, _ = cluster.prepare(asked("local", "--retries", "0", "--scratch", "/s", "--data", "remote"))
-    assert (options.retries, options.scratch, options.data) == (0, "/s", "remote")
+    assert (options.retries, options.scratch, options.keep, options.data) == (0, "/s", False, "remote")
 
 
 def test_a_machine_with_gpus_has_a_worker_for_each(two_gpus, capsys):
@@ -231,6 +284,26 @@ def test_checkpoints_are_where_a_run_without_a_cluster_has_them(here, monkeypatc
     assert cluster.checkpoint_folder() == here / "elsewhere"
 
 
+# The order.
+
+class Stages(dict):
+    """Of a graph, with what each needs."""
+
+    @property
+    def needs(self):
+        return self
+
+    def ancestors(self, name):
+        return set(self[name]) | {other for need in self[name] for other in self.ancestors(need)}
+
+
+def test_the_first_row_and_whatever_scores_a_model_go_before_longer_stages():
+    graph = Stages({"prepare@d": [], "train@a": ["prepare@d"], "evaluate@a": ["train@a"], "train@b": ["prepare@d"],
+                    "evaluate@b": ["train@b"], "lesson@c": []})
+    assert cluster.rows_first(graph, "a") == {"prepare@d", "train@a", "evaluate@a", "evaluate@b"}
+    assert cluster.rows_first(graph, "") == {"evaluate@a", "evaluate@b"}
+
+
 # Seeds.
 
 @pytest.fixture
@@ -280,10 +353,10 @@ class Entering(list):
         self.entered = sorted(names)
 
 
-def finished(monkeypatch, commit="c" * 40, ran=(), **status):
+def finished(monkeypatch, edited=(), ran=(), **status):
     """A graph of which that came out, and the calls of `dvc repro` after it."""
     calls = []
-    monkeypatch.setattr(checkout, "clean_commit", lambda what: commit)
+    monkeypatch.setattr(checkout, "code_other_than", lambda commit: list(edited))
     monkeypatch.setattr(cluster, "dvc_repro", lambda *words: calls.append(words) or list(ran))
     targets = {name for name in status if name != "report"}
     work = Work(Entering(status), "", "c" * 40, b"", {}, Path("checkpoints"), targets)
@@ -294,7 +367,7 @@ def finished(monkeypatch, commit="c" * 40, ran=(), **status):
 
 
 def test_a_whole_run_goes_into_dvc_lock_and_leaves_the_history_alone(here, monkeypatch):
-    for name in ("tasks/a", "submitit/b"):
+    for name in ("tasks/a", "submitit/b", "clones/0"):
         (here / ".cluster" / name).mkdir(parents=True)
     (here / ".cluster/history.jsonl").write_text("{}\n")
     work, calls = finished(monkeypatch, one="done", two="done", report="here", ran=["report"])
@@ -303,20 +376,22 @@ def test_a_whole_run_goes_into_dvc_lock_and_leaves_the_history_alone(here, monke
     assert work.graph.entered == ["one", "two"]
     assert [path.name for path in (here / ".cluster").iterdir()] == ["history.jsonl"]
     work, calls = finished(monkeypatch, one="done", report="here")
-    cluster.collect(work, remote=True)
-    assert calls == [("--pull",)]
+    cluster.collect(work, remote=True, only=["one"])
+    assert calls == [("--pull", "one")]
 
 
 def test_stages_that_failed_are_named_and_what_is_done_is_kept(here, monkeypatch):
     (here / ".cluster/tasks").mkdir(parents=True)
     work, calls = finished(monkeypatch, one="done", two="failed", three="failed", four="left out", report="here")
+    told = []
     with pytest.raises(ReproductionError, match="2 of 4 stages failed") as raised:
-        cluster.collect(work, remote=False)
+        cluster.collect(work, remote=False, follower=SimpleNamespace(undone=told.append))
     for words in ("two: two ended with exit status 1 (on n1, attempt 1)", "three: three ended",
                   "1 that need them were left out", "what is done is not done again"):
         assert words in str(raised.value)
     assert "its log" not in str(raised.value)
     assert (work.graph.entered, calls) == (["one"], [])
+    assert told == [["two", "three", "four"]]
     assert (here / ".cluster/tasks").exists()
 
 
@@ -336,8 +411,8 @@ def test_a_stage_that_failed_without_a_word_is_named_all_the_same(monkeypatch):
 
 
 def test_a_checkout_that_moved_on_takes_nothing_in(monkeypatch):
-    work, calls = finished(monkeypatch, commit="d" * 40, one="done")
-    with pytest.raises(ReproductionError, match="at another commit"):
+    work, calls = finished(monkeypatch, edited=["gan/fit.py"], one="done")
+    with pytest.raises(ReproductionError, match=r"other code than its jobs had[\s\S]*gan/fit.py"):
         cluster.collect(work, remote=False)
     assert calls == []
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("at_once")
 class Run:
     """A coordinator over the repository in the current folder, and what it said."""
 
-    def __init__(self, executor, retries=3, roots=(Path(),)):
+    def __init__(self, executor, retries=3, roots=(Path(),), soon=(), follower=None):
         self.said = io.StringIO()
         (Path(FOLDER)).mkdir(exist_ok=True)
         self.works = []
@@ -34,11 +34,11 @@ class Run:
             graph = Graph(root.absolute(), remote=False)
             self.works.append(Work(graph, f"point-{i}" if len(roots) > 1 else "", graph.repo.scm.get_rev(),
                                    settings_of(root), {}, Path("checkpoints").absolute(),
-                                   set(graph) - graph.here))
+                                   set(graph) - graph.here, soon))
         self.coordinator = Coordinator(
             self.works, executor, Local(FOLDER.absolute() / "submitit", 1, name="here"),
             Options("cache", retries, 1, str(Path.cwd().parent / "scratch")), Times({}),
-            Watch(Console(file=self.said, width=200)))
+            Watch(Console(file=self.said, width=200)), follower=follower)
 
     def go(self):
         self.coordinator.run()
@@ -195,6 +195,57 @@ def test_slots_are_filled_by_what_the_rest_waits_for(repository):
     Run(executor).go()
     assert executor.waves[0] == ["one"]
     assert all(len(wave) == 1 for wave in executor.waves)
+
+
+def test_what_is_wanted_soon_goes_first_however_short(repository):
+    executor = Scripted(slots=1)
+    Run(executor, soon={"side"}).go()
+    assert executor.given == ["side", "one", "two"]
+
+
+class Told:
+    """A follower, and what it was told."""
+
+    def __init__(self):
+        self.stages = []
+
+    def done(self, stage, now):
+        self.stages.append((stage, now))
+        return f"there is {stage}" if now else ""
+
+
+def test_who_follows_is_told_of_each_stage_once_its_outputs_are_here(repository):
+    class Looking(Told):
+        def done(self, stage, now):
+            assert Path(f"{stage}.txt").exists()
+            return super().done(stage, now)
+
+    looking = Looking()
+    run = Run(Scripted(), follower=looking).go()
+    assert sorted(looking.stages) == [("one", True), ("side", True), ("two", True)]
+    assert run.said.getvalue().count("there is ") == 3
+    again = Told()
+    Run(Scripted(), follower=again).go()
+    assert sorted(again.stages) == [("one", False), ("side", False), ("two", False)]
+
+
+def test_an_edit_of_words_stops_nothing_and_one_of_code_is_named(repository):
+    class Editing(Scripted):
+        def submit(self, folders, slots):
+            numbers = super().submit(folders, slots)
+            repository.write(edited, "other\n")
+            return numbers
+
+    (repository.root / "gan").mkdir()
+    for name in ("README.md", "gan/code.py"):
+        repository.write(name, "first\n")
+    repository.commit()
+    edited = "README.md"
+    assert Run(Editing()).go().status == dict.fromkeys(("one", "side", "two"), "done")
+    repository.run("rm", "-r", ".dvc/cache/runs", "one.txt", "two.txt", "side.txt")
+    edited = "gan/code.py"
+    with pytest.raises(ReproductionError, match=r"edited while its stages ran[\s\S]*found: other gan/code.py"):
+        Run(Editing()).go()
 
 
 def test_a_cluster_that_does_not_answer_for_a_while_is_asked_again(repository):

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from dvc.config import Config
+from filelock import FileLock
 from small_graph import run_worker
 
 from pipeline.cluster.coordinator import settings_of
@@ -188,6 +189,39 @@ def test_a_clone_that_a_killed_worker_left_is_removed_by_the_next_and_a_living_o
     new.mkdir()
     do("side")
     assert clones(tmp_path) == [new]
+
+
+def test_a_clone_that_is_kept_has_nothing_of_the_task_before_it_but_compiled_modules(repository, do, tmp_path):
+    root = tmp_path / "scratch/0/clone"
+    assert do("side", keep=True)[0].state == "done"
+    assert (root / "side.sh").exists()
+    assert not (root / "side.txt").exists()
+    for name in ("__pycache__/a.pyc", "left.txt", "data/left.txt", ".dvc/tmp/left"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("1\n")
+    (root / "input.txt").write_text("edited\n")
+    repository.write("side.sh", "test ! -e left.txt && echo newer > side.txt\n")
+    repository.commit()
+    outcome, _ = do("side", keep=True)
+    assert outcome.state == "done", outcome.error
+    assert Graph(repository.root, False).settle("side")
+    assert (repository.root / "side.txt").read_text() == "newer\n"
+    assert [path.name for path in (tmp_path / "scratch").iterdir()] == ["0"]
+    assert (root / "__pycache__/a.pyc").exists()
+    assert (root / "input.txt").read_text() == "in\n"
+    assert not any((root / name).exists() for name in ("left.txt", "data", ".dvc/tmp/left", "side.txt"))
+
+
+def test_two_workers_never_have_the_same_clone_and_one_that_was_not_finished_is_made_anew(repository, do, tmp_path):
+    half = tmp_path / "scratch/1/clone"
+    half.mkdir(parents=True)
+    (half / "left.txt").touch()
+    (tmp_path / "scratch/0").mkdir()
+    with FileLock(tmp_path / "scratch/0/lock"):
+        assert do("side", keep=True)[0].state == "done"
+    assert not (tmp_path / "scratch/0/clone").exists()
+    assert (half / "side.sh").exists()
+    assert not (half / "left.txt").exists()
 
 
 def test_dvc_reads_the_settings_that_a_worker_is_given(repository):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import os
 import signal
@@ -17,6 +18,8 @@ from pipeline.cluster.options import ClusterOptions
 from pipeline.commands import command_line, reproduce
 from pipeline.commands.command_line import COMMAND, VERBS
 from pipeline.runtime import process
+from pipeline.settings import parameters
+from pipeline.settings.plan import Plan
 
 ROOT = Path(__file__).parents[3]
 HEAVY = ("torch", "dvc", "mlflow", "matplotlib", "pandas", "sklearn", "numpy", "pydantic")
@@ -141,7 +144,8 @@ def test_what_writes_where_a_run_reads_asks_first_whether_one_works_here(verb):
 
 def test_a_cluster_is_given_as_one():
     _, given = called("reproduce")
-    assert given == {"planned": False, "cluster": None}
+    assert given == {"planned": False, "cluster": ClusterOptions("auto")}
+    assert called("reproduce", "--cluster", "none")[1]["cluster"] == ClusterOptions("none")
     _, given = called("reproduce", "--planned", "--cluster", "local", "--workers", "2")
     assert given == {"planned": True, "cluster": ClusterOptions("local", workers=2)}
     _, given = called("sweep", "grid.yaml", "--cluster", "slurm", "--gpus", "1")
@@ -197,16 +201,52 @@ def did(monkeypatch):
 
 
 def test_reproduce_plans_then_runs_the_graph_then_prints_the_table(did):
-    reproduce.reproduce(None, planned=False)
+    reproduce.reproduce(ClusterOptions("none"), planned=False)
     assert did == ["verb plan", "graph", "table"]
 
 
-def test_what_is_planned_is_not_planned_anew_and_may_go_to_a_cluster(did, monkeypatch):
-    from pipeline.cluster import run as clusters
-
-    monkeypatch.setattr(clusters, "reproduce", lambda asked: did.append(f"cluster {asked.cluster}"))
+def test_what_is_planned_is_not_planned_anew_and_may_go_to_a_cluster(did, ran_by):
     reproduce.reproduce(ClusterOptions("slurm"), planned=True)
     assert did == ["cluster slurm", "table"]
+
+
+@pytest.fixture
+def ran_by(did, monkeypatch):
+    from pipeline.cluster import run as clusters
+
+    def by(asked, first="", follower=None, only=()):
+        assert only or first in follower.plan.experiments
+        did.append(" ".join(["cluster", asked.cluster, *only]))
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(clusters, "reproduce", by)
+
+
+@pytest.mark.parametrize(("why_not", "expected"), [("", "cluster local"), ("there is one core", "graph")])
+def test_stages_go_side_by_side_where_that_is_of_use_or_it_is_said_why_not(did, ran_by, monkeypatch, capsys, why_not,
+                                                                           expected):
+    from pipeline.cluster import local
+
+    monkeypatch.setattr(local, "why_not", lambda asked, profile: why_not)
+    reproduce.reproduce(ClusterOptions("auto"), planned=True)
+    assert did == [expected, "table"]
+    assert why_not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("why_not", "expected"), [
+    ("", "cluster local lesson@figure_1 lesson_on_data@non_saturating"),
+    ("there is one core", "dvc repro --keep-going lesson@figure_1 lesson_on_data@non_saturating")])
+def test_lessons_do_likewise_alone(did, ran_by, monkeypatch, why_not, expected):
+    from pipeline.cluster import local
+
+    planned = parameters.load()
+    monkeypatch.setattr(local, "why_not", lambda asked, profile: why_not)
+    monkeypatch.setattr(reproduce.parameters, "load", lambda: dataclasses.replace(planned, plan=Plan(
+        [], {}, ["figure_1"], {"non_saturating": "mnist"})))
+    monkeypatch.setattr(reproduce, "table_of_lessons", list)
+    monkeypatch.setenv("GAN_LESSONS", "all")
+    reproduce.lessons(ClusterOptions("auto"))
+    assert did == ["verb plan", expected, "dvc repro --single-item --force report"]
 
 
 # Other processes.

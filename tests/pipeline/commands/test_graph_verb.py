@@ -1,4 +1,4 @@
-"""pipeline.commands.graph and page: the order of experiments, what is said of each, what the page shows meanwhile."""
+"""pipeline.commands.graph and page: what is run and said of each experiment, what the page shows meanwhile."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from finished_page import Page
 
 from gan.errors import ReproductionError
 from pipeline.commands import graph, page
-from pipeline.commands.graph import in_order
 from pipeline.results.metrics import read_metrics
-from pipeline.results.plan import Plan
 from pipeline.runtime import process
 from pipeline.settings import plan as plan_file
 
@@ -46,36 +44,6 @@ def did(here, monkeypatch):
     monkeypatch.setattr(process, "dvc", dvc)
     monkeypatch.setattr(process, "verb", lambda *words: asked.append(" ".join(words)))
     return asked, failing
-
-
-# The order.
-
-def test_real_images_come_first_then_the_headline_then_its_data_then_the_rest():
-    plan = Plan("cpu", (), ("cifar", "mnist", "mnist_kmeans", "cifar_training_images", "mnist_training_images",
-                            "mnist_dbn"), {}, {
-        "cifar": ("adversarial_nets", "cifar10"), "mnist": ("adversarial_nets", "mnist"),
-        "mnist_kmeans": ("kmeans", "mnist"), "mnist_dbn": ("dbn", "mnist"),
-        "mnist_training_images": ("training_images", "mnist"),
-        "cifar_training_images": ("training_images", "cifar10")})
-    assert in_order(plan, plan.experiments) == ["cifar_training_images", "cifar", "mnist", "mnist_kmeans",
-                                                "mnist_training_images", "mnist_dbn"]
-    assert in_order(plan, {"mnist_dbn", "mnist"}) == ["mnist", "mnist_dbn"]
-
-
-def test_the_committed_plan_has_mnist_s_table_first(monkeypatch):
-    monkeypatch.chdir(ROOT)
-    plan = Plan.read()
-    order = in_order(plan, plan.experiments)
-    assert order[:2] == ["mnist_training_images", "mnist"]
-    assert sorted(order) == sorted(plan.experiments)
-    of_mnist = [name for name in plan.experiments if plan.kinds[name][1] == "mnist"]
-    assert set(order[:len(of_mnist)]) == set(of_mnist)
-
-
-def test_without_adversarial_nets_the_order_is_that_of_the_plan():
-    kinds = {"a": ("dbn", "x"), "b": ("kmeans", "x")}
-    assert in_order(Plan("cpu", (), ("a", "b"), {}, kinds), ["b", "a"]) == ["a", "b"]
-    assert in_order(Plan("cpu", (), ("a", "b"), {}), ["b", "a"]) == ["a", "b"]
 
 
 # A run.

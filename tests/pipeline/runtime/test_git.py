@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from gan.errors import ReproductionError
-from pipeline.runtime.git import clean_code, clean_commit, git
+from pipeline.runtime.git import clean_code, clean_commit, code_other_than, git
 
 
 @pytest.fixture
 def committed(tmp_path, monkeypatch, own_git):
     """A small repository with code, as the current folder; its commit."""
     monkeypatch.chdir(tmp_path)
-    for name in ("gan/a.py", "pipeline/b.py", "reports/metrics.json"):
-        Path(name).parent.mkdir()
+    for name in ("gan/a.py", "pipeline/b.py", "reports/metrics.json", "README.md"):
+        Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text("1\n")
     Path("params.yaml").write_text("profile: cpu\nparzen: 1\n")
     Path("plan.yaml").write_text("run: {}\n")
@@ -28,7 +28,7 @@ def committed(tmp_path, monkeypatch, own_git):
 
 def test_what_workers_do_not_need_may_lie_about(committed):
     Path("gan/__pycache__").mkdir()
-    for name in ("notes.txt", "reports/own.txt", "gan/__pycache__/a.pyc", "reports/metrics.json"):
+    for name in ("notes.txt", "reports/own.txt", "gan/__pycache__/a.pyc", "reports/metrics.json", "README.md"):
         Path(name).write_text("2\n")
     Path("params.yaml").write_text("profile: smoke\nparzen: 1\n")
     Path("plan.yaml").write_text("run: {more: 1}\n")
@@ -58,17 +58,30 @@ def test_code_that_git_does_not_know_is_named(committed, name):
     assert clean_code("what workers clone") != committed
 
 
-@pytest.mark.parametrize("name", ["gan/a.py", "params.yaml"])
-def test_what_differs_from_the_commit_is_named(committed, name):
+@pytest.mark.parametrize(("name", "check"), [("gan/a.py", clean_code), ("params.yaml", clean_code),
+                                             ("gan/a.py", clean_commit), ("README.md", clean_commit)])
+def test_what_differs_from_the_commit_is_named(committed, name, check):
     Path(name).write_text("profile: cpu\nparzen: 2\n")
     with pytest.raises(ReproductionError, match="tracked files here differ") as raised:
-        clean_code("what workers clone")
+        check("what workers clone")
     assert name in str(raised.value)
 
 
 def test_code_that_git_does_not_know_is_no_edit_of_the_commit(committed):
     Path("gan/new.py").write_text("")
     assert clean_commit("what is verified") == committed
+
+
+def test_a_commit_has_the_code_that_is_here_until_that_is_edited_committed_or_not(committed):
+    Path("README.md").write_text("2\n")
+    git("commit", "--quiet", "--all", "--message", "words")
+    assert code_other_than(committed) == []
+    Path("gan/a.py").write_text("2\n")
+    assert code_other_than(committed) == ["gan/a.py"]
+    git("commit", "--quiet", "--all", "--message", "code")
+    assert code_other_than(committed) == ["gan/a.py"]
+    Path("gan/a.py").write_text("1\n")
+    assert code_other_than(committed) == []
 
 
 def test_outside_a_repository_it_says_where_to_run_it(tmp_path, monkeypatch):
