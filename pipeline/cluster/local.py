@@ -40,9 +40,9 @@ def counted(number: int, what: str) -> str:
 
 
 def places(asked: ClusterOptions) -> Places:
-    """As many workers as there are GPUs; else as cores that a container leaves us, threads of a worker and memory
-    allow. ReproductionError if more are asked for than there are GPUs."""
-    gpus, cores = visible_gpus(), cpu_count()
+    """As many workers as there are GPUs; else as the physical cores that a container leaves us, the threads of a worker
+    and memory allow. ReproductionError if more are asked for than there are GPUs."""
+    gpus, cores = visible_gpus(), cpu_count(only_physical_cores=True)  # two threads of one core multiply no faster
     threads = asked.threads or (0 if asked.workers else _threads_of_the_user())
     memory = machine.memory()
     fit = cores // (threads or 1) if memory is None else min(cores // (threads or 1), memory // MEMORY)

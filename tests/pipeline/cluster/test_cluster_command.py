@@ -37,7 +37,7 @@ def here(tmp_path, monkeypatch, own_settings):
     monkeypatch.chdir(folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(local, "cpu_count", lambda: 4)
+    monkeypatch.setattr(local, "cpu_count", lambda only_physical_cores: 4)
     monkeypatch.setattr(local.machine, "memory", lambda: 2**40)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     return folder
@@ -156,7 +156,7 @@ def test_on_several_cores_or_gpus_they_do(committed, monkeypatch):
 
 def test_on_one_gpu_or_one_core_they_do_not(committed, monkeypatch):
     assert "one worker" in local.why_not(asked("auto", "--workers", "1"), "cpu")
-    monkeypatch.setattr(local, "cpu_count", lambda: 1)
+    monkeypatch.setattr(local, "cpu_count", lambda only_physical_cores: 1)
     assert "one worker" in local.why_not(asked("auto"), "cpu")
     monkeypatch.setattr(local, "visible_gpus", lambda: ["0"])
     assert "one GPU" in local.why_not(asked("auto"), "paper")
