@@ -20,6 +20,7 @@ from pipeline.bare.output import Output
 from pipeline.bare.starts import Starts
 from pipeline.bare.training import probe_capture
 from pipeline.bare.workload import Workload
+from pipeline.runtime import machine
 
 
 class Session:
@@ -31,6 +32,7 @@ class Session:
         self.collapse = Collapse(self.work, self.out)
         self.long_run: LongRun | None = None
 
+    @machine.flushing_denormals()
     def run(self) -> bool:
         """Every part that was asked for; whether none failed. A part that fails leaves the others their turn."""
         work = self.work

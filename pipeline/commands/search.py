@@ -47,6 +47,7 @@ Point = dict[str, Any]
 Scores = dict[str, dict[str, float]]
 
 
+@machine.flushing_denormals()
 def run(experiment: str) -> None:
     """The search, as DVC would run it, who runs no frozen stage also when asked; what it wrote goes into the lock."""
     name = os.environ.setdefault(process.STAGE, f"{FOLDER / DEFINITION}:search@{experiment}")

@@ -48,6 +48,7 @@ CURVES = ["seed", "epoch", "discriminator_loss", "generator_loss", "d_on_data", 
           "momentum", "validation_log_likelihood", "validation_log_likelihood_ema"]
 
 
+@machine.flushing_denormals()
 def main(experiment: str, seed: str | None = None) -> None:
     """Fit all seeds and write the outputs; or only `seed`, up to its last checkpoint, which the stage then finds."""
     machine.reuse_freed_memory()

@@ -16,7 +16,8 @@ from tests.benchmarks import run_all
 
 def main(*sections: str) -> None:
     machine.reuse_freed_memory()
-    run_all.run(sections, quick=os.environ.get("QUICK", "") not in ("", "0"))
+    with machine.flushing_denormals():
+        run_all.run(sections, quick=os.environ.get("QUICK", "") not in ("", "0"))
 
 
 if __name__ == "__main__":

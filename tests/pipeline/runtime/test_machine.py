@@ -6,6 +6,7 @@ import json
 import platform
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,26 @@ def test_no_commit_in_a_checkout_without_one(checkout: Path):
 def test_no_commit_without_git(checkout: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(checkout))
     assert machine.commit() == ("", False)
+
+
+FLUSHED = """
+import torch
+from pipeline.runtime import machine
+torch.set_num_threads(2)
+tiny = torch.full((1_000_000,), 1e-39)
+def left():
+    return int((tiny * 1.0).count_nonzero())
+with machine.flushing_denormals():
+    print(left())
+print(left() > 0)
+"""
+
+
+def test_denormals_are_flushed_by_all_threads_and_not_for_ever():
+    """In a process of its own: threads that torch has begun keep what they began with."""
+    ended = subprocess.run([sys.executable, "-c", FLUSHED], cwd=Path(__file__).parents[3], capture_output=True,
+                           text=True, check=True)
+    assert ended.stdout.split() == ["0", "True"]
 
 
 def test_memory_is_kept_where_there_is_glibc_and_nothing_happens_elsewhere(monkeypatch):
