@@ -47,7 +47,6 @@ Point = dict[str, Any]
 Scores = dict[str, dict[str, float]]
 
 
-@machine.flushing_denormals()
 def run(experiment: str) -> None:
     """The search, as DVC would run it, who runs no frozen stage also when asked; what it wrote goes into the lock."""
     name = os.environ.setdefault(process.STAGE, f"{FOLDER / DEFINITION}:search@{experiment}")
@@ -56,6 +55,7 @@ def run(experiment: str) -> None:
     process.dvc("commit", "--force", name)
 
 
+@machine.flushing_denormals()
 @torch.no_grad()
 def main(experiment: str) -> None:
     checked = parameters.load(plan=False)

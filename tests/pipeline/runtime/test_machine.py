@@ -181,10 +181,10 @@ FLUSHED = """
 import torch
 from pipeline.runtime import machine
 torch.set_num_threads(2)
-tiny = torch.full((1_000_000,), 1e-39)
 def left():
     return int((tiny * 1.0).count_nonzero())
 with machine.flushing_denormals():
+    tiny = torch.full((1_000_000,), 700_000, dtype=torch.int32).view(torch.float32)  # by both threads
     print(left())
 print(left() > 0)
 """
