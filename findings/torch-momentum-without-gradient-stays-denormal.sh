@@ -7,9 +7,9 @@
 # Seen: the smallest float32, 1.4e-45, times .7 rounds to itself, and four times it, times .9, too: the buffer stays
 #   there for ever, denormal, and so does every one that is below 1.2e-38 on its way. Processors take many times as
 #   long for such numbers: of the momentum of a layer on bags of words, most of them rare, 7 % are denormal after 2,000
-#   updates, and the optimizer's step takes four times as long. torch.set_flush_denormal(True) takes them for 0 and changes no bit of any weight: a
-#   weight does not feel 1e-38. With .5 the buffer does end at 0. The time depends on the processor: only the numbers
-#   are compared here.
+#   updates, and the optimizer's step takes four times as long. torch.set_flush_denormal(True) takes them for 0, and
+#   here changes no bit of any weight (in longer trainings it may, as another rounding does). With .5 the buffer does
+#   end at 0. The time depends on the processor: only the numbers are compared here.
 # Output seen:
 #   momentum 0.5: 1.0 without gradients is 0.0e+00 after 5,000 updates
 #   momentum 0.7: 1.0 without gradients is 1.4e-45 after 5,000 updates
