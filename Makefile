@@ -94,7 +94,7 @@ samples complete crate pdf: setup
 
 WORDS_reproduce = $(if $(CLUSTER),--cluster $(CLUSTER)) $(OPTIONS)
 WORDS_lessons = $(WORDS_reproduce)
-WORDS_sweep = '$(GRID)' $(if $(CLUSTER),--cluster $(CLUSTER)) $(OPTIONS)
+WORDS_sweep = '$(GRID)' $(WORDS_reproduce)
 WORDS_settings = $(EXPERIMENT)
 WORDS_search = $(EXPERIMENT)
 WORDS_collapse = $(EXPERIMENT) $(call option,--seed,SEED) $(foreach epoch,$(call given,AT),--at $(epoch))

@@ -113,8 +113,8 @@ class Follower(Protocol):
     def done(self, stage: str, now: bool) -> str:
         """`stage` is done, and its outputs are here: `now`, by a worker, or before. What is to be said of it."""
 
-    def undone(self, stages: Collection[str]) -> None:
-        """All that could be done is; these have failed, or need one that has."""
+    def ended(self, undone: Collection[str]) -> None:
+        """All that could be done is, and DVC comes next; `undone` have failed, or need one that has."""
 
 
 class Coordinator:

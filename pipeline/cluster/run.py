@@ -68,11 +68,11 @@ def collect(work: Work, remote: bool, follower: Follower | None = None, only: Se
                                 found=f"other {', '.join(edited)}",
                                 remedy="go back to it, then run the same command again")
     work.graph.enter(work.names("done"))
-    if failed := work.names("failed"):
+    failed, out = work.names("failed"), work.names("left out")
+    if follower is not None:
+        follower.ended([*failed, *out])
+    if failed:
         said = "\n".join(f"    {name}: {(work.errors[name].splitlines() or [''])[0]}" for name in failed)
-        out = work.names("left out")
-        if follower is not None:
-            follower.undone([*failed, *out])
         raise ReproductionError(f"{len(failed)} of {len(work.targets)} stages failed", found=f"\n{said}",
                                 expected="each to end well" + (f"; {len(out)} that need them were left out" if out
                                                                else ""),

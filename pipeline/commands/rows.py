@@ -86,9 +86,7 @@ class Following(Rows):
     def done(self, stage: str, now: bool) -> str:
         verb, _, name = stage.partition("@")
         self._stages.add(stage)
-        said = ""
-        if verb == "evaluate":
-            said = self.scored(name)
+        said = self.scored(name) if verb == "evaluate" else ""
         if now and self.whole() != self._shown:
             self._begin_page()
         return said if now else ""
@@ -97,12 +95,13 @@ class Following(Rows):
         """The experiments of which all is there that the page shows."""
         return [name for name in self.finished if all(f"{stage}@{name}" in self._stages for stage in MORE)]
 
-    def undone(self, stages: Collection[str]) -> None:
-        self.failed = [name for name in self.plan.experiments if any(
-            stage.partition("@")[2] in (name, dataset_of(self.plan, name)) for stage in stages)]
-        self.finished = self.whole()
+    def ended(self, undone: Collection[str]) -> None:
         self.end()
-        self.write_page()
+        if undone:
+            self.failed = [name for name in self.plan.experiments if any(
+                stage.partition("@")[2] in (name, dataset_of(self.plan, name)) for stage in undone)]
+            self.finished = self.whole()
+            self.write_page()
 
     def end(self) -> None:
         """Of a page that is being written: it would be written over the last one."""

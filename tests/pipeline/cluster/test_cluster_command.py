@@ -371,8 +371,10 @@ def test_a_whole_run_goes_into_dvc_lock_and_leaves_the_history_alone(here, monke
         (here / ".cluster" / name).mkdir(parents=True)
     (here / ".cluster/history.jsonl").write_text("{}\n")
     work, calls = finished(monkeypatch, one="done", two="done", report="here", ran=["report"])
-    cluster.collect(work, remote=False)
-    assert calls == [()]
+    told = []
+    follower = SimpleNamespace(ended=lambda undone: told.append((undone, list(calls))))
+    cluster.collect(work, remote=False, follower=follower)
+    assert (told, calls) == ([([], [])], [()])
     assert work.graph.entered == ["one", "two"]
     assert [path.name for path in (here / ".cluster").iterdir()] == ["history.jsonl"]
     work, calls = finished(monkeypatch, one="done", report="here")
@@ -385,7 +387,7 @@ def test_stages_that_failed_are_named_and_what_is_done_is_kept(here, monkeypatch
     work, calls = finished(monkeypatch, one="done", two="failed", three="failed", four="left out", report="here")
     told = []
     with pytest.raises(ReproductionError, match="2 of 4 stages failed") as raised:
-        cluster.collect(work, remote=False, follower=SimpleNamespace(undone=told.append))
+        cluster.collect(work, remote=False, follower=SimpleNamespace(ended=told.append))
     for words in ("two: two ended with exit status 1 (on n1, attempt 1)", "three: three ended",
                   "1 that need them were left out", "what is done is not done again"):
         assert words in str(raised.value)

@@ -139,7 +139,7 @@ def test_at_the_end_no_earlier_page_is_written_any_more(pages, clock):
     following = Following(PLAN)
     following.end()
     whole(following, "b")
-    following.end()
+    following.ended([])
     assert pages[0].terminated
 
 
@@ -149,6 +149,6 @@ def test_what_has_failed_stands_on_the_last_page_and_what_is_not_whole_neither(p
     following = Following(PLAN)
     whole(following, "a")
     following.done("evaluate@b", now=True)
-    following.undone(["figures@b", "prepare@e", "lesson@convergence"])
+    following.ended(["figures@b", "prepare@e", "lesson@convergence"])
     assert written == [("page", "a", "--failed", "b", "--failed", "c")]
     assert pages[0].terminated
